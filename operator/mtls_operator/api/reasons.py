@@ -1,0 +1,347 @@
+"""Reasons of conditions: stable words, each with where and when it is set.
+
+A reason is part of the API: scripts and alerts match it. It is never renamed; words that a human reads are in the
+condition's message.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from mtls_operator.api.conditions import ConditionType as On
+
+_PROGRESS = (On.READY, On.RECONCILING)
+_BLOCKED = (On.READY, On.STALLED)
+
+
+class Reason(StrEnum):
+    """Every reason, with the condition types on which it appears and when it is set."""
+
+    types: tuple[On, ...]
+    description: str
+
+    def __new__(cls, value: str, types: tuple[On, ...], description: str) -> Reason:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.types = types
+        member.description = description
+        return member
+
+    # All is well
+    RECONCILED = "Reconciled", (On.READY,), "True: everything that the spec asks for is in force."
+    ACCEPTED = "Accepted", (On.ACCEPTED,), "True: the spec can be served."
+    RESOLVED = (
+        "Resolved",
+        (On.SOURCE_RESOLVED, On.RESOLVED_REFS),
+        "True: everything that the resource refers to was found, is valid and may be used.",
+    )
+    UPLOADED = "Uploaded", (On.UPLOADED,), "True: the certificates are in the account, uploaded by this operator."
+    ADOPTED = (
+        "Adopted",
+        (On.UPLOADED,),
+        "True: identical certificates were in the account already; they are used, and never deleted if unmarked.",
+    )
+    CURRENT = "Current", (On.ROTATED,), "True: the certificates of the source alone are in force."
+    QUOTA_AVAILABLE = "QuotaAvailable", (On.QUOTA_AVAILABLE,), "True: the account has a free slot, or none is needed."
+    ASSOCIATED = "Associated", (On.ASSOCIATED,), "True: every hostname is associated, seen back and settled."
+    ENFORCED = "Enforced", (On.ENFORCED,), "True: every hostname is covered by an enabled rule."
+    VERIFIED = "Verified", (On.VERIFIED,), "True: the last check from outside found no bad client let through."
+
+    # Chosen by the user
+    OBSERVED = (
+        "Observed",
+        (On.READY, On.UPLOADED, On.ASSOCIATED, On.ENFORCED),
+        "managementPolicy is Observe: nothing is written to Cloudflare; status.plan says what would be done.",
+    )
+    SUSPENDED = (
+        "Suspended",
+        (On.READY, On.RECONCILING),
+        "suspend is true: what is in force stays; a deletion waits until suspend is lifted.",
+    )
+    LOG_ONLY = "LogOnly", (On.ENFORCED,), "False: action is Log, so requests are logged and let through."
+    NOT_ENFORCED = "NotEnforced", (On.ENFORCED,), "False: action is None, so there is no rule; nothing is protected."
+    ISSUER_NOT_PINNED = (
+        "IssuerNotPinned",
+        (On.ENFORCED,),
+        "True, but loud: issuerPinning is Never, so a certificate of any CA associated with a hostname gets through.",
+    )
+
+    # Under way, waiting
+    PROGRESSING = (
+        "Progressing",
+        (*_PROGRESS, On.ASSOCIATED, On.ENFORCED, On.UPLOADED),
+        "Steps are being taken and none is blocked; the message names the next one.",
+    )
+    UPLOAD_PENDING = (
+        "UploadPending",
+        (*_PROGRESS, On.UPLOADED),
+        "An upload was begun and its result is not certain yet; the account's list is read until it is.",
+    )
+    ARRIVING = (
+        "Arriving",
+        (*_PROGRESS, On.ASSOCIATED, On.ENFORCED),
+        "Hostnames are claimed and associated, and the settle time runs before a rule may rely on them; the message "
+        "says how long.",
+    )
+    LEAVING = (
+        "Leaving",
+        (*_PROGRESS, On.ASSOCIATED),
+        "Hostnames are being given up: out of the rules first, then off the list, each seen back.",
+    )
+    ROTATING = (
+        "Rotating",
+        (*_PROGRESS, On.ROTATED),
+        "New and previous CA certificates are in force together; the message says until when.",
+    )
+    WAITING_FOR_OTHERS = (
+        "WaitingForOthers",
+        (*_PROGRESS, On.ROTATED, On.ASSOCIATED),
+        "Another installation has not got the new certificates in force yet, or still claims a hostname; the message "
+        "names it.",
+    )
+    CERTIFICATE_AUTHORITY_NOT_READY = (
+        "CertificateAuthorityNotReady",
+        (*_PROGRESS, On.RESOLVED_REFS),
+        "The CA exists and has no certificate at Cloudflare yet.",
+    )
+    CREDENTIALS_PENDING = (
+        "CredentialsPending",
+        (*_PROGRESS, On.RESOLVED_REFS, On.SOURCE_RESOLVED),
+        "Cloudflare refuses a token that is new; a fresh token may need a while, so this is retried before it counts.",
+    )
+    RATE_LIMITED = (
+        "RateLimited",
+        _PROGRESS,
+        "Cloudflare's rate limit is used up; calls go on at the time that the message says.",
+    )
+    RESYNC_DELAYED = (
+        "ResyncDelayed",
+        (On.READY, On.RECONCILING),
+        "The rate limit does not allow reading the zone's rules within the ceiling of 15 minutes; drift is seen later.",
+    )
+    CLOUDFLARE_UNAVAILABLE = (
+        "CloudflareUnavailable",
+        _PROGRESS,
+        "Cloudflare cannot be reached or answers with errors that pass by themselves; retried with growing pauses.",
+    )
+    CLOUDFLARE_REFUSED = (
+        "CloudflareRefused",
+        (*_BLOCKED, On.RECONCILING, On.UPLOADED, On.ASSOCIATED, On.ENFORCED),
+        "Cloudflare refused a request for a reason of its own; the message quotes it. Retried slowly.",
+    )
+    RULESET_REPLACED = (
+        "RulesetReplaced",
+        (*_PROGRESS, On.ENFORCED),
+        "Somebody replaced the zone's whole ruleset; our rules are put back and nothing is removed for one ceiling "
+        "period.",
+    )
+
+    # The spec
+    UNSUPPORTED_VALUE = (
+        "UnsupportedValue",
+        (*_BLOCKED, On.ACCEPTED),
+        "A field or value is not served by this version of the operator; the message names it. What is in force stays.",
+    )
+    INVALID_SPEC = (
+        "InvalidSpec",
+        (*_BLOCKED, On.ACCEPTED),
+        "A value got past the CRD (an older one, perhaps) and cannot be served; the message names the field.",
+    )
+    HOSTNAME_NOT_IN_ZONE = (
+        "HostnameNotInZone",
+        (*_BLOCKED, On.ACCEPTED),
+        "A hostname is outside the zone; the message names both. Nothing is sent for it.",
+    )
+    CONFLICTED = (
+        "Conflicted",
+        (*_BLOCKED, On.ACCEPTED, On.ASSOCIATED),
+        "Another binding or installation holds a hostname with a CA or an enforcement that contradicts; the message "
+        "names it.",
+    )
+    MANAGEMENT_CONFLICT = (
+        "ManagementConflict",
+        _BLOCKED,
+        "Another writer keeps undoing our changes, or another cluster uses our ownerId; nothing is written while it "
+        "does.",
+    )
+    ADOPTION_REFUSED = (
+        "AdoptionRefused",
+        (*_BLOCKED, On.UPLOADED, On.ASSOCIATED),
+        "What is wanted exists without a mark of this operator and adoptionPolicy is Never.",
+    )
+
+    # What the resource refers to
+    SOURCE_MISSING = (
+        "SourceMissing",
+        (*_PROGRESS, On.SOURCE_RESOLVED),
+        "The Secret or ConfigMap of the source does not exist; it is watched and picked up when it appears.",
+    )
+    KEY_MISSING = (
+        "KeyMissing",
+        (*_PROGRESS, On.SOURCE_RESOLVED),
+        "The Secret or ConfigMap exists and lacks the key; the message names both.",
+    )
+    KEY_REQUIRED = (
+        "KeyRequired",
+        (*_BLOCKED, On.SOURCE_RESOLVED),
+        "tls.crt is itself a CA and differs from ca.crt, so the choice is not safe: name the key in the source.",
+    )
+    INVALID_CERTIFICATE = (
+        "InvalidCertificate",
+        (*_BLOCKED, On.SOURCE_RESOLVED),
+        "The source holds no certificates that Cloudflare accepts as a CA; the message says which one and what is "
+        "wrong.",
+    )
+    CERTIFICATE_EXPIRED = (
+        "CertificateExpired",
+        (*_BLOCKED, On.SOURCE_RESOLVED),
+        "A CA certificate of the source has expired. What is in force stays.",
+    )
+    CERTIFICATE_EXPIRING = (
+        "CertificateExpiring",
+        (On.SOURCE_RESOLVED,),
+        "True, but a CA certificate expires within 30 days; the message says when.",
+    )
+    CERTIFICATE_AUTHORITY_MISSING = (
+        "CertificateAuthorityMissing",
+        (*_PROGRESS, On.RESOLVED_REFS),
+        "The CA that the binding refers to does not exist; picked up when it appears.",
+    )
+    REF_NOT_PERMITTED = (
+        "RefNotPermitted",
+        (*_BLOCKED, On.ACCEPTED, On.RESOLVED_REFS),
+        "The CA's allowedBindings, or the operator's configuration for its own token, do not admit this resource.",
+    )
+    ZONE_NOT_FOUND = (
+        "ZoneNotFound",
+        (*_PROGRESS, On.RESOLVED_REFS),
+        "No zone of this id or name is visible with the token; it may not exist, or the token may not see it.",
+    )
+    ZONE_NOT_IN_ACCOUNT = (
+        "ZoneNotInAccount",
+        (*_BLOCKED, On.RESOLVED_REFS),
+        "The zone belongs to another account than the CA.",
+    )
+
+    # Credentials
+    CREDENTIALS_MISSING = (
+        "CredentialsMissing",
+        (*_PROGRESS, On.RESOLVED_REFS, On.SOURCE_RESOLVED),
+        "No token: the Secret or its key is missing, or no credentialsRef is given and the operator has no token of "
+        "its own.",
+    )
+    CREDENTIALS_INVALID = (
+        "CredentialsInvalid",
+        (*_BLOCKED, On.RESOLVED_REFS, On.SOURCE_RESOLVED),
+        "Cloudflare does not know the token, or it is disabled or expired.",
+    )
+    CREDENTIALS_INSUFFICIENT = (
+        "CredentialsInsufficient",
+        (*_BLOCKED, On.RESOLVED_REFS, On.SOURCE_RESOLVED),
+        "The token lacks a permission; the message names it. Retried slowly, as permissions can be added to a token.",
+    )
+    CREDENTIALS_EXPIRING = (
+        "CredentialsExpiring",
+        (On.RESOLVED_REFS, On.SOURCE_RESOLVED),
+        "True, but the token expires soon; the message says when.",
+    )
+
+    # Cloudflare's limits
+    QUOTA_EXHAUSTED = (
+        "QuotaExhausted",
+        (*_PROGRESS, On.QUOTA_AVAILABLE, On.UPLOADED, On.ROTATED, On.ENFORCED),
+        "No free slot for a CA in the account, or for a rule in the zone; the message names what occupies them.",
+    )
+    BUNDLE_REFUSED = (
+        "BundleRefused",
+        (On.ROTATED, On.STALLED),
+        "Cloudflare refuses new and previous CAs in one object; the old CA stays until strategy SideBySide is chosen.",
+    )
+
+    # Deletion
+    DELETING = "Deleting", _PROGRESS, "The resource is deleted and what it created at Cloudflare is being removed."
+    IN_USE = (
+        "InUse",
+        _PROGRESS,
+        "The CA is deleted and bindings still use it; the message names them. It accepts no new ones and goes with "
+        "the last.",
+    )
+    DELETION_BLOCKED = (
+        "DeletionBlocked",
+        _PROGRESS,
+        "The clean-up cannot be finished now and is retried for ever; the message names the blocker and the way out.",
+    )
+
+    # Exposure
+    BYPASSED_BY_RULE = (
+        "BypassedByRule",
+        (On.ENFORCED,),
+        "False: an earlier rule of somebody else skips ours; the message names it.",
+    )
+    BYPASSED_BY_ACCESS_RULE = (
+        "BypassedByAccessRule",
+        (On.ENFORCED,),
+        "False: an IP Access rule with action Allow bypasses custom rules; the message names it.",
+    )
+    RULE_ALTERED = (
+        "RuleAltered",
+        (On.ENFORCED, On.RECONCILING),
+        "Somebody changed, disabled or moved our rule; it is being repaired.",
+    )
+    ON_MANAGED_CERTIFICATE_AUTHORITY = (
+        "OnManagedCertificateAuthority",
+        (On.ENFORCED, On.ASSOCIATED),
+        "A hostname is also on the list of the CA that Cloudflare manages; without pinning its clients get through.",
+    )
+    NOT_PROXIED = (
+        "NotProxied",
+        (On.ENFORCED,),
+        "False: a hostname has no proxied DNS record, so requests do not pass Cloudflare.",
+    )
+
+    # Revocation
+    REVOCATION_LIST_MISSING = (
+        "RevocationListMissing",
+        (On.SOURCE_RESOLVED,),
+        "The Secret, ConfigMap or key with the revocation list does not exist. What is in force stays.",
+    )
+    REVOCATION_LIST_INVALID = (
+        "RevocationListInvalid",
+        (On.SOURCE_RESOLVED,),
+        "A revocation list cannot be read or is not signed by a CA in force. What is in force stays.",
+    )
+    REVOCATION_LIST_EXPIRED = (
+        "RevocationListExpired",
+        (On.SOURCE_RESOLVED,),
+        "A revocation list is past its nextUpdate. What is in force stays.",
+    )
+    REVOCATION_INCOMPLETE = (
+        "RevocationIncomplete",
+        (On.ENFORCED,),
+        "Not all revoked serial numbers fit into the zone's budget of rules; the message says how many did not.",
+    )
+
+    # The check from outside
+    VERIFICATION_OFF = "VerificationOff", (On.VERIFIED,), "Unknown: spec.verification is absent."
+    VERIFICATION_PENDING = "VerificationPending", (On.VERIFIED,), "Unknown: the first check has not been made yet."
+    VERIFICATION_REFUSED = (
+        "VerificationRefused",
+        (On.VERIFIED,),
+        "Unknown: a hostname resolves to an address that is private, loopback or link-local; it is not contacted.",
+    )
+    TARGET_UNREACHABLE = "TargetUnreachable", (On.VERIFIED,), "Unknown: a hostname could not be reached."
+    BAD_CLIENT_ADMITTED = (
+        "BadClientAdmitted",
+        (On.VERIFIED,),
+        "False: a client without an accepted certificate got through; the message says which client and hostname.",
+    )
+    GOOD_CLIENT_REFUSED = (
+        "GoodClientRefused",
+        (On.VERIFIED,),
+        "False: the client certificate of clientCertificateRef was refused.",
+    )
+    HOST_VARIANT_OPEN = (
+        "HostVariantOpen",
+        (On.VERIFIED,),
+        "False: a variant of the host name (case, port, trailing dot) gets past the rule; set hostMatch to Tolerant.",
+    )
