@@ -26,7 +26,7 @@ from mtls_operator.api.policies import (
 )
 from mtls_operator.api.references import CertificateAuthorityRef, ClientCertificateRef, CredentialsRef
 from mtls_operator.api.resource import Resource
-from mtls_operator.api.times import Duration
+from mtls_operator.api.times import Duration, Moment
 
 _HOSTNAME = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 _HOSTNAME_RULE = rule(
@@ -109,8 +109,8 @@ class Enforcement(Part):
         ],
         limits(maxItems=50, **list_type("set")),
     ] = ()
-    """Subject key identifiers of intermediate CAs that issue client certificates and are not in the bundle, upper-
-    case hex."""
+    """Subject key identifiers of intermediate CAs that issue client certificates and are not in the bundle, upper-case
+    hex."""
     response: Response | None = None
     """What a blocked client gets; only with action Block."""
 
@@ -156,9 +156,10 @@ class HostBindingSpec(Part):
                 "!has(self.zone.name) || "
                 "self.hostnames.all(h, h == self.zone.name || h.endsWith('.' + self.zone.name))",
                 "every hostname must be inside the zone: equal to zone.name or ending in '.' and zone.name",
+                # Names one hostname only: the API server estimates joining all of them to be too expensive.
                 message_expression=(
-                    "'outside the zone ' + self.zone.name + ': ' + self.hostnames.filter(h, "
-                    "h != self.zone.name && !h.endsWith('.' + self.zone.name)).join(', ')"
+                    "self.hostnames.filter(h, h != self.zone.name && !h.endsWith('.' + self.zone.name))[0] + "
+                    "' is outside the zone ' + self.zone.name"
                 ),
                 field_path=".hostnames",
             )
@@ -274,6 +275,8 @@ class HostBindingStatus(Part):
     """Id of the zone."""
     zone_name: str | None = None
     """Name of the zone."""
+    certificate_authority_not_after: Moment | None = None
+    """When the first of the CA certificates in force for these hostnames expires."""
     managed: Annotated[tuple[ManagedHostnames, ...], limits(**list_type("map", "certificateId"))] = ()
     """What this binding owns at Cloudflare, per certificate: the log of intents from which a restart goes on."""
     hostnames: Annotated[tuple[HostnameStatus, ...], limits(**list_type("map", "name"))] = ()
