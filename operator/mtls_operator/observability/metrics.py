@@ -1,0 +1,106 @@
+"""What the operator counts and measures, in a registry of its own.
+
+Labels have few values: an endpoint is its template, a reconcile its kind. The one label that grows with the
+installation is the key of the last success, one series per zone and account.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+# Seconds. A call to Cloudflare takes tenths, and is given up after two minutes.
+_CALL_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+# A reconcile is a handful of calls.
+_RECONCILE_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class Metrics:
+    """`wall_clock` is Unix time in seconds, for the time of the last success."""
+
+    def __init__(self, wall_clock: Callable[[], float] = time.time) -> None:
+        self.registry = CollectorRegistry()
+        self._wall_clock = wall_clock
+        ProcessCollector(registry=self.registry)
+        self._requests = self._counter(
+            "cloudflare_requests",
+            "Calls sent to Cloudflare; status `none` without an answer.",
+            "method endpoint status",
+        )
+        self._request_seconds = self._histogram(
+            "cloudflare_request_duration_seconds", "How long calls took.", "method endpoint", _CALL_BUCKETS
+        )
+        self._budget = self._gauge(
+            "cloudflare_rate_budget_remaining_requests", "What Cloudflare says a token has left.", "credential"
+        )
+        self._reconciles = self._counter("reconciles", "Reconciles of an account or a zone, by result.", "kind result")
+        self._reconcile_seconds = self._histogram(
+            "reconcile_duration_seconds", "How long reconciles took.", "kind", _RECONCILE_BUCKETS
+        )
+        self._last_success = self._gauge(
+            "last_successful_reconcile_timestamp_seconds", "When an account or a zone was last found right.", "kind key"
+        )
+        self._resources = self._gauge("resources", "Resources by the status of their condition Ready.", "kind ready")
+        self._events = self._counter("events_emitted", "Kubernetes events posted.", "type reason")
+        self._repairs = self._counter("repairs", "Differences found at Cloudflare and put right.", "what")
+        self._interference = self._counter("interference", "Others changed or took away what is ours.", "what")
+        self._deaf_watches = self._counter(
+            "deaf_watches", "Changes that a list found and the watch should have reported.", "kind"
+        )
+
+    def cloudflare_call(self, method: str, endpoint: str, status: int | None, seconds: float) -> None:
+        """A call was sent; `endpoint` is the template of its path."""
+        answer = "none" if status is None else str(status)
+        self._requests.labels(method, endpoint, answer).inc()
+        self._request_seconds.labels(method, endpoint).observe(seconds)
+
+    def rate_budget(self, credential: str, remaining: int | None) -> None:
+        """What a token has left; `credential` names its Secret. Unknown: no series rather than a stale one."""
+        if remaining is None:
+            self._budget.remove_by_labels({"credential": credential})
+        else:
+            self._budget.labels(credential).set(remaining)
+
+    def reconciled(self, kind: str, key: str, result: str, seconds: float, *, success: bool) -> None:
+        """A reconcile ended. `kind`: account or zone, `key`: its id; success notes the time."""
+        self._reconciles.labels(kind, result).inc()
+        self._reconcile_seconds.labels(kind).observe(seconds)
+        if success:
+            self._last_success.labels(kind, key).set(self._wall_clock())
+
+    def forget(self, kind: str, key: str) -> None:
+        """Nothing refers to this account or zone any more."""
+        self._last_success.remove_by_labels({"kind": kind, "key": key})
+
+    def resources(self, states: Iterable[tuple[str, str]]) -> None:
+        """Every resource there is as (kind, status of Ready): what is not named any more goes to nothing."""
+        self._resources.clear()
+        for (kind, ready), number in Tally(states).items():
+            self._resources.labels(kind, ready).set(number)
+
+    def event_emitted(self, event_type: str, reason: str) -> None:
+        self._events.labels(event_type, reason).inc()
+
+    def repaired(self, what: str, number: int = 1) -> None:
+        """`what`: association, rule, position, certificate or claim."""
+        self._repairs.labels(what).inc(number)
+
+    def interfered(self, what: str) -> None:
+        """`what`: such as ruleset-replaced."""
+        self._interference.labels(what).inc()
+
+    def deaf_watch(self, kind: str) -> None:
+        self._deaf_watches.labels(kind).inc()
+
+    def _counter(self, name: str, meaning: str, labels: str) -> Counter:
+        return Counter(f"cfmtls_{name}", meaning, labels.split(), registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, labels: str) -> Gauge:
+        return Gauge(f"cfmtls_{name}", meaning, labels.split(), registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, labels: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(f"cfmtls_{name}", meaning, labels.split(), registry=self.registry, buckets=buckets)
