@@ -1,0 +1,94 @@
+"""`python -m testbed.cloudflare`: a simulated Cloudflare as a process of its own.
+
+Prints `URL <base url>` on its first line and each request live after it; violations of the safety invariants go to
+stderr. Ends with Ctrl-C or SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+from testbed.cloudflare.journal import LogEntry
+from testbed.cloudflare.server import CloudflareServer
+from testbed.cloudflare.settings import Consistency, Duplicates, RateLimit, Settings, Staleness
+from testbed.cloudflare.simulation import CloudflareSimulation
+
+EXAMPLE_ACCOUNT = "a" * 32
+EXAMPLE_ZONE = "b" * 32
+EXAMPLE_TOKEN = "simulated-token-" + "0" * 24
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal; 0 if no invariant was violated, else 1."""
+    options = _parser().parse_args(arguments)
+    simulation = build(options)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    simulation.on_entry.append(_print_entry)
+    reported = 0
+    with CloudflareServer(simulation, port=options.port) as server:
+        print(f"URL {server.url}", flush=True)
+        print(f"CONTROL {server.origin}/simulation", flush=True)
+        while not stop.wait(0.2):
+            reported = _report(simulation, reported)
+    _report(simulation, reported)
+    return 1 if simulation.monitor.violations else 0
+
+
+def build(options: argparse.Namespace) -> CloudflareSimulation:
+    """The simulation that the flags describe."""
+    settings = Settings(
+        consistency=Consistency.everywhere(options.consistency_delay, Staleness(options.staleness)),
+        rate_limit=RateLimit(requests=options.rate_limit),
+        duplicates=Duplicates(options.duplicates),
+    )
+    seed = random.SystemRandom().getrandbits(32) if options.seed is None else options.seed
+    simulation = CloudflareSimulation(time.time, settings, seed=seed)
+    for account in options.account or [EXAMPLE_ACCOUNT]:
+        account_id, _, limit = account.partition(":")
+        simulation.add_account(account_id, ca_limit=int(limit or 5))
+    for zone in options.zone or [f"{EXAMPLE_ZONE}:example.com:{EXAMPLE_ACCOUNT}"]:
+        zone_id, name, account_id, *plan = zone.split(":")
+        simulation.add_zone(zone_id, name, account_id, plan=plan[0] if plan else "enterprise")
+    for token in options.token or [EXAMPLE_TOKEN]:
+        secret, _, owner = token.partition(":")
+        simulation.add_token(secret, owner=owner or None)
+    return simulation
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m testbed.cloudflare", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="a free port when left out")
+    parser.add_argument("--account", action="append", metavar="ID[:CA_LIMIT]")
+    parser.add_argument("--zone", action="append", metavar="ID:NAME:ACCOUNT[:PLAN]")
+    parser.add_argument("--token", action="append", metavar="SECRET[:OWNER]", help="with every permission")
+    parser.add_argument("--consistency-delay", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--staleness", choices=[item.value for item in Staleness], default=Staleness.RANDOM.value)
+    parser.add_argument("--rate-limit", type=int, default=RateLimit().requests, metavar="REQUESTS")
+    parser.add_argument(
+        "--duplicates", choices=[item.value for item in Duplicates], default=Duplicates.WHOLE_UPLOAD.value
+    )
+    parser.add_argument("--seed", type=int, default=None, help="a random one when left out")
+    return parser
+
+
+def _print_entry(entry: LogEntry) -> None:
+    print(entry.line(), flush=True)
+
+
+def _report(simulation: CloudflareSimulation, reported: int) -> int:
+    violations = simulation.monitor.violations
+    for violation in violations[reported:]:
+        print(f"*** SAFETY INVARIANT VIOLATED *** {violation}", file=sys.stderr, flush=True)
+    return len(violations)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
