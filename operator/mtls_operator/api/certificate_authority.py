@@ -52,7 +52,7 @@ _PATTERN_RULE = rule(
 class Rotation(Part):
     """How a change of the CA certificates comes into force."""
 
-    overlap: Annotated[Duration, _OVERLAP] | None = None
+    overlap: Annotated[Duration | None, _OVERLAP] = None
     """How long clients of the previous CA go on being accepted after the new one is in force. Absent: 24h."""
     strategy: RotationStrategy | None = None
     """`Bundle`: one object with new and previous CAs during the overlap, right under any behaviour of Cloudflare.
@@ -293,7 +293,8 @@ class MtlsCertificateAuthority(Resource):
             adoption_policy=spec.adoption_policy or ADOPTION_WHEN_ABSENT,
             deletion_policy=spec.deletion_policy or DELETION_WHEN_ABSENT,
             rotation=EffectiveRotation(
-                overlap=rotation.overlap or OVERLAP_WHEN_ABSENT, strategy=rotation.strategy or STRATEGY_WHEN_ABSENT
+                overlap=OVERLAP_WHEN_ABSENT if rotation.overlap is None else rotation.overlap,
+                strategy=rotation.strategy or STRATEGY_WHEN_ABSENT,
             ),
             allowed_namespaces=namespaces.from_ if namespaces else NAMESPACES_WHEN_ABSENT,
         )

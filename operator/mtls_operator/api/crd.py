@@ -5,25 +5,22 @@ With `--check` nothing is written, and the exit status is 1 if a file differs fr
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import yaml
 
 from mtls_operator.api import constants
 from mtls_operator.api.certificate_authority import MtlsCertificateAuthority
+from mtls_operator.api.generated import Files, run
 from mtls_operator.api.host_binding import MtlsHostBinding
 from mtls_operator.api.resource import Resource
 from mtls_operator.api.structural import Schema, structural_schema
 
-_HEADER = (
-    "# Generated from the types in operator/mtls_operator/api by `python -m mtls_operator.api.crd`; do not edit.\n"
-)
-
+_COMMAND = "python -m mtls_operator.api.crd"
+_HEADER = f"# Generated from the types in operator/mtls_operator/api by `{_COMMAND}`; do not edit.\n"
 _READY = '.status.conditions[?(@.type=="Ready")]'
 
 
@@ -38,7 +35,7 @@ class Column:
     priority: int = 0
 
     def to_wire(self) -> dict[str, object]:
-        """As the CRD holds it; a priority of 0 is left out, as the API server does, or each apply would see a change."""
+        """As the CRD holds it. The API server leaves out a priority of 0; so do we, or each apply would be a change."""
         column: dict[str, object] = {
             "name": self.name,
             "type": self.type,
@@ -151,7 +148,7 @@ def _object_schema(resource: type[Resource]) -> Schema:
     }
 
 
-def files() -> Mapping[str, str]:
+def files() -> Files:
     """File names and texts of all CRDs."""
     return {f"{kind.plural}.{constants.GROUP}.yaml": _HEADER + _yaml(definition(kind)) for kind in KINDS}
 
@@ -161,29 +158,9 @@ def _yaml(value: object) -> str:
     return yaml.safe_dump(json.loads(json.dumps(value)), sort_keys=False, width=120, allow_unicode=True)
 
 
-def differing(directory: Path) -> Iterator[Path]:
-    """Files that are missing or differ from what would be written."""
-    for name, text in files().items():
-        path = directory / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            yield path
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write or check the files; the exit status is 1 if a check finds a difference."""
-    parser = argparse.ArgumentParser(prog="python -m mtls_operator.api.crd", description="Write the CRDs.")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIRECTORY", help="directory of the CRDs")
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if a file differs")
-    options = parser.parse_args(arguments)
-    if options.check:
-        stale = list(differing(options.output))
-        for path in stale:
-            print(f"{path} is not what the types say; run: {parser.prog} --output {options.output}", file=sys.stderr)
-        return 1 if stale else 0
-    options.output.mkdir(parents=True, exist_ok=True)
-    for name, text in files().items():
-        (options.output / name).write_text(text, encoding="utf-8")
-    return 0
+    """Write the files, or check them."""
+    return run(_COMMAND, files(), arguments)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,16 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, PlainSerializer, WithJsonSchema
 
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 0.000001, "µs": 0.000001, "ns": 0.000000001}
-_TERM = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(h|ms|m|s|us|µs|ns)")
-_DURATION = re.compile(rf"(?:{_TERM.pattern})+")
+_SECONDS = {"h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ns": 1e-9}
+_TERM = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(h|ms|m|s|us|\u00b5s|\u03bcs|ns)")
+_DURATION = re.compile(rf"\+?(?:{_TERM.pattern})+")
 
 
 def parse_duration(text: str) -> timedelta:
     """Read Go's notation (`24h`, `1h30m`), which CEL's `duration()` and kubectl know too. Raises ValueError."""
     if not _DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration; write it like 24h, 90m or 1h30m")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _TERM.findall(text)))
+    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _TERM.findall(text)))
 
 
 def format_duration(value: timedelta) -> str:
