@@ -1,0 +1,216 @@
+"""CA bundles: from the text of a Secret to certificates that Cloudflare takes, or a reason why not.
+
+Rules of this module:
+- Only CERTIFICATE blocks are looked at; whatever else the text holds (a private key above all) is dropped here,
+  and no error repeats any of the text (safety invariant 4).
+- A bundle is its set of certificates: order, repetition, comments and line ends do not matter. Cloudflare
+  gives PEM back normalised, so text is never compared.
+- Everything that Cloudflare would refuse is refused here, before any call (requirements: Cloudflare's
+  documentation of "bring your own CA").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import SignatureAlgorithmOID
+
+MAX_SOURCE_BYTES = 64 * 1024
+
+_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
+_SIGNATURES = frozenset(
+    {
+        SignatureAlgorithmOID.RSA_WITH_SHA1,
+        SignatureAlgorithmOID.RSA_WITH_SHA256,
+        SignatureAlgorithmOID.RSA_WITH_SHA384,
+        SignatureAlgorithmOID.RSA_WITH_SHA512,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA1,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA384,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA512,
+    }
+)
+
+
+class InvalidBundleError(ValueError):
+    """The text is no bundle of CA certificates that Cloudflare takes; says which certificate, and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaCertificate:
+    """One CA certificate: what the operator needs to know of it."""
+
+    fingerprint: str
+    """SHA-256 over the DER, lower-case hex."""
+    key_identifier: str | None
+    """Subject key identifier in upper-case hex, as Cloudflare writes the issuer's; None where there is none."""
+    subject: str
+    not_after: datetime
+    pem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The distinct certificates of a source, in its order."""
+
+    certificates: tuple[CaCertificate, ...]
+
+    @property
+    def pem(self) -> str:
+        """What is sent to Cloudflare: the certificates, normalised, and nothing else."""
+        return "".join(each.pem for each in self.certificates)
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        return frozenset(each.fingerprint for each in self.certificates)
+
+    @property
+    def fingerprint(self) -> str:
+        """The bundle fingerprint of docs/marks.md."""
+        return bundle_fingerprint(self.fingerprints)
+
+    @property
+    def key_identifiers(self) -> frozenset[str]:
+        return frozenset(each.key_identifier for each in self.certificates if each.key_identifier is not None)
+
+    @property
+    def not_after(self) -> datetime:
+        """When the first of the certificates expires."""
+        return min(each.not_after for each in self.certificates)
+
+    @property
+    def subject(self) -> str:
+        return self.certificates[0].subject
+
+
+def bundle_fingerprint(fingerprints: Iterable[str]) -> str:
+    """The SHA-256 over the sorted fingerprints of the distinct certificates (docs/marks.md), lower-case hex."""
+    return hashlib.sha256(b"".join(bytes.fromhex(each) for each in sorted(set(fingerprints)))).hexdigest()
+
+
+def fingerprints_in(pem: str) -> frozenset[str] | None:
+    """The fingerprints of the certificates in a text from Cloudflare, None when it cannot be read."""
+    try:
+        return frozenset(_fingerprint(each) for each in _load_all(pem))
+    except InvalidBundleError:
+        return None
+
+
+def read_bundle(text: bytes, now: datetime) -> Bundle:
+    """Parse and validate the CA certificates of a source.
+
+    Raises InvalidBundleError for what Cloudflare would refuse or what could never verify a client.
+    """
+    if len(text) > MAX_SOURCE_BYTES:
+        raise InvalidBundleError(f"the source has {len(text)} bytes; at most {MAX_SOURCE_BYTES} are read")
+    distinct = {_fingerprint(each): each for each in _load_all(text.decode("utf-8", errors="replace"))}
+    for position, certificate in enumerate(distinct.values(), start=1):
+        _refuse_unusable(f"certificate {position} of {len(distinct)}", certificate, now)
+    return Bundle(tuple(_describe(each) for each in distinct.values()))
+
+
+def _load_all(text: str) -> list[x509.Certificate]:
+    blocks = _BLOCK.findall(text.replace("\r\n", "\n"))
+    if not blocks:
+        raise InvalidBundleError("the source holds no PEM block of type CERTIFICATE")
+    return [_load(position, block) for position, block in enumerate(blocks, start=1)]
+
+
+def _load(position: int, block: str) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(block.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise InvalidBundleError(f"PEM block {position} is not a certificate that can be parsed") from None
+
+
+def _describe(certificate: x509.Certificate) -> CaCertificate:
+    return CaCertificate(
+        fingerprint=_fingerprint(certificate),
+        key_identifier=_key_identifier(certificate),
+        subject=certificate.subject.rfc4514_string(),
+        not_after=certificate.not_valid_after_utc,
+        pem=certificate.public_bytes(Encoding.PEM).decode(),
+    )
+
+
+def _fingerprint(certificate: x509.Certificate) -> str:
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def _key_identifier(certificate: x509.Certificate) -> str | None:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        return None
+    return extension.value.digest.hex().upper()
+
+
+def _refuse_unusable(which: str, certificate: x509.Certificate, now: datetime) -> None:
+    problem = next((found for check in _CHECKS if (found := check(certificate, now))), None)
+    if problem is not None:
+        raise InvalidBundleError(f"{which} ({_short_subject(certificate)}) {problem}")
+
+
+def _short_subject(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()[:128] or "without a subject"
+
+
+def _malformed(certificate: x509.Certificate, _now: datetime) -> str | None:
+    try:
+        _ = certificate.extensions, certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return "has extensions or a key that cannot be parsed"
+    return None
+
+
+def _not_a_ca(certificate: x509.Certificate, _now: datetime) -> str | None:
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        return "is not a CA: it has no Basic Constraints"
+    return None if constraints.ca else "is not a CA: its Basic Constraints say CA:FALSE"
+
+
+def _cannot_sign(certificate: x509.Certificate, _now: datetime) -> str | None:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return None
+    return None if usage.key_cert_sign else "may not issue certificates: its Key Usage lacks keyCertSign"
+
+
+def _outside_validity(certificate: x509.Certificate, now: datetime) -> str | None:
+    if now >= certificate.not_valid_after_utc:
+        return f"expired on {certificate.not_valid_after_utc.isoformat()}"
+    if now < certificate.not_valid_before_utc:
+        return f"is not valid before {certificate.not_valid_before_utc.isoformat()}"
+    return None
+
+
+def _unsupported_algorithm(certificate: x509.Certificate, _now: datetime) -> str | None:
+    if not isinstance(certificate.public_key(), rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        return "has a key that Cloudflare does not take: RSA and ECDSA are supported"
+    if certificate.signature_algorithm_oid not in _SIGNATURES:
+        return (
+            "has a signature that Cloudflare does not take: RSA (PKCS #1 v1.5) or ECDSA with SHA-1, SHA-256,"
+            " SHA-384 or SHA-512 are supported"
+        )
+    return None
+
+
+_CHECKS: tuple[Callable[[x509.Certificate, datetime], str | None], ...] = (
+    _malformed,
+    _not_a_ca,
+    _cannot_sign,
+    _outside_validity,
+    _unsupported_algorithm,
+)

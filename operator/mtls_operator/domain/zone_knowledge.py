@@ -1,0 +1,145 @@
+"""What one process knows of a zone, and since when.
+
+Cloudflare has no compare-and-swap and a read may be as old as the consistency window, so *when* something was
+read or written matters as much as what. Times are seconds of one monotonic clock.
+
+Rules of this module:
+- Knowledge is a value; the engine replaces it after each call by one of the methods below.
+- A reading counts from the moment it was begun, a write from the moment its answer was there (or was given up).
+- A ruleset older than one already seen is discarded. The answer to a write is the truth at that moment, so
+  once there was one, what is known of our own rules is exact. At the start, and after a write whose outcome is
+  unknown, it may be as old as the window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+from mtls_operator.domain.marks import Claim, ClaimState, Installation, read_mark
+from mtls_operator.domain.observed import CertificateId, Ruleset
+
+T = TypeVar("T")
+Place = tuple[CertificateId, str]
+"""A hostname on the list of a certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[T]):
+    """A value and the moment at which its reading was begun."""
+
+    value: T
+    begun: float
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneKnowledge:
+    """What this process knows of one zone. `None` as the value of `rules` is a zone without a custom ruleset."""
+
+    started: float
+    rules: Reading[Ruleset | None] | None = None
+    rules_uncertain_since: float | None = None
+    """Since when our own rules may differ from what is read until the window has passed; None: they are exact."""
+    rules_must_be_read: bool = True
+    lists: Mapping[CertificateId, Reading[frozenset[str]]] = field(default_factory=dict)
+    claimed_since: Mapping[tuple[CertificateId, str, ClaimState], float] = field(default_factory=dict)
+    put_since: Mapping[Place, float] = field(default_factory=dict)
+    """Since when every list that we wrote had the hostname on it, counted anew when it had to be put back."""
+    taken_off_since: Mapping[Place, float] = field(default_factory=dict)
+    """The same for a hostname that we took off."""
+    released: frozenset[Place] = frozenset()
+    """Given up: seen gone, or claimed by another installation, and our own claim is gone too."""
+
+    def with_rules_read(
+        self, ruleset: Ruleset | None, *, begun: float, now: float, us: Installation, window: float
+    ) -> ZoneKnowledge:
+        """After a read of the ruleset. One older than what is known changes nothing, until the consistency window
+        has passed: only then has somebody really put an older one, or none, in its place."""
+        if self._is_older(ruleset) and self.rules is not None and begun < self.rules.begun + window:
+            return self
+        known = replace(self, rules=Reading(ruleset, begun), rules_must_be_read=False)
+        return known._with_our_claims(now, us)
+
+    def with_rules_written(self, ruleset: Ruleset, *, begun: float, now: float, us: Installation) -> ZoneKnowledge:
+        """After a write, whose answer is the whole ruleset."""
+        known = replace(self, rules=Reading(ruleset, begun), rules_uncertain_since=None, rules_must_be_read=False)
+        return known._with_our_claims(now, us)
+
+    def with_list_read(self, certificate: CertificateId, hostnames: frozenset[str], begun: float) -> ZoneKnowledge:
+        """After a read of a certificate's list."""
+        return replace(self, lists={**self.lists, certificate: Reading(hostnames, begun)})
+
+    def with_list_written(self, certificate: CertificateId, hostnames: frozenset[str], now: float) -> ZoneKnowledge:
+        """After a list was written and the answer said so."""
+        base = self.lists[certificate].value
+        put = {place: at for place, at in self.put_since.items() if place[0] != certificate}
+        for hostname in hostnames:
+            place = (certificate, hostname)
+            put[place] = self.put_since.get(place, now) if hostname in base else now
+        off = {place: at for place, at in self.taken_off_since.items() if place[0] != certificate}
+        for claimed, hostname, state in self.claimed_since:
+            if claimed == certificate and state is ClaimState.LEAVING and hostname not in hostnames:
+                place = (certificate, hostname)
+                off[place] = now if hostname in base else self.taken_off_since.get(place, now)
+        return replace(self, put_since=put, taken_off_since=off, released=self.released - put.keys())
+
+    def with_list_write_lost(self, certificate: CertificateId) -> ZoneKnowledge:
+        """After the answer to a write of a list was lost: it may have happened, so it has to be done again."""
+        return replace(
+            self,
+            lists={each: reading for each, reading in self.lists.items() if each != certificate},
+            put_since={place: at for place, at in self.put_since.items() if place[0] != certificate},
+            taken_off_since={place: at for place, at in self.taken_off_since.items() if place[0] != certificate},
+        )
+
+    def with_rules_unknown(self, now: float) -> ZoneKnowledge:
+        """After a write of a rule failed: what is there now has to be read, however fresh the last reading is."""
+        return replace(self, rules_uncertain_since=now, rules_must_be_read=True)
+
+    def can_change_rules(self, window: float) -> bool:
+        """Whether a rule that exists may be written: a stale idea of what it holds would drop hostnames from it."""
+        if self.rules is None or self.rules_must_be_read:
+            return False
+        return self.rules_uncertain_since is None or self.rules.begun >= self.rules_uncertain_since + window
+
+    def with_released(self, places: frozenset[Place]) -> ZoneKnowledge:
+        """After our claims on these places were given up."""
+        return replace(self, released=self.released | places)
+
+    def with_struck(self, places: frozenset[Place]) -> ZoneKnowledge:
+        """After these places were struck from the status of every resource: nothing of them is remembered."""
+        return replace(self, released=self.released - places)
+
+    def _is_older(self, ruleset: Ruleset | None) -> bool:
+        if self.rules is None or self.rules.value is None:
+            return False
+        return ruleset is None or (ruleset.id == self.rules.value.id and ruleset.version < self.rules.value.version)
+
+    def _with_our_claims(self, now: float, us: Installation) -> ZoneKnowledge:
+        since = {
+            (certificate, hostname, claim.state): self.claimed_since.get((certificate, hostname, claim.state), now)
+            for claim in our_claims(self.rules.value if self.rules else None, us)
+            for certificate in claim.certificate_ids
+            for hostname in claim.hostnames
+        }
+        held_places = {(certificate, hostname) for certificate, hostname, _ in since}
+        leaving = {(certificate, hostname) for certificate, hostname, state in since if state is ClaimState.LEAVING}
+        return replace(
+            self,
+            claimed_since=since,
+            put_since={place: at for place, at in self.put_since.items() if place in held_places},
+            taken_off_since={place: at for place, at in self.taken_off_since.items() if place in leaving},
+            released=self.released - (held_places - leaving),
+        )
+
+
+def nothing_known(started: float) -> ZoneKnowledge:
+    """What a process knows of a zone when it begins: that a predecessor may have written just before."""
+    return ZoneKnowledge(started=started, rules_uncertain_since=started)
+
+
+def our_claims(ruleset: Ruleset | None, us: Installation) -> list[Claim]:
+    """The claims of an installation in a ruleset."""
+    marks = [read_mark(rule) for rule in ruleset.rules] if ruleset else []
+    return [mark for mark in marks if isinstance(mark, Claim) and mark.installation == us]

@@ -1,0 +1,211 @@
+"""The walk of each place along a certificate's list: what has to be read, written, or waited for.
+
+This is the middle of the protocol in design.md (Arriving, Leaving), between the claim and the rule. The order of
+readings, the waiting times and the unconditional writes are those that `sharing_protocol_sim.py` was run with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mtls_operator.domain.marks import ClaimState
+from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.zone_knowledge import Place
+from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
+from mtls_operator.domain.zone_steps import Conclude, ReadList, ReadRules, WriteList, ZoneStep
+
+
+@dataclass(slots=True)
+class Agenda:
+    """What the walk of all places comes to."""
+
+    settled: set[Place] = field(default_factory=set)
+    """Arrived: the claim may become `held`."""
+    confirmed: set[Place] = field(default_factory=set)
+    """Held, read on the list, and not yet enforced as wanted: may be."""
+    lost: set[Place] = field(default_factory=set)
+    """Held, but not on the list: has to arrive again before it is enforced."""
+    concluded: set[Place] = field(default_factory=set)
+    """Given up: the claim may go."""
+    writes: set[CertificateId] = field(default_factory=set)
+    rules_begun_after: float = float("-inf")
+    lists_begun_after: dict[CertificateId, float] = field(default_factory=dict)
+    until: dict[Place, float] = field(default_factory=dict)
+    wakes: list[float] = field(default_factory=list)
+
+    def read_rules(self, after: float) -> None:
+        self.rules_begun_after = max(self.rules_begun_after, after)
+
+    def read_list(self, certificate: CertificateId, after: float) -> None:
+        self.lists_begun_after[certificate] = max(after, self.lists_begun_after.get(certificate, after))
+
+    def wait(self, place: Place, until: float) -> None:
+        self.until[place] = until
+        self.wakes.append(until)
+
+
+def agenda(zone: ZoneState) -> Agenda:
+    """Walk every place that is wanted or to be given up."""
+    result = Agenda()
+    for place in sorted(zone.wanted):
+        certificate, hostname = place
+        if zone.is_held(place):
+            if not zone.is_enforced_as_wanted(place):
+                _confirm(zone, result, place)
+        elif hostname in zone.view.claimed(certificate, ClaimState.ARRIVING):
+            _arrive(zone, result, place)
+    for place in sorted(zone.unwanted):
+        certificate, hostname = place
+        if hostname in zone.view.claimed(certificate, ClaimState.LEAVING):
+            _leave(zone, result, place)
+    return result
+
+
+def steps(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
+    """Conclusions first, then readings, rules before lists, then writes on fresh readings."""
+    if agenda.concluded:
+        return [Conclude(frozenset(agenda.concluded))]
+    if zone.rules.begun < agenda.rules_begun_after:
+        return [ReadRules()]
+    reads: list[ZoneStep] = [
+        ReadList(certificate)
+        for certificate, after in sorted(agenda.lists_begun_after.items())
+        if not _is_read(zone, certificate, after)
+    ]
+    return reads + [step for certificate in sorted(agenda.writes) for step in _write(zone, certificate)]
+
+
+def _confirm(zone: ZoneState, agenda: Agenda, place: Place) -> None:
+    """A held hostname is enforced only where this process has read it on the list."""
+    certificate, hostname = place
+    reading = zone.known.lists.get(certificate)
+    trusted_from = zone.known.started + zone.timing.window
+    if reading is None:
+        agenda.read_list(certificate, zone.known.started)
+    elif hostname in reading.value:
+        agenda.confirmed.add(place)
+    elif reading.begun >= trusted_from:
+        agenda.lost.add(place)
+    elif zone.now >= trusted_from:
+        agenda.read_list(certificate, trusted_from)
+    else:
+        agenda.wait(place, trusted_from)
+
+
+def _arrive(zone: ZoneState, agenda: Agenda, place: Place) -> None:
+    certificate, hostname = place
+    put = zone.known.put_since.get(place)
+    if put is None:
+        agenda.writes.add(certificate)
+        return
+    settle = zone.timing.shared_settle if zone.view.is_shared(certificate) else zone.timing.settle
+    settled_at = put + settle
+    agenda.until[place] = settled_at
+    if zone.now < settled_at:
+        _poll(zone, agenda, place, put, settled_at)
+    elif zone.rules.begun < settled_at:
+        agenda.read_rules(settled_at)
+    elif not _is_read(zone, certificate, settled_at):
+        agenda.read_list(certificate, settled_at)
+    elif hostname in zone.known.lists[certificate].value:
+        agenda.settled.add(place)
+    else:
+        agenda.writes.add(certificate)
+
+
+def _poll(zone: ZoneState, agenda: Agenda, place: Place, put: float, settled_at: float) -> None:
+    """Read until the hostname is seen on the list, less and less often; then wait for the settle time."""
+    certificate, hostname = place
+    reading = zone.known.lists.get(certificate)
+    if reading is None or reading.begun < put:
+        agenda.read_list(certificate, put)
+    elif hostname in reading.value:
+        agenda.wait(place, settled_at)
+    else:
+        again = min(settled_at, reading.begun + max(zone.timing.poll, (reading.begun - put) / 2))
+        if zone.now >= again:
+            agenda.read_list(certificate, again)
+        else:
+            agenda.wakes.append(again)
+
+
+def _leave(zone: ZoneState, agenda: Agenda, place: Place) -> None:
+    certificate, hostname = place
+    taken_off = zone.known.taken_off_since.get(place)
+    if taken_off is None:
+        _take_off(zone, agenda, place)
+        return
+    gone_at = taken_off + zone.timing.window
+    if zone.now < gone_at:
+        agenda.wait(place, gone_at)
+    elif not _is_read(zone, certificate, gone_at):
+        agenda.read_list(certificate, gone_at)
+    elif zone.rules.begun < zone.known.lists[certificate].begun:
+        agenda.read_rules(zone.known.lists[certificate].begun)
+    elif hostname in zone.view.unreadable or _is_as_others_want(zone, place):
+        agenda.concluded.add(place)
+    else:
+        agenda.writes.add(certificate)
+
+
+def _take_off(zone: ZoneState, agenda: Agenda, place: Place) -> None:
+    """Others have had the window to see the claim `leaving`; theirs are read afresh before the list is written."""
+    certificate, hostname = place
+    since = zone.known.claimed_since[(certificate, hostname, ClaimState.LEAVING)]
+    announced_at = since + zone.timing.window
+    fresh_after = max(announced_at, zone.now - FRESH_SECONDS)
+    if zone.now < announced_at:
+        agenda.wait(place, announced_at)
+    elif zone.rules.begun < fresh_after:
+        agenda.read_rules(fresh_after)
+    elif _is_kept(zone, place):
+        agenda.concluded.add(place)
+    else:
+        agenda.writes.add(certificate)
+
+
+def _is_as_others_want(zone: ZoneState, place: Place) -> bool:
+    """On the list exactly if another installation relies on it there."""
+    certificate, hostname = place
+    on_list = hostname in zone.known.lists[certificate].value
+    return on_list == (hostname in zone.view.relied_on_by_others(certificate))
+
+
+def _is_kept(zone: ZoneState, place: Place) -> bool:
+    certificate, hostname = place
+    return hostname in zone.view.relied_on_by_others(certificate) or hostname in zone.view.unreadable
+
+
+def _is_read(zone: ZoneState, certificate: CertificateId, after: float) -> bool:
+    reading = zone.known.lists.get(certificate)
+    return reading is not None and reading.begun >= after
+
+
+def _write(zone: ZoneState, certificate: CertificateId) -> list[ZoneStep]:
+    """Rules before the list: a claim that is gone was dropped a window after the list was clean of it."""
+    fresh_after = zone.now - FRESH_SECONDS
+    if zone.rules.begun < fresh_after:
+        return [ReadRules()]
+    if not _is_read(zone, certificate, max(fresh_after, zone.rules.begun)):
+        return [ReadList(certificate)]
+    return [WriteList(certificate, _content(zone, certificate))]
+
+
+def _content(zone: ZoneState, certificate: CertificateId) -> frozenset[str]:
+    """What was read, without what was given up, with what is claimed. Foreign hostnames stay (invariant 3)."""
+    view = zone.view
+    kept = view.relied_on_by_others(certificate) | view.unreadable
+    ours = view.claimed(certificate, ClaimState.ARRIVING) | view.claimed(certificate, ClaimState.HELD)
+    given_up = (view.given_up_by_others(certificate) | _our_removals(zone, certificate)) - kept
+    observed = zone.known.lists[certificate].value
+    return (observed - given_up) | view.relied_on_by_others(certificate) | ours
+
+
+def _our_removals(zone: ZoneState, certificate: CertificateId) -> frozenset[str]:
+    return frozenset(
+        hostname
+        for hostname in zone.view.claimed(certificate, ClaimState.LEAVING)
+        if (certificate, hostname) in zone.unwanted
+        and zone.known.claimed_since[(certificate, hostname, ClaimState.LEAVING)] + zone.timing.window
+        <= zone.rules.begun
+    )

@@ -1,0 +1,123 @@
+"""The values that a zone's plan is made from: who has a stake in which hostnames, and how long things take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from mtls_operator.domain.marks import ClaimState, Installation
+from mtls_operator.domain.observed import CertificateId, Ruleset
+from mtls_operator.domain.zone_knowledge import Place, Reading, ZoneKnowledge
+from mtls_operator.domain.zone_steps import Managed, ResourceKey
+from mtls_operator.domain.zone_view import Policy, ZoneView, view_of
+
+FRESH_SECONDS = 10.0
+"""A list is written only on readings begun less than this ago (design.md, Arriving)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long things take, in seconds."""
+
+    window: float
+    """The consistency window: how old a read may be."""
+    settle: float
+    """How long a written list needs to be in force at the edge too; never below the window."""
+    slow_call: float = 60.0
+    """What a write of another installation may take beyond the window."""
+
+    @property
+    def shared_settle(self) -> float:
+        """The settle time where another installation writes the same list: its write may rest on old reads."""
+        return max(self.settle, 2 * self.window + self.slow_call)
+
+    @property
+    def poll(self) -> float:
+        """The shortest time between two reads that wait for the same thing."""
+        return max(0.1, self.window / 90)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a hostname should be, and under which policy. `None` stands for whatever is in force now: a resource
+    that cannot be reconciled goes on wanting exactly that (safety invariant 10)."""
+
+    certificate: CertificateId
+    fingerprint: str | None = None
+    """The first 16 hex digits of the bundle fingerprint."""
+    policy: Policy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """What one binding owns in the zone by its status, and what it wants."""
+
+    binding: ResourceKey
+    managed: Managed = field(default_factory=dict)
+    wants: Mapping[str, Target] = field(default_factory=dict)
+    has_finalizer: bool = False
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All stakes of this installation in a zone. Two stakes never want one hostname differently: that was decided
+    before (see `conflicts`)."""
+
+    installation: Installation
+    stakes: tuple[Stake, ...]
+
+
+@dataclass(frozen=True)
+class ZoneState:
+    """Desired and known side by side, with what follows from them."""
+
+    desired: Desired
+    known: ZoneKnowledge
+    rules: Reading[Ruleset | None]
+    now: float
+    timing: Timing
+
+    @cached_property
+    def view(self) -> ZoneView:
+        return view_of(self.rules.value, self.desired.installation)
+
+    @cached_property
+    def wanted(self) -> Mapping[Place, Target]:
+        """Every place that some binding wants."""
+        return {
+            (target.certificate, hostname): target
+            for stake in self.desired.stakes
+            for hostname, target in stake.wants.items()
+        }
+
+    @cached_property
+    def owned(self) -> frozenset[Place]:
+        """Every place in some binding's status."""
+        return frozenset(
+            (certificate, hostname)
+            for stake in self.desired.stakes
+            for certificate, names in stake.managed.items()
+            for hostname in names
+        )
+
+    @cached_property
+    def unwanted(self) -> frozenset[Place]:
+        """Places to give up: owned, wanted by nobody, and not given up yet."""
+        return self.owned - self.wanted.keys() - self.known.released
+
+    @cached_property
+    def wanted_hostnames(self) -> frozenset[str]:
+        return frozenset(hostname for _, hostname in self.wanted)
+
+    def is_held(self, place: Place) -> bool:
+        """Whether our claim says that the hostname is safely on the certificate's list."""
+        certificate, hostname = place
+        return hostname in self.view.claimed(certificate, ClaimState.HELD)
+
+    def is_enforced_as_wanted(self, place: Place) -> bool:
+        """Whether enabled rules of ours cover the hostname, and only under the policy that is wanted, if one is."""
+        policy = self.wanted[place].policy
+        keys = self.view.enforcement_keys(place[1])
+        return bool(keys) and all(key.enabled and policy in {None, key.policy} for key in keys)

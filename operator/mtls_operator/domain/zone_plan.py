@@ -1,0 +1,163 @@
+"""What to do next in a zone: desired x known -> steps.
+
+Theory. Every hostname on the list of a certificate (a *place*) walks along one line, and design.md's protocol of
+arriving and leaving is the order of the stops. Where a place stands is read from what Cloudflare holds (claims,
+list, enforcement rules) and from when this process saw it; nothing else is remembered, so a crash loses time only.
+
+    wanted:    recorded in status -> claim arriving -> on the list, seen, settled -> claim held -> enforced
+    unwanted:  not enforced -> claim leaving -> window -> off the list, window, seen gone -> no claim -> struck
+
+Rules of this module:
+- Only the first step is executed; then the plan is made again from what is known after it. Later steps are what
+  would follow as far as it can be told now.
+- The plan is empty when nothing is wrong. `wake_at` says when time alone makes a difference.
+- A place that is ours by claim but wanted by nobody and in no status is an orphan: it is left as it is.
+- What is read must be fresh for what is decided on it: each comparison with a time says for what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mtls_operator.domain import zone_lists, zone_rules
+from mtls_operator.domain.marks import ClaimState
+from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
+from mtls_operator.domain.zone_places import Desired, Stake, Timing, ZoneState
+from mtls_operator.domain.zone_steps import (
+    AddFinalizer,
+    Managed,
+    ReadRules,
+    RecordManaged,
+    RemoveFinalizer,
+    ResourceKey,
+    ZoneStep,
+)
+
+
+class HostStage(StrEnum):
+    """Where a hostname of a binding stands; shown in `status.hostnames`."""
+
+    PENDING = "Pending"
+    ARRIVING = "Arriving"
+    ASSOCIATED = "Associated"
+    ENFORCED = "Enforced"
+    LEAVING = "Leaving"
+
+
+@dataclass(frozen=True, slots=True)
+class HostProgress:
+    """The stage of a hostname, and until when (same clock as the plan) it cannot go on, if that is known."""
+
+    stage: HostStage
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZonePlan:
+    """The steps, of which the first is to be done now, and when to look again though nothing has happened."""
+
+    steps: tuple[ZoneStep, ...]
+    wake_at: float | None
+    progress: Mapping[ResourceKey, Mapping[str, HostProgress]]
+
+
+def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing) -> ZonePlan:
+    """Decide the next steps in a zone. Pure: equal arguments give an equal plan."""
+    if not any(stake.wants or stake.managed for stake in desired.stakes):
+        return ZonePlan(tuple(_finalizer_removals(desired)), None, {})
+    intents = [*_finalizer_additions(desired), *_intents(desired)]
+    if known.rules is None or known.rules_must_be_read:
+        return ZonePlan((*intents, ReadRules()), None, {})
+    zone = ZoneState(desired, known, known.rules, now, timing)
+    agenda = zone_lists.agenda(zone)
+    steps: list[ZoneStep] = [*intents, *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)]
+    steps += [*_strikes(zone), *_finalizer_removals(desired)]
+    wakes = [*agenda.wakes, *zone_rules.wakes(zone, agenda)]
+    return ZonePlan(tuple(steps), min(wakes, default=None), _progress(zone, agenda))
+
+
+def _finalizer_additions(desired: Desired) -> list[ZoneStep]:
+    return [AddFinalizer(stake.binding) for stake in desired.stakes if stake.wants and not stake.has_finalizer]
+
+
+def _finalizer_removals(desired: Desired) -> list[ZoneStep]:
+    return [
+        RemoveFinalizer(stake.binding)
+        for stake in desired.stakes
+        if stake.deleting and stake.has_finalizer and not stake.managed
+    ]
+
+
+def _intents(desired: Desired) -> list[ZoneStep]:
+    """A hostname is recorded before it is added: the status is the intent log."""
+    steps: list[ZoneStep] = []
+    for stake in desired.stakes:
+        recorded = _places(stake.managed)
+        wanted = frozenset((target.certificate, hostname) for hostname, target in stake.wants.items())
+        if not wanted <= recorded:
+            steps.append(RecordManaged(stake.binding, _managed(recorded | wanted)))
+    return steps
+
+
+def _strikes(zone: ZoneState) -> list[ZoneStep]:
+    """A hostname is struck after it is gone, or when another binding of the cluster has it in its own status."""
+    return [
+        RecordManaged(stake.binding, _managed(_places(stake.managed) - gone))
+        for stake in zone.desired.stakes
+        if (gone := _struck(zone, stake))
+    ]
+
+
+def _struck(zone: ZoneState, stake: Stake) -> frozenset[Place]:
+    wanted = frozenset((target.certificate, hostname) for hostname, target in stake.wants.items())
+    unwanted = _places(stake.managed) - wanted
+    wanted_by_another = frozenset(
+        (target.certificate, hostname)
+        for other in zone.desired.stakes
+        if other.binding != stake.binding
+        for hostname, target in other.wants.items()
+        if hostname in other.managed.get(target.certificate, frozenset())
+    )
+    gone = frozenset(place for place in zone.known.released if not zone.view.claim_keys(*place))
+    return unwanted & (wanted_by_another | gone)
+
+
+def _progress(zone: ZoneState, agenda: zone_lists.Agenda) -> dict[ResourceKey, dict[str, HostProgress]]:
+    return {
+        stake.binding: {
+            hostname: _host_progress(zone, agenda, certificate, hostname)
+            for certificate, hostname in sorted(_shown_places(stake))
+        }
+        for stake in zone.desired.stakes
+    }
+
+
+def _shown_places(stake: Stake) -> frozenset[Place]:
+    return _places(stake.managed) | {(target.certificate, hostname) for hostname, target in stake.wants.items()}
+
+
+def _host_progress(
+    zone: ZoneState, agenda: zone_lists.Agenda, certificate: CertificateId, hostname: str
+) -> HostProgress:
+    until = agenda.until.get((certificate, hostname))
+    if (certificate, hostname) not in zone.wanted:
+        return HostProgress(HostStage.LEAVING, until)
+    held = hostname in zone.view.claimed(certificate, ClaimState.HELD)
+    if held and hostname in zone.view.enforced():
+        return HostProgress(HostStage.ENFORCED)
+    if held:
+        return HostProgress(HostStage.ASSOCIATED)
+    arriving = hostname in zone.view.claimed(certificate, ClaimState.ARRIVING)
+    return HostProgress(HostStage.ARRIVING if arriving else HostStage.PENDING, until)
+
+
+def _places(managed: Managed) -> frozenset[Place]:
+    return frozenset((certificate, hostname) for certificate, names in managed.items() for hostname in names)
+
+
+def _managed(places: frozenset[Place]) -> Managed:
+    certificates = {certificate for certificate, _ in places}
+    return {c: frozenset(hostname for each, hostname in places if each == c) for c in sorted(certificates)}

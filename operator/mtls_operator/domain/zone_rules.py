@@ -1,0 +1,168 @@
+"""The rules of ours that a zone should have now: claims, and enforcement of what is safely on its list.
+
+Rules of this module:
+- A hostname enters an enforcement rule only when its claim is `held` and it was read on the list, and its claim
+  becomes `leaving` only when no rule of ours covers it any more (safety invariant 2, both directions).
+- Claims and enforcement that no status knows (orphans) stay exactly as they are.
+- A rule that exists is written only on exact knowledge of what it holds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, claim_body, enforcement_body, rule_ref
+from mtls_operator.domain.observed import RuleBody
+from mtls_operator.domain.rule_groups import Edit, Group, RemoveRule, additions, removals
+from mtls_operator.domain.zone_knowledge import Place
+from mtls_operator.domain.zone_lists import Agenda
+from mtls_operator.domain.zone_places import Target, ZoneState
+from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
+from mtls_operator.domain.zone_view import ClaimKey, EnforcementKey, Policy, claim_fits, enforcement_fits
+
+
+def edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
+    """The writes of rules that can be done now, claims before enforcement, additions before removals."""
+    proposed = [*_claim_edits(zone, agenda), *_enforcement_edits(zone, agenda)]
+    if zone.known.can_change_rules(zone.timing.window):
+        return proposed
+    creations = [step for step in proposed if isinstance(step, WriteRule) and step.rule_id is None]
+    if proposed and not creations and zone.now >= _exact_from(zone):
+        return [ReadRules()]
+    return list(creations)
+
+
+def wakes(zone: ZoneState, agenda: Agenda) -> list[float]:
+    """When rules that have to change can be changed."""
+    if zone.known.can_change_rules(zone.timing.window):
+        return []
+    proposed = [*_claim_edits(zone, agenda), *_enforcement_edits(zone, agenda)]
+    return [_exact_from(zone)] if proposed else []
+
+
+def _exact_from(zone: ZoneState) -> float:
+    uncertain_since = zone.known.rules_uncertain_since
+    return zone.now if uncertain_since is None else uncertain_since + zone.timing.window
+
+
+def _claim_edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
+    wanted = _claims_wanted(zone, agenda)
+    edits: list[Edit[ClaimKey]] = [*additions(zone.view.claims, wanted, claim_fits)]
+    return [_claim_step(zone, edit) for edit in edits or removals(zone.view.claims, wanted)]
+
+
+def _enforcement_edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
+    wanted = _enforcement_wanted(zone, agenda)
+    edits: list[Edit[EnforcementKey]] = [*additions(zone.view.enforcement, wanted, enforcement_fits)]
+    return [_enforcement_step(zone, edit) for edit in edits or removals(zone.view.enforcement, wanted)]
+
+
+def _claims_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[ClaimKey, frozenset[str]]:
+    wanted: defaultdict[ClaimKey, set[str]] = defaultdict(set)
+    for place, target in zone.wanted.items():
+        wanted[_wanted_claim(zone, agenda, place, target)].add(place[1])
+    for place in zone.unwanted:
+        for key in _unwanted_claims(zone, place):
+            wanted[key].add(place[1])
+    for group in zone.view.claims:
+        for hostname in group.hostnames:
+            place = (group.key.certificate, hostname)
+            if place not in zone.wanted and place not in zone.owned:
+                wanted[group.key].add(hostname)
+    return {key: frozenset(hostnames) for key, hostnames in wanted.items()}
+
+
+def _wanted_claim(zone: ZoneState, agenda: Agenda, place: Place, target: Target) -> ClaimKey:
+    certificate, hostname = place
+    present = zone.view.claim_keys(certificate, hostname)
+    held = place in agenda.settled or any(key.state is ClaimState.HELD for key in present)
+    state = ClaimState.HELD if held and place not in agenda.lost else ClaimState.ARRIVING
+    if target.fingerprint is None:
+        return next((key for key in present if key.state is state), ClaimKey(certificate, state))
+    aim = frozenset({target.fingerprint})
+    return ClaimKey(certificate, state, aim, aim if state is ClaimState.HELD else frozenset())
+
+
+def _unwanted_claims(zone: ZoneState, place: Place) -> list[ClaimKey]:
+    """A hostname keeps its claim while a rule of ours relies on it: until it is out of the rule, or the rule is
+    what the hostname needs on the list of another certificate, where it is held."""
+    certificate, hostname = place
+    moved = any(
+        zone.is_held(other) and zone.is_enforced_as_wanted(other) for other in zone.wanted if other[1] == hostname
+    )
+    if zone.view.enforcement_keys(hostname) and not moved:
+        return zone.view.claim_keys(certificate, hostname)
+    return [ClaimKey(certificate, ClaimState.LEAVING)]
+
+
+def _enforcement_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[EnforcementKey, frozenset[str]]:
+    wanted: defaultdict[EnforcementKey, set[str]] = defaultdict(set)
+    for place, target in zone.wanted.items():
+        present = zone.view.enforcement_keys(place[1])
+        keys = [_on_the_way(present, target.policy)] if target.policy and place in agenda.confirmed else present
+        for key in keys:
+            wanted[key].add(place[1])
+    owned_hostnames = {hostname for _, hostname in zone.owned}
+    for group in zone.view.enforcement:
+        wanted[group.key] |= group.hostnames - zone.wanted_hostnames - owned_hostnames
+    return {key: frozenset(hostnames) for key, hostnames in wanted.items()}
+
+
+def _on_the_way(present: Sequence[EnforcementKey], policy: Policy) -> EnforcementKey:
+    """The next policy on the way to the wanted one. Rules are ANDed, so a hostname goes from one set of issuers to
+    another directly only where one includes the other, otherwise through their union."""
+    for key in present:
+        old, new = key.policy.issuers, policy.issuers
+        if key.enabled and old is not None and new is not None and not (old <= new or new <= old):
+            return EnforcementKey(replace(policy, issuers=old | new))
+    return EnforcementKey(policy)
+
+
+def _claim_step(zone: ZoneState, edit: Edit[ClaimKey]) -> ZoneStep:
+    if isinstance(edit, RemoveRule):
+        return DeleteRule(edit.rule_id)
+    key = edit.key
+    claim = Claim(
+        installation=zone.desired.installation,
+        state=key.state,
+        certificate_ids=frozenset({key.certificate}),
+        hostnames=edit.hostnames,
+        aim=key.aim,
+        in_force=key.in_force,
+    )
+    ref = _ref(zone, edit, "claim", key.certificate, key.state, min(edit.hostnames))
+    return WriteRule(claim_body(claim, ref), edit.rule_id)
+
+
+def _enforcement_step(zone: ZoneState, edit: Edit[EnforcementKey]) -> ZoneStep:
+    if isinstance(edit, RemoveRule):
+        return DeleteRule(edit.rule_id)
+    rule = Enforcement(
+        installation=zone.desired.installation,
+        hostnames=edit.hostnames,
+        issuers=edit.key.policy.issuers,
+        action=edit.key.policy.action,
+        response=edit.key.policy.response,
+        enabled=edit.key.enabled,
+        retained=edit.key.retained,
+    )
+    body = enforcement_body(rule, _ref(zone, edit, "enforce", min(edit.hostnames)))
+    return WriteRule(body, edit.rule_id, None if edit.rule_id else zone.view.first_foreign_rule)
+
+
+def _ref(zone: ZoneState, edit: Group[ClaimKey] | Group[EnforcementKey], *about: str) -> str:
+    """A rule keeps its ref for life; a new one takes the first that is free."""
+    present = _body_of(zone, edit.rule_id)
+    if present is not None:
+        return present.ref
+    candidates = (
+        rule_ref(zone.desired.installation, *about, str(attempt)) for attempt in range(len(zone.view.refs) + 1)
+    )
+    return next(ref for ref in candidates if ref not in zone.view.refs)
+
+
+def _body_of(zone: ZoneState, rule_id: str | None) -> RuleBody | None:
+    rules = zone.rules.value.rules if zone.rules.value else ()
+    return next((rule.body for rule in rules if rule.id == rule_id), None)

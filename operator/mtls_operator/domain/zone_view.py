@@ -1,0 +1,145 @@
+"""A zone's ruleset, read as marks: what we hold, what others claim, and where a new rule belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from mtls_operator.domain.expressions import MAX_LENGTH, claim_expression, enforcement_expression
+from mtls_operator.domain.marks import (
+    Claim,
+    ClaimState,
+    Enforcement,
+    Installation,
+    Unreadable,
+    read_mark,
+)
+from mtls_operator.domain.observed import BlockResponse, CertificateId, Ruleset
+from mtls_operator.domain.rule_groups import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What an enforcement rule does besides naming hostnames. `issuers` None accepts any verified certificate."""
+
+    issuers: frozenset[str] | None
+    action: str
+    response: BlockResponse | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnforcementKey:
+    """What the enforcement rules of an installation differ in besides their hostnames."""
+
+    policy: Policy
+    enabled: bool = True
+    retained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimKey:
+    """What the claims of an installation differ in besides their hostnames."""
+
+    certificate: CertificateId
+    state: ClaimState
+    aim: frozenset[str] = frozenset()
+    in_force: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneView:
+    """The marks of a zone's ruleset from the point of view of one installation."""
+
+    claims: tuple[Group[ClaimKey], ...]
+    enforcement: tuple[Group[EnforcementKey], ...]
+    others: tuple[Claim, ...]
+    unreadable: frozenset[str]
+    """Names in marks that this version cannot read: they stay on every list."""
+    refs: frozenset[str]
+    first_foreign_rule: str | None
+    """The rule before which an enforcement rule belongs, None when it belongs at the end."""
+
+    def claimed(self, certificate: CertificateId, state: ClaimState) -> frozenset[str]:
+        """Our hostnames in a state on a certificate's list."""
+        return _union(
+            each.hostnames for each in self.claims if each.key.certificate == certificate and each.key.state is state
+        )
+
+    def claim_keys(self, certificate: CertificateId, hostname: str) -> list[ClaimKey]:
+        """The claims of ours that name a hostname on a certificate's list."""
+        return [e.key for e in self.claims if e.key.certificate == certificate and hostname in e.hostnames]
+
+    def enforced(self) -> frozenset[str]:
+        """Hostnames that an enabled rule of ours covers."""
+        return _union(each.hostnames for each in self.enforcement if each.key.enabled)
+
+    def enforcement_keys(self, hostname: str) -> list[EnforcementKey]:
+        """The policies of our rules that cover a hostname."""
+        return [each.key for each in self.enforcement if hostname in each.hostnames]
+
+    def relied_on_by_others(self, certificate: CertificateId) -> frozenset[str]:
+        """Hostnames that another installation claims as arriving or held on a certificate's list."""
+        return _union(
+            claim.hostnames
+            for claim in self.others
+            if certificate in claim.certificate_ids and claim.state is not ClaimState.LEAVING
+        )
+
+    def given_up_by_others(self, certificate: CertificateId) -> frozenset[str]:
+        """Hostnames that other installations claim only as leaving."""
+        leaving = _union(
+            claim.hostnames
+            for claim in self.others
+            if certificate in claim.certificate_ids and claim.state is ClaimState.LEAVING
+        )
+        return leaving - self.relied_on_by_others(certificate)
+
+    def is_shared(self, certificate: CertificateId) -> bool:
+        """Whether another installation has a mark for the certificate in this zone."""
+        return any(certificate in claim.certificate_ids for claim in self.others) or bool(self.unreadable)
+
+
+def view_of(ruleset: Ruleset | None, us: Installation) -> ZoneView:
+    """Sort a ruleset's rules by whose they are."""
+    rules = ruleset.rules if ruleset else ()
+    marks = [(rule, read_mark(rule)) for rule in rules]
+    ours = [(rule, mark) for rule, mark in marks if isinstance(mark, Claim | Enforcement) and mark.installation == us]
+    return ZoneView(
+        claims=tuple(
+            Group(_claim_key(mark, certificate), mark.hostnames, rule.id)
+            for rule, mark in ours
+            if isinstance(mark, Claim)
+            for certificate in sorted(mark.certificate_ids)
+        ),
+        enforcement=tuple(
+            Group(_enforcement_key(mark), mark.hostnames, rule.id)
+            for rule, mark in ours
+            if isinstance(mark, Enforcement)
+        ),
+        others=tuple(mark for _, mark in marks if isinstance(mark, Claim) and mark.installation != us),
+        unreadable=_union(mark.names for _, mark in marks if isinstance(mark, Unreadable)),
+        refs=frozenset(rule.body.ref for rule in rules),
+        first_foreign_rule=next((rule.id for rule, mark in marks if not isinstance(mark, Enforcement)), None),
+    )
+
+
+def claim_fits(_key: ClaimKey, hostnames: Collection[str]) -> bool:
+    """Whether one claim can name all these hostnames."""
+    return len(claim_expression(hostnames)) <= MAX_LENGTH
+
+
+def enforcement_fits(key: EnforcementKey, hostnames: Collection[str]) -> bool:
+    """Whether one enforcement rule can cover all these hostnames."""
+    return len(enforcement_expression(hostnames, key.policy.issuers)) <= MAX_LENGTH
+
+
+def _claim_key(claim: Claim, certificate: CertificateId) -> ClaimKey:
+    return ClaimKey(certificate, claim.state, claim.aim, claim.in_force)
+
+
+def _enforcement_key(rule: Enforcement) -> EnforcementKey:
+    return EnforcementKey(Policy(rule.issuers, rule.action, rule.response), rule.enabled, rule.retained)
+
+
+def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*sets)
