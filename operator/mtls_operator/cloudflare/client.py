@@ -229,4 +229,4 @@ class CloudflareClient:
         try:
             return decode(envelope.result)
         except decoding.Unexpected as error:
-            raise self._sender.malformed(endpoint, ids, str(error)) from error
+            raise self._sender.malformed(endpoint, ids, str(error)) from None

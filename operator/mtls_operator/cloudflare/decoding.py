@@ -157,7 +157,7 @@ def _version(fields: Fields) -> int:
     """A decimal number that Cloudflare sends as a string."""
     text = str(fields.get("version"))
     if not text.isdecimal():
-        raise Unexpected(f"the version {text[:40]!r} of a ruleset")
+        raise Unexpected("a version of a ruleset that is no number")
     return int(text)
 
 
@@ -167,7 +167,7 @@ def _time(text: str | None) -> datetime | None:
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        raise Unexpected(f"the time {text[:40]!r}") from error
+        raise Unexpected("a time in another form than RFC 3339") from error
 
 
 def _object(value: object, what: str) -> Fields:

@@ -133,7 +133,8 @@ class Sender:
         except httpx.RequestError as error:
             happened = f"no answer, {type(error).__name__}: {self._clean(str(error)) or 'no details'}"
             lost = endpoint.writes and not isinstance(error, _NEVER_SENT)
-            raise Unreachable(subject, happened, answer_lost=lost) from error
+            # Without its cause: a traceback shows every cause, and the library may quote the request's headers.
+            raise Unreachable(subject, happened, answer_lost=lost) from None
         except TimeoutError as error:
             happened = f"no answer within {WHOLE_CALL_TIMEOUT:.0f} s"
             raise Unreachable(subject, happened, answer_lost=endpoint.writes) from error

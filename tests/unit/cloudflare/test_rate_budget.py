@@ -1,0 +1,145 @@
+"""What is learned from rate-limit headers, and when calls are held back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtls_operator.cloudflare import RateBudget, RateLimited
+from mtls_operator.cloudflare.rate_budget import Policy
+from tests.unit.cloudflare.answering import CERTIFICATE, ZONE, Bench, Clock, refusal, success
+
+
+async def test_after_a_429_nothing_is_sent_until_its_time_is_over() -> None:
+    bench = Bench(refusal(429, headers={"Retry-After": "30"}), success({"hostnames": []}))
+
+    with pytest.raises(RateLimited) as first:
+        await bench.client.get_hostnames(ZONE, CERTIFICATE)
+    bench.clock.now += 20
+    with pytest.raises(RateLimited) as second:
+        await bench.client.get_hostnames(ZONE, CERTIFICATE)
+
+    assert (first.value.status, first.value.retry_after) == (429, 30)
+    assert (second.value.status, second.value.retry_after) == (None, 10)
+    assert len(bench.script.requests) == 1
+
+
+async def test_after_the_time_of_a_429_calls_are_sent_again() -> None:
+    bench = Bench(refusal(429, headers={"Retry-After": "30"}), success({"hostnames": []}))
+
+    with pytest.raises(RateLimited):
+        await bench.client.get_hostnames(ZONE, CERTIFICATE)
+    bench.clock.now += 30
+
+    assert await bench.client.get_hostnames(ZONE, CERTIFICATE) == frozenset()
+
+
+async def test_a_call_held_back_is_not_reported_as_sent() -> None:
+    bench = Bench(refusal(429, headers={"Retry-After": "30"}))
+
+    with pytest.raises(RateLimited):
+        await bench.client.get_hostnames(ZONE, CERTIFICATE)
+    with pytest.raises(RateLimited):
+        await bench.client.get_hostnames(ZONE, CERTIFICATE)
+
+    assert len(bench.records) == 1
+
+
+async def test_the_last_request_of_a_window_is_followed_by_none() -> None:
+    bench = Bench(success({"hostnames": []}, {"Ratelimit": '"default";r=0;t=12'}))
+
+    await bench.client.get_hostnames(ZONE, CERTIFICATE)
+    with pytest.raises(RateLimited) as held_back:
+        await bench.client.get_hostnames(ZONE, CERTIFICATE)
+
+    assert held_back.value.retry_after == 12
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 300),
+        ({"retry-after": "0"}, 1),
+        ({"retry-after": "12"}, 12),
+        ({"retry-after": "12.5"}, 12.5),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 300),
+        ({"retry-after": "-5"}, 300),
+        ({"retry-after": "999999999"}, 3600),
+        ({"ratelimit": '"default";r=0;t=500', "retry-after": "12"}, 500),
+    ],
+)
+def test_a_ban_lasts_as_long_as_cloudflare_says_within_reason(headers: dict[str, str], seconds: float) -> None:
+    budget = RateBudget(Clock())
+
+    budget.note(429, headers)
+
+    assert budget.wait() == seconds
+
+
+def test_a_shorter_ban_does_not_end_a_longer_one() -> None:
+    budget = RateBudget(Clock())
+
+    budget.note(429, {"retry-after": "60"})
+    budget.note(429, {"retry-after": "5"})
+
+    assert budget.wait() == 60
+
+
+@pytest.mark.parametrize(
+    ("header", "remaining"),
+    [
+        ('"default";r=50;t=30', 50),
+        ('"default"; t=30; r=50', 50),
+        ('"burst";r=7;t=10, "default";r=1100;t=250', 7),
+        ('"default";r=50', None),
+        ("nonsense", None),
+        ("", None),
+        ('"default";r=-3;t=30', 0),
+    ],
+)
+def test_what_remains_is_what_the_tightest_limit_says(header: str, remaining: int | None) -> None:
+    budget = RateBudget(Clock())
+
+    budget.note(200, {"ratelimit": header})
+
+    assert budget.remaining == remaining
+
+
+def test_what_remained_is_unknown_once_the_window_is_over() -> None:
+    clock = Clock()
+    budget = RateBudget(clock)
+
+    budget.note(200, {"ratelimit": '"default";r=50;t=30'})
+    clock.now += 10
+    left = budget.resets_in
+    clock.now += 20
+
+    assert left == 20
+    assert (budget.remaining, budget.resets_in) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("header", "policy"),
+    [
+        ('"burst";q=100;w=60', Policy(100, 60)),
+        ('"burst";q=100;w=10, "default";q=1200;w=300', Policy(1200, 300)),
+        ('"default";q=0;w=0', None),
+        ("", None),
+    ],
+)
+def test_the_policy_is_the_slowest_one(header: str, policy: Policy | None) -> None:
+    budget = RateBudget(Clock())
+
+    budget.note(200, {"ratelimit-policy": header})
+
+    assert budget.policy == policy
+
+
+@given(st.text(max_size=200), st.text(max_size=200), st.text(max_size=40))
+def test_no_header_breaks_the_budget(limit: str, policy: str, retry: str) -> None:
+    budget = RateBudget(Clock())
+
+    budget.note(429, {"ratelimit": limit, "ratelimit-policy": policy, "retry-after": retry})
+
+    assert 1 <= budget.wait() <= 3600
