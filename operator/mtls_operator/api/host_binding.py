@@ -68,7 +68,9 @@ class Response(Part):
     """HTTP status, 400 to 499 (the range that Cloudflare allows)."""
     content_type: Annotated[str, limits(enum=["application/json", "text/html", "text/plain", "text/xml"])]
     """Content type of the body; the four that Cloudflare allows."""
-    content: Annotated[str, limits(minLength=1, maxLength=2048)]
+    content: Annotated[
+        str, limits(rule("size(bytes(self)) <= 2048", "must be at most 2048 bytes"), minLength=1, maxLength=2048)
+    ]
     """Body of the response, at most 2 KB."""
 
 

@@ -31,7 +31,7 @@ def _page(lines: Iterator[str]) -> str:
 def _conditions() -> Iterator[str]:
     yield "# Conditions and reasons\n"
     yield "`Ready`, `Reconciling` and `Stalled` have the meaning of kstatus. Waiting is `Reconciling`, never `Stalled`."
-    yield "Each condition carries `observedGeneration`. Reasons are stable and may be matched; messages are for humans.\n"
+    yield "Each condition carries `observedGeneration`. Reasons are stable: scripts may match them.\n"
     for condition in ConditionType:
         yield f"## {condition}\n"
         yield f"{condition.description}\n"

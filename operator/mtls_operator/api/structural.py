@@ -15,6 +15,7 @@ Schema: TypeAlias = dict[str, JsonValue]
 # The order in which a reader wants them; what is not named here follows.
 _ORDER = ("description", "type", "format", "enum", "required", "properties", "items", "additionalProperties")
 _DROPPED = frozenset({"title", "default", "$defs", "$ref", "anyOf"})
+_RULES = "x-kubernetes-validations"
 
 
 def structural_schema(model: type[BaseModel]) -> Schema:
@@ -31,7 +32,8 @@ class _Flattening:
         self._definitions = definitions
 
     def flatten(self, schema: Schema) -> Schema:
-        merged = {**self._referred(schema), **schema}
+        referred = self._referred(schema)
+        merged = {**referred, **schema, **_all_rules(referred, schema)}
         flat: Schema = {
             keyword: self._flatten_value(keyword, value) for keyword, value in merged.items() if keyword not in _DROPPED
         }
@@ -57,6 +59,12 @@ class _Flattening:
             case "description", str(text):
                 return " ".join(text.split())
         return value
+
+
+def _all_rules(*schemas: Schema) -> Schema:
+    """The CEL rules of a type and those of the place where it stands: both bind."""
+    rules = [schema[_RULES] for schema in schemas if _RULES in schema]
+    return {_RULES: [rule for some in rules if isinstance(some, list) for rule in some]} if rules else {}
 
 
 def _rank(keyword: str) -> tuple[int, str]:
