@@ -5,7 +5,8 @@ tight to loose), its type rules and its error texts are followed here, down to o
 accepted. Differences, all on the strict side:
 
 - An empty set `in {}` is refused; the engine lets it pass, but a rule with one matches nothing and is a mistake.
-- Only the functions of `vocabulary.FUNCTIONS` exist, and regular expressions are those that Rust and Python read alike.
+- Only the fields and functions of `vocabulary` exist, and no account lists (`in $name`).
+- Regular expressions are those that Rust and Python read alike, and networks are written in full (`10.0.0.0/8`).
 
 How long an expression may be and what a plan allows is the API's business, not the language's.
 

@@ -171,10 +171,10 @@ def read_address_range(cursor: Cursor) -> tuple[Address, Address]:
 
 def _network(cursor: Cursor, address: Address, length: str, start: int) -> tuple[Address, Address]:
     if not length.isdecimal() or int(length) > address.max_prefixlen:
-        raise cursor.error("couldn't parse length in network", start, cursor.place)
+        raise cursor.error("couldn't parse length in network", cursor.place - len(length), cursor.place)
     network = ip_network(f"{address}/{length}", strict=False)
     if network.network_address != address:
-        raise cursor.error("host part of address was not zero", start, cursor.place)
+        raise cursor.error("host part of address was not zero", start, cursor.place - len(length) - 1)
     return network.network_address, network.broadcast_address
 
 

@@ -21,7 +21,7 @@ from testbed.cloudflare.expressions.strings import read_bytes
 from testbed.cloudflare.expressions.types import BOOL, Kind, Type
 from testbed.cloudflare.expressions.vocabulary import FIELDS, FUNCTIONS, Function
 
-_IDENTIFIER = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*\.?")
 _QUANTIFIER = re.compile(r"(?:any|all)[ \r\n]*(?=\()")
 _SPELLINGS = {
     syntax.Connective.OR: ("or", "||"),
@@ -128,7 +128,7 @@ class _Parser:
     def _value(self) -> syntax.Value:
         cursor, start = self._cursor, self._cursor.place
         name = cursor.take(_IDENTIFIER)
-        if not name:
+        if not name or name.endswith("."):
             raise cursor.error("expected identifier character")
         if name in FIELDS:
             return self._indexed(syntax.Field(name))
@@ -147,7 +147,7 @@ class _Parser:
             cursor.skip_space()
             cursor.expect("]")
             if inner.inner is None or not _fits(index, inner.kind):
-                reason = f"cannot access index {index!r} for type {inner}"
+                reason = f"cannot access index {_named(index)} for type {inner}"
                 raise cursor.error(reason, start, cursor.place)
             inner = inner.inner
             indexes.append(index)
@@ -234,6 +234,12 @@ def _fits(index: syntax.Index, kind: Kind) -> bool:
     if isinstance(index, syntax.Each):
         return True
     return kind is (Kind.MAP if isinstance(index, str) else Kind.ARRAY)
+
+
+def _named(index: syntax.Index) -> str:
+    if isinstance(index, syntax.Each):
+        return "MapEach"
+    return f"ArrayIndex({index})" if isinstance(index, int) else f'MapKey("{index}")'
 
 
 def _starts_string(cursor: Cursor) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from testbed.cloudflare.expressions.lexing import Cursor
+from testbed.cloudflare.expressions.lexing import Cursor, ExpressionError
 
 _PLAIN = re.compile(r'[^"\\]+')
 _HEX_BYTE = re.compile(r"[0-9A-Fa-f]{2}")
@@ -23,9 +23,19 @@ def read_bytes(cursor: Cursor) -> bytes:
         return read_string(cursor)
     written = cursor.take(_BYTE_STRING)
     if not written:
-        reason = "invalid digit found in string while parsing with radix 16"
-        raise cursor.error(reason, end=cursor.place + 2)
+        raise _no_byte_string(cursor)
     return bytes(int(written[index : index + 2], 16) for index in range(0, len(written), 3))
+
+
+def _no_byte_string(cursor: Cursor) -> ExpressionError:
+    if cursor.end - cursor.place < 2:
+        return cursor.error("expected 2 characters, but found 1")
+    if not cursor.take(_HEX_BYTE):
+        reason = "invalid digit found in string while parsing with radix 16"
+        return cursor.error(reason, end=cursor.place + 2)
+    if cursor.at_end:
+        return cursor.error("expected 1 characters, but found 0")
+    return cursor.error("expected byte separator", end=cursor.place + 1)
 
 
 def read_string(cursor: Cursor) -> bytes:
