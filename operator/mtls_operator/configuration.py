@@ -169,7 +169,7 @@ def load_configuration(path: str | Path, environment: Mapping[str, str] | None =
         document["server"] = {**server, "port": port} if isinstance(server, dict) else server
     try:
         # Through JSON: strict validation then takes lists for tuples, and nothing else that YAML invents.
-        return Configuration.model_validate_json(json.dumps(document, default=str))
+        return Configuration.model_validate_json(json.dumps(document, default=str), by_alias=True, by_name=False)
     except ValidationError as error:
         raise ConfigurationError(source, _problems(error)) from None
 
@@ -205,7 +205,18 @@ def _port(source: str, environment: Mapping[str, str]) -> int | None:
 
 def _problems(error: ValidationError) -> dict[str, str]:
     details = error.errors(include_url=False, include_input=False, include_context=False)
-    return {_dotted(detail["loc"]): _said(detail["type"], detail["msg"]) for detail in details}
+    places = [detail["loc"] for detail in details]
+    return {
+        _dotted(detail["loc"]): _said(detail["type"], detail["msg"])
+        for detail in details
+        # What only follows from another error would distract from it: a default that rests on a wrong field,
+        # a list that is too short because its items are wrong.
+        if detail["type"] != "default_factory_not_called" and not _is_around_another(detail["loc"], places)
+    }
+
+
+def _is_around_another(place: tuple[int | str, ...], places: list[tuple[int | str, ...]]) -> bool:
+    return any(len(other) > len(place) and other[: len(place)] == place for other in places)
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:

@@ -1,0 +1,92 @@
+"""What is counted, as a scrape shows it."""
+
+from __future__ import annotations
+
+from prometheus_client import generate_latest
+
+from mtls_operator.observability import Metrics
+
+
+def scraped(metrics: Metrics) -> list[str]:
+    return generate_latest(metrics.registry).decode().splitlines()
+
+
+def test_calls_are_counted_by_method_endpoint_and_status() -> None:
+    metrics = Metrics()
+
+    metrics.cloudflare_call("GET", "/zones", 200, 0.2)
+    metrics.cloudflare_call("GET", "/zones", None, 60)
+
+    lines = scraped(metrics)
+    assert 'cfmtls_cloudflare_requests_total{endpoint="/zones",method="GET",status="200"} 1.0' in lines
+    assert 'cfmtls_cloudflare_requests_total{endpoint="/zones",method="GET",status="none"} 1.0' in lines
+    assert 'cfmtls_cloudflare_request_duration_seconds_count{endpoint="/zones",method="GET"} 2.0' in lines
+
+
+def test_an_unknown_budget_is_no_series() -> None:
+    metrics = Metrics()
+
+    metrics.rate_budget("ns/one", 1100)
+    metrics.rate_budget("ns/two", 7)
+    metrics.rate_budget("ns/two", None)
+    metrics.rate_budget("ns/three", None)
+
+    budgets = [line for line in scraped(metrics) if line.startswith("cfmtls_cloudflare_rate_budget")]
+    assert budgets == ['cfmtls_cloudflare_rate_budget_remaining_requests{credential="ns/one"} 1100.0']
+
+
+def test_only_a_success_moves_the_time_of_the_last_one() -> None:
+    times = iter([1000.0, 2000.0])
+    metrics = Metrics(wall_clock=lambda: next(times))
+
+    metrics.reconciled("zone", "z1", "ok", 0.5, success=True)
+    metrics.reconciled("zone", "z1", "rate-limited", 0.1, success=False)
+
+    lines = scraped(metrics)
+    assert 'cfmtls_last_successful_reconcile_timestamp_seconds{key="z1",kind="zone"} 1000.0' in lines
+    assert 'cfmtls_reconciles_total{kind="zone",result="ok"} 1.0' in lines
+    assert 'cfmtls_reconciles_total{kind="zone",result="rate-limited"} 1.0' in lines
+    assert 'cfmtls_reconcile_duration_seconds_count{kind="zone"} 2.0' in lines
+
+
+def test_a_zone_that_is_forgotten_has_no_series() -> None:
+    metrics = Metrics(wall_clock=lambda: 1000.0)
+
+    metrics.reconciled("zone", "z1", "ok", 0.5, success=True)
+    metrics.forget("zone", "z1")
+    metrics.forget("zone", "never-seen")
+
+    assert not [line for line in scraped(metrics) if line.startswith("cfmtls_last_successful")]
+
+
+def test_resources_that_are_gone_are_not_counted() -> None:
+    metrics = Metrics()
+
+    metrics.resources([("MtlsHostBinding", "True"), ("MtlsHostBinding", "True"), ("MtlsHostBinding", "False")])
+    metrics.resources([("MtlsHostBinding", "False")])
+
+    resources = [line for line in scraped(metrics) if line.startswith("cfmtls_resources")]
+    assert resources == ['cfmtls_resources{kind="MtlsHostBinding",ready="False"} 1.0']
+
+
+def test_events_repairs_interference_and_deaf_watches_are_counted() -> None:
+    metrics = Metrics()
+
+    metrics.event_emitted("Warning", "Conflicted")
+    metrics.repaired("association", 3)
+    metrics.interfered("ruleset-replaced")
+    metrics.deaf_watch("MtlsHostBinding")
+
+    lines = scraped(metrics)
+    assert 'cfmtls_events_emitted_total{reason="Conflicted",type="Warning"} 1.0' in lines
+    assert 'cfmtls_repairs_total{what="association"} 3.0' in lines
+    assert 'cfmtls_interference_total{what="ruleset-replaced"} 1.0' in lines
+    assert 'cfmtls_deaf_watches_total{kind="MtlsHostBinding"} 1.0' in lines
+
+
+def test_two_operators_in_one_process_do_not_share_their_metrics() -> None:
+    one, two = Metrics(), Metrics()
+
+    one.deaf_watch("MtlsHostBinding")
+
+    assert not [line for line in scraped(two) if line.startswith("cfmtls_deaf_watches_total{")]
