@@ -110,7 +110,8 @@ def _client(server: Server) -> httpx.Client:
     context = ssl.create_default_context(cafile=str(server.ca))
     context.load_cert_chain(server.client.certificate, server.client.key)
     # A proxy of the environment has no business between us and our own child.
-    return httpx.Client(verify=context, trust_env=False, timeout=5.0)
+    # Whoever took the port may accept and then say nothing, so connecting must not take long.
+    return httpx.Client(verify=context, trust_env=False, timeout=httpx.Timeout(10.0, connect=1.0))
 
 
 def _ended(child: Child) -> str:

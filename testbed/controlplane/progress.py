@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 PLAIN_LINE_EVERY = 30.0
@@ -13,34 +14,31 @@ PLAIN_LINE_EVERY = 30.0
 class Progress:
     """The progress of one piece of work, from construction to `done` or `failed`."""
 
-    def __init__(self, what: str, stream: TextIO | None = None) -> None:
+    def __init__(self, what: str, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._what = what
+        self._clock = clock
         self._stream = sys.stderr if stream is None else stream
         self._live = self._stream.isatty()
-        self._begun = time.monotonic()
+        self._begun = clock()
         self._said = self._begun
         self._write(f"{what} ...")
 
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the work began."""
-        return time.monotonic() - self._begun
-
     def tick(self, detail: str) -> None:
         """Tell how far it is; may be called as often as one likes."""
-        now = time.monotonic()
+        now = self._clock()
         if self._live or now - self._said >= PLAIN_LINE_EVERY:
             self._said = now
-            self._write(f"{self._what}: {detail}, {self._clock()}")
+            self._write(f"{self._what}: {detail}, {self._elapsed()}")
 
     def done(self) -> None:
-        self._write(f"{self._what}: done in {self._clock()}", last=True)
+        self._write(f"{self._what}: done in {self._elapsed()}", last=True)
 
     def failed(self) -> None:
-        self._write(f"{self._what}: failed after {self._clock()}", last=True)
+        self._write(f"{self._what}: failed after {self._elapsed()}", last=True)
 
-    def _clock(self) -> str:
-        minutes, seconds = divmod(int(self.elapsed), 60)
+    def _elapsed(self) -> str:
+        """Since the work began, in minutes and seconds."""
+        minutes, seconds = divmod(int(self._clock() - self._begun), 60)
         return f"{minutes}:{seconds:02d}"
 
     def _write(self, text: str, *, last: bool = False) -> None:

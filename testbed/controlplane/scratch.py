@@ -36,16 +36,14 @@ def directory() -> Iterator[Path]:
 
 def _remove_abandoned() -> None:
     for lock in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*.lock"):
-        made = lock.with_suffix("")
-        if made.is_dir():
-            _remove_if_abandoned(lock, made)
+        _remove_if_abandoned(lock)
 
 
-def _remove_if_abandoned(lock: Path, made: Path) -> None:
+def _remove_if_abandoned(lock: Path) -> None:
     try:
         with lock.open() as held:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
             lock.unlink(missing_ok=True)
     except OSError:
         # Locked: its owner lives. Not ours to open: another user's.

@@ -1,0 +1,41 @@
+"""Fixtures shared by the suites: a real control plane, one for the whole run."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import pytest
+
+from testbed.controlplane import ControlPlane, programs
+
+
+@pytest.fixture(scope="session")
+def control_plane_programs(pytestconfig: pytest.Config) -> None:
+    """The programs of a control plane are there. Building them takes minutes once, so its progress is shown."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        programs.fetch()
+
+
+@pytest.fixture(scope="session")
+def control_plane(control_plane_programs: None) -> Iterator[ControlPlane]:
+    """etcd and kube-apiserver with RBAC. Nothing deletes the content of namespaces: use a new one for each test."""
+    with ControlPlane.start() as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def control_plane_with_controllers(control_plane_programs: None) -> Iterator[ControlPlane]:
+    """A control plane of its own whose namespaces can be deleted, with garbage collection and service accounts."""
+    with ControlPlane.start(controller_manager=True) as plane:
+        yield plane
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane) -> str:
+    """A new namespace of `control_plane`. It stays until the control plane ends."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    control_plane.kubectl("create", "namespace", name)
+    return name
