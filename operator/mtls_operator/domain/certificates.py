@@ -44,6 +44,10 @@ _SIGNATURES = frozenset(
 class InvalidBundleError(ValueError):
     """The text is no bundle of CA certificates that Cloudflare takes; says which certificate, and what is wrong."""
 
+    def __init__(self, message: str, *, expired: bool = False) -> None:
+        self.expired = expired
+        super().__init__(message)
+
 
 @dataclass(frozen=True, slots=True)
 class CaCertificate:
@@ -157,7 +161,8 @@ def _key_identifier(certificate: x509.Certificate) -> str | None:
 def _refuse_unusable(which: str, certificate: x509.Certificate, now: datetime) -> None:
     problem = next((found for check in _CHECKS if (found := check(certificate, now))), None)
     if problem is not None:
-        raise InvalidBundleError(f"{which} ({_short_subject(certificate)}) {problem}")
+        expired = now >= certificate.not_valid_after_utc
+        raise InvalidBundleError(f"{which} ({_short_subject(certificate)}) {problem}", expired=expired)
 
 
 def _short_subject(certificate: x509.Certificate) -> str:

@@ -8,8 +8,9 @@ from functools import cached_property
 
 from mtls_operator.domain.marks import ClaimState, Installation
 from mtls_operator.domain.observed import CertificateId, Ruleset
+from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_knowledge import Place, Reading, ZoneKnowledge
-from mtls_operator.domain.zone_steps import Managed, ResourceKey
+from mtls_operator.domain.zone_steps import Managed
 from mtls_operator.domain.zone_view import Policy, ZoneView, view_of
 
 FRESH_SECONDS = 10.0

@@ -24,15 +24,13 @@ from enum import StrEnum
 from mtls_operator.domain import zone_lists, zone_rules
 from mtls_operator.domain.marks import ClaimState
 from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
 from mtls_operator.domain.zone_places import Desired, Stake, Timing, ZoneState
 from mtls_operator.domain.zone_steps import (
-    AddFinalizer,
     Managed,
     ReadRules,
     RecordManaged,
-    RemoveFinalizer,
-    ResourceKey,
     ZoneStep,
 )
 

@@ -6,35 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mtls_operator.domain.observed import CertificateId, RuleBody
+from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.zone_knowledge import Place
 
 Managed = Mapping[CertificateId, frozenset[str]]
 """What a binding owns at Cloudflare: hostnames per certificate."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ResourceKey:
-    """A resource of the cluster by namespace and name."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class AddFinalizer:
-    """Hold the binding before the first write to Cloudflare (safety invariant 11)."""
-
-    binding: ResourceKey
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveFinalizer:
-    """Let the binding go: it owns nothing any more."""
-
-    binding: ResourceKey
 
 
 @dataclass(frozen=True, slots=True)

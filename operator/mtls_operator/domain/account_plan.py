@@ -1,0 +1,357 @@
+"""What to do next with the CA certificates of an account: demands x known -> steps.
+
+| the CA resource                   | the account                           | next                                     |
+|-----------------------------------|---------------------------------------|------------------------------------------|
+| wants a bundle, has no id         | not listed yet                        | list                                     |
+|                                   | holds the same certificates           | hold, record its id (adopt)              |
+|                                   | does not, and nothing was sent        | hold, record the intent, upload          |
+|                                   | does not, and something was sent      | list until the window is over, upload    |
+| has an id                         |                                       | nothing                                  |
+| deleted, bindings use it          |                                       | nothing (`InUse`)                        |
+| deleted, nothing was ever sent    |                                       | let go                                   |
+| deleted, sent but no id           | holds it                              | record its id, go on                     |
+|                                   | does not, after the window            | let go                                   |
+| deleted, its id adopted or shared |                                       | let go, the certificate stays            |
+| deleted, its id uploaded by us    | holds it with our mark                | delete; refused as in use: again later   |
+|                                   | does not, and says 404 for the id     | let go                                   |
+
+Rules of this module, besides those of `zone_plan`:
+- Negative evidence counts late: "was never created" and "is gone" are believed a consistency window after our last
+  write at the earliest, after a start a window after the start.
+- An upload is announced in the status (`pendingUpload`) before it is sent, so that a lost answer or a crash leads
+  to looking, not to a second upload (safety invariant 7).
+- Only a certificate whose name carries our mark is deleted (safety invariant 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from mtls_operator.api.certificate_authority import Ownership
+from mtls_operator.domain.certificates import Bundle, bundle_fingerprint, fingerprints_in
+from mtls_operator.domain.marks import certificate_owner
+from mtls_operator.domain.observed import Certificate, CertificateId
+from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.zone_knowledge import Reading
+from mtls_operator.domain.zone_places import FRESH_SECONDS, Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one CA resource asks of its account, and what its status says of the past."""
+
+    authority: ResourceKey
+    bundle: Bundle | None = None
+    """The certificates of the source; None when there are none to act on (unreadable, refused, not served)."""
+    name: str = ""
+    """The name to upload under, with our mark."""
+    certificate_id: CertificateId | None = None
+    ownership: Ownership = Ownership.CREATED
+    pending_upload: frozenset[str] = frozenset()
+    has_finalizer: bool = False
+    deleting: bool = False
+    used_by: tuple[ResourceKey, ...] = ()
+    """Bindings that refer to it or own hostnames on its lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKnowledge:
+    """What this process knows of an account's certificates. Times as in `zone_knowledge`."""
+
+    started: float
+    certificates: Reading[tuple[Certificate, ...]] | None = None
+    sent: Mapping[str, float] = field(default_factory=dict)
+    """When an upload was sent whose outcome is unknown, by bundle fingerprint."""
+    gone: frozenset[CertificateId] = frozenset()
+    """Deleted by us, or 404."""
+    refused_since: Mapping[CertificateId, float] = field(default_factory=dict)
+    """Since when a deletion is refused as in use."""
+    refused_last: Mapping[CertificateId, float] = field(default_factory=dict)
+
+    def with_certificates_read(self, certificates: tuple[Certificate, ...], begun: float) -> AccountKnowledge:
+        return replace(self, certificates=Reading(certificates, begun))
+
+    def with_upload_begun(self, fingerprint: str, now: float) -> AccountKnowledge:
+        """From here on the certificates may exist, whatever the answer will be."""
+        return replace(self, sent={**self.sent, fingerprint: now})
+
+    def with_uploaded(self, certificate: Certificate, now: float) -> AccountKnowledge:
+        """The answer came: it is known without reading the list again."""
+        known = self.certificates.value if self.certificates else ()
+        return replace(self, certificates=Reading((*known, certificate), now))
+
+    def with_gone(self, certificate_id: CertificateId) -> AccountKnowledge:
+        return replace(self, gone=self.gone | {certificate_id}, certificates=None)
+
+    def with_deletion_refused(self, certificate_id: CertificateId, now: float) -> AccountKnowledge:
+        return replace(
+            self,
+            refused_since={certificate_id: now, **self.refused_since},
+            refused_last={**self.refused_last, certificate_id: now},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCertificates:
+    """List the account's certificates."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPendingUpload:
+    """Write into the status that an upload is about to be sent."""
+
+    authority: ResourceKey
+    bundle: Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Upload a bundle."""
+
+    authority: ResourceKey
+    bundle: Bundle
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCertificate:
+    """Write into the status which certificate of the account is used, and whose it is. `bundle` None: the resource
+    is being deleted and its source may be gone."""
+
+    authority: ResourceKey
+    certificate_id: CertificateId
+    ownership: Ownership
+    bundle: Bundle | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteCertificate:
+    """Delete a certificate of ours that no binding of this cluster uses."""
+
+    authority: ResourceKey
+    certificate_id: CertificateId
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmGone:
+    """Ask for a certificate by its id: only a 404 proves that it is gone."""
+
+    authority: ResourceKey
+    certificate_id: CertificateId
+
+
+AccountStep = (
+    AddFinalizer
+    | RemoveFinalizer
+    | ReadCertificates
+    | RecordPendingUpload
+    | Upload
+    | RecordCertificate
+    | DeleteCertificate
+    | ConfirmGone
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPlan:
+    """The steps, of which the first is to be done now; when to look again; and who waits for what."""
+
+    steps: tuple[AccountStep, ...]
+    wake_at: float | None
+    without_slot: frozenset[ResourceKey] = frozenset()
+    """Demands that no slot is free for."""
+    in_use_elsewhere: frozenset[ResourceKey] = frozenset()
+    """Deleted CAs whose certificate stays because somebody else uses it."""
+
+
+@dataclass(slots=True)
+class _Agenda:
+    steps: list[AccountStep] = field(default_factory=list)
+    wakes: list[float] = field(default_factory=list)
+    without_slot: set[ResourceKey] = field(default_factory=set)
+    in_use_elsewhere: set[ResourceKey] = field(default_factory=set)
+    uploading: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    demands: tuple[Demand, ...]
+    known: AccountKnowledge
+    now: float
+    timing: Timing
+    limit: int
+    owner: str
+
+
+def plan_account(
+    demands: tuple[Demand, ...], known: AccountKnowledge, now: float, timing: Timing, *, limit: int, owner: str
+) -> AccountPlan:
+    """Decide the next steps in an account. `limit` is its number of slots, `owner` this installation's id."""
+    account = _Account(demands, known, now, timing, limit, owner)
+    agenda = _Agenda()
+    for demand in demands:
+        if demand.deleting:
+            _release(account, agenda, demand)
+        elif demand.bundle is not None and demand.certificate_id is None:
+            _obtain(account, agenda, demand, demand.bundle)
+    return AccountPlan(
+        steps=tuple(dict.fromkeys(agenda.steps)),
+        wake_at=min(agenda.wakes, default=None),
+        without_slot=frozenset(agenda.without_slot),
+        in_use_elsewhere=frozenset(agenda.in_use_elsewhere),
+    )
+
+
+def _obtain(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) -> None:
+    if not _is_listed(account, account.now - FRESH_SECONDS):
+        agenda.steps.append(ReadCertificates())
+    elif found := _find(account, bundle.fingerprint):
+        _record(account, agenda, demand, found)
+    elif bundle.fingerprint in account.known.sent:
+        _look_again(account, agenda, demand, bundle)
+    else:
+        _upload(account, agenda, demand, bundle)
+
+
+def _record(account: _Account, agenda: _Agenda, demand: Demand, found: Certificate) -> None:
+    if not demand.has_finalizer:
+        agenda.steps.append(AddFinalizer(demand.authority))
+    ours = certificate_owner(found.name) == account.owner
+    ownership = Ownership.CREATED if ours else Ownership.ADOPTED
+    agenda.steps.append(RecordCertificate(demand.authority, found.id, ownership, demand.bundle))
+
+
+def _look_again(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) -> None:
+    """Something was sent and is not listed: look until the window has passed, then send it again."""
+    if _looked_long_enough(account, agenda, account.known.sent[bundle.fingerprint]):
+        _upload(account, agenda, demand, bundle)
+
+
+def _looked_long_enough(account: _Account, agenda: _Agenda, since: float) -> bool:
+    believed_at = since + account.timing.window
+    if _is_listed(account, believed_at):
+        return True
+    begun = account.known.certificates.begun if account.known.certificates else since
+    again = min(believed_at, begun + max(account.timing.poll, (begun - since) / 2))
+    if account.now >= max(again, since) or begun < since:
+        agenda.steps.append(ReadCertificates())
+    else:
+        agenda.wakes.append(again)
+    return False
+
+
+def _upload(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) -> None:
+    if bundle.fingerprint in agenda.uploading:
+        return
+    if len(occupants(account.known)) + len(agenda.uploading) >= account.limit:
+        agenda.without_slot.add(demand.authority)
+        agenda.wakes.append(account.now + account.timing.window)
+        return
+    agenda.uploading.add(bundle.fingerprint)
+    if not demand.has_finalizer:
+        agenda.steps.append(AddFinalizer(demand.authority))
+    if demand.pending_upload != bundle.fingerprints:
+        agenda.steps.append(RecordPendingUpload(demand.authority, bundle))
+    agenda.steps.append(Upload(demand.authority, bundle, demand.name))
+
+
+def _release(account: _Account, agenda: _Agenda, demand: Demand) -> None:
+    if demand.used_by or not demand.has_finalizer:
+        return
+    if demand.certificate_id is not None:
+        _give_back(account, agenda, demand, demand.certificate_id)
+    elif demand.pending_upload:
+        _find_pending(account, agenda, demand)
+    else:
+        agenda.steps.append(RemoveFinalizer(demand.authority))
+
+
+def _find_pending(account: _Account, agenda: _Agenda, demand: Demand) -> None:
+    fingerprint = bundle_fingerprint(demand.pending_upload)
+    since = account.known.sent.get(fingerprint, account.known.started)
+    if account.known.certificates is None:
+        agenda.steps.append(ReadCertificates())
+    elif found := _find(account, fingerprint):
+        _record(account, agenda, demand, found)
+    elif _looked_long_enough(account, agenda, since):
+        agenda.steps.append(RemoveFinalizer(demand.authority))
+
+
+def _give_back(account: _Account, agenda: _Agenda, demand: Demand, certificate_id: CertificateId) -> None:
+    if demand.ownership is Ownership.ADOPTED or certificate_id in account.known.gone or _is_shared(account, demand):
+        agenda.steps.append(RemoveFinalizer(demand.authority))
+    elif not _is_listed(account, account.now - FRESH_SECONDS):
+        _list_when_due(account, agenda, certificate_id)
+    else:
+        _delete(account, agenda, demand, certificate_id)
+
+
+def _list_when_due(account: _Account, agenda: _Agenda, certificate_id: CertificateId) -> None:
+    """After a refusal the next try waits, longer and longer up to a minute."""
+    refused = account.known.refused_last.get(certificate_id)
+    if refused is None:
+        agenda.steps.append(ReadCertificates())
+        return
+    waited = refused - account.known.refused_since[certificate_id]
+    again = refused + min(60.0, max(10 * account.timing.poll, waited))
+    if account.now >= again:
+        agenda.steps.append(ReadCertificates())
+    else:
+        agenda.wakes.append(again)
+
+
+def _delete(account: _Account, agenda: _Agenda, demand: Demand, certificate_id: CertificateId) -> None:
+    known = account.known
+    listed = known.certificates.value if known.certificates else ()
+    found = next((each for each in listed if each.id == certificate_id), None)
+    refused = known.refused_since.get(certificate_id)
+    if found is None:
+        _confirm_gone(account, agenda, demand, certificate_id)
+    elif certificate_owner(found.name) != account.owner:
+        agenda.steps.append(RemoveFinalizer(demand.authority))
+    elif refused is not None and known.refused_last[certificate_id] >= refused + account.timing.window:
+        agenda.in_use_elsewhere.add(demand.authority)
+        agenda.steps.append(RemoveFinalizer(demand.authority))
+    elif refused is not None and known.certificates and known.certificates.begun < known.refused_last[certificate_id]:
+        _list_when_due(account, agenda, certificate_id)
+    else:
+        agenda.steps.append(DeleteCertificate(demand.authority, certificate_id))
+
+
+def _confirm_gone(account: _Account, agenda: _Agenda, demand: Demand, certificate_id: CertificateId) -> None:
+    believed_at = account.known.started + account.timing.window
+    if account.now >= believed_at:
+        agenda.steps.append(ConfirmGone(demand.authority, certificate_id))
+    else:
+        agenda.wakes.append(believed_at)
+
+
+def _is_shared(account: _Account, demand: Demand) -> bool:
+    """Whether another CA resource of this cluster, not being deleted, uses the same certificate."""
+    return any(
+        other.authority != demand.authority and not other.deleting and other.certificate_id == demand.certificate_id
+        for other in account.demands
+    )
+
+
+def occupants(known: AccountKnowledge) -> tuple[Certificate, ...]:
+    """The certificates that occupy the account's slots: all but those of Gateway and Access."""
+    listed = known.certificates.value if known.certificates else ()
+    return tuple(each for each in listed if not each.belongs_to_cloudflare)
+
+
+def _find(account: _Account, fingerprint: str) -> Certificate | None:
+    """The account's certificate of a bundle: matched by its certificates, never by name or text. One with our mark
+    comes first."""
+    matching = [each for each in occupants(account.known) if _fingerprint_of(each) == fingerprint]
+    return min(matching, key=lambda each: (certificate_owner(each.name) != account.owner, each.id), default=None)
+
+
+def _fingerprint_of(certificate: Certificate) -> str | None:
+    fingerprints = fingerprints_in(certificate.pem)
+    return bundle_fingerprint(fingerprints) if fingerprints else None
+
+
+def _is_listed(account: _Account, after: float) -> bool:
+    return account.known.certificates is not None and account.known.certificates.begun >= after

@@ -1,0 +1,131 @@
+"""What can be done for a CA before Cloudflare is asked: is its spec served, its source valid, its token there?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
+from mtls_operator.api.reasons import Reason
+from mtls_operator.domain.certificates import Bundle, bundle_fingerprint
+from mtls_operator.domain.consent import Grant, is_granted_to_authority
+from mtls_operator.domain.records import AuthorityRecord
+from mtls_operator.domain.served import unserved_of_authority
+from mtls_operator.domain.source_choice import SourceProblem, choose_bundle
+from mtls_operator.domain.sources import Contents, CredentialKey, credential_of, source_of
+from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, ok, waiting
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCredentials:
+    """The operator's own token, if it has one, and whom it serves."""
+
+    key: CredentialKey | None
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityAssessment:
+    """The verdicts on a CA, and what is to be acted on: nothing, unless all of them are well."""
+
+    accepted: Verdict
+    source: Verdict
+    credential: CredentialKey | None
+    bundle: Bundle | None
+    """The valid certificates of the source."""
+
+    @property
+    def actionable(self) -> Bundle | None:
+        """The bundle to bring about; None leaves in force what is in force."""
+        return self.bundle if self.accepted.is_ok and self.source.is_ok else None
+
+
+def assess_authority(
+    record: AuthorityRecord, contents: Contents, operator: OperatorCredentials, now: datetime
+) -> AuthorityAssessment:
+    """Judge a CA resource by its spec and by what it refers to."""
+    spec = record.spec
+    if spec is None:
+        problems = "; ".join(record.problems)
+        return AuthorityAssessment(blocked(Reason.INVALID_SPEC, problems), _unjudged(), None, None)
+    bundle = _bundle(spec, record.metadata.namespace, contents, now)
+    credential = _credential(spec, record.metadata.namespace, operator)
+    found = bundle if isinstance(bundle, Bundle) else None
+    return AuthorityAssessment(
+        accepted=_accepted(record, spec, found),
+        source=_source_verdict(bundle, credential, contents),
+        credential=credential if isinstance(credential, CredentialKey) else None,
+        bundle=found,
+    )
+
+
+def credential_verdict(credential: CredentialKey, contents: Contents) -> Verdict | None:
+    """What is wrong with a token's Secret, None when the token is there."""
+    if credential.source not in contents:
+        return waiting(Reason.PROGRESSING, f"{credential.source} is being read")
+    data = contents[credential.source]
+    if data is None:
+        return waiting(Reason.CREDENTIALS_MISSING, f"{credential.source} with the API token does not exist")
+    if not data.get(credential.key, b"").strip():
+        return waiting(Reason.CREDENTIALS_MISSING, f"{credential.source} has no API token under key {credential.key}")
+    return None
+
+
+def _accepted(record: AuthorityRecord, spec: CertificateAuthoritySpec, bundle: Bundle | None) -> Verdict:
+    if unserved := unserved_of_authority(spec):
+        return blocked(Reason.UNSUPPORTED_VALUE, f"not served by this version: {', '.join(unserved)}")
+    in_force = frozenset(record.status.fingerprints)
+    if bundle is not None and in_force and bundle_fingerprint(in_force) != bundle.fingerprint:
+        return blocked(
+            Reason.UNSUPPORTED_VALUE,
+            "the source holds other certificates than those in force: rotation is not served by this version;"
+            " what is in force stays",
+        )
+    return ok(Reason.ACCEPTED, "the spec can be served")
+
+
+def _bundle(spec: CertificateAuthoritySpec, namespace: str, contents: Contents, now: datetime) -> Bundle | Verdict:
+    source = source_of(spec, namespace)
+    if source is None:
+        return blocked(Reason.INVALID_SPEC, "spec.source names neither a Secret nor a ConfigMap")
+    key, data_key = source
+    if key not in contents:
+        return waiting(Reason.PROGRESSING, f"{key} is being read")
+    bundle = choose_bundle(str(key), contents[key], data_key, now)
+    if isinstance(bundle, SourceProblem):
+        missing = bundle.reason in {Reason.SOURCE_MISSING, Reason.KEY_MISSING}
+        return Verdict(Outcome.WAITING if missing else Outcome.BLOCKED, bundle.reason, bundle.message)
+    return bundle
+
+
+def _credential(
+    spec: CertificateAuthoritySpec, namespace: str, operator: OperatorCredentials
+) -> CredentialKey | Verdict:
+    if own := credential_of(spec.credentials_ref, namespace):
+        return own
+    if operator.key is None:
+        return waiting(
+            Reason.CREDENTIALS_MISSING, "the operator has no API token of its own: name one in spec.credentialsRef"
+        )
+    if not is_granted_to_authority(operator.grants, namespace, spec.account_id):
+        return blocked(
+            Reason.REF_NOT_PERMITTED,
+            f"the operator's own API token does not serve namespace {namespace} and account {spec.account_id}:"
+            " name one in spec.credentialsRef, or let operatorCredentials.allowed of the operator's chart admit them",
+        )
+    return operator.key
+
+
+def _source_verdict(bundle: Bundle | Verdict, credential: CredentialKey | Verdict, contents: Contents) -> Verdict:
+    if isinstance(bundle, Verdict):
+        return bundle
+    if isinstance(credential, Verdict):
+        return credential
+    expires = bundle.not_after.isoformat()
+    return credential_verdict(credential, contents) or ok(
+        Reason.RESOLVED, f"{len(bundle.certificates)} CA certificate(s); the first expires at {expires}"
+    )
+
+
+def _unjudged() -> Verdict:
+    return waiting(Reason.PROGRESSING, "not looked at, because the spec cannot be read")

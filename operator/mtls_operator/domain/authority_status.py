@@ -1,0 +1,147 @@
+"""The status of a CA, from the verdicts on it and from what its account holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mtls_operator.api.certificate_authority import (
+    CertificateAuthorityStatus,
+    MtlsCertificateAuthority,
+    Ownership,
+    Quota,
+)
+from mtls_operator.api.conditions import Condition, ConditionType
+from mtls_operator.api.reasons import Reason
+from mtls_operator.domain.authority_assessment import AuthorityAssessment
+from mtls_operator.domain.certificates import Bundle
+from mtls_operator.domain.condition_set import conditions_of
+from mtls_operator.domain.observed import Certificate, CertificateId
+from mtls_operator.domain.records import AuthorityRecord, ResourceKey
+from mtls_operator.domain.verdicts import Verdict, ok, waiting
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityView:
+    """What is known about a CA besides its spec."""
+
+    assessment: AuthorityAssessment
+    used_by: Sequence[ResourceKey] = ()
+    hostnames: int = 0
+    occupants: Sequence[Certificate] | None = None
+    """What occupies the account's slots; None while it was not listed."""
+    limit: int = 0
+    without_slot: bool = False
+    trouble: Verdict | None = None
+    """What Cloudflare said when the account was last worked on, if it went wrong."""
+
+
+def authority_status(record: AuthorityRecord, view: AuthorityView, now: datetime) -> CertificateAuthorityStatus:
+    """The whole status but what the steps of `account_plan` record. Equal facts give an equal status."""
+    quota = record.status.quota
+    if view.occupants is not None:
+        quota = Quota(used=len(view.occupants), limit=view.limit)
+    return record.status.model_copy(
+        update={
+            "observed_generation": record.metadata.generation,
+            "conditions": _conditions(record, view, now),
+            "effective": _effective(record),
+            "bindings": len(view.used_by),
+            "hostnames": view.hostnames,
+            "quota": quota,
+            "last_handled_reconcile_at": record.metadata.reconcile_requested_at,
+        }
+    )
+
+
+def with_pending_upload(status: CertificateAuthorityStatus, bundle: Bundle) -> CertificateAuthorityStatus:
+    """The status with the announcement of an upload."""
+    return status.model_copy(update={"pending_upload": tuple(sorted(bundle.fingerprints))})
+
+
+def with_certificate(
+    status: CertificateAuthorityStatus, certificate_id: CertificateId, ownership: Ownership, bundle: Bundle | None
+) -> CertificateAuthorityStatus:
+    """The status with the certificate that is in force; an announced upload is answered by it."""
+    update: dict[str, object] = {
+        "certificate_id": str(certificate_id),
+        "ownership": ownership.value,
+        "pending_upload": (),
+    }
+    if bundle is not None:
+        update |= {
+            "fingerprints": tuple(each.fingerprint for each in bundle.certificates),
+            "subject": bundle.subject,
+            "not_after": bundle.not_after,
+            "key_identifiers": _pins(bundle),
+        }
+    return status.model_copy(update=update)
+
+
+def _pins(bundle: Bundle) -> tuple[str, ...]:
+    """The issuers to pin to; none at all if one certificate has no identifier, because its clients would be refused."""
+    if any(each.key_identifier is None for each in bundle.certificates):
+        return ()
+    return tuple(sorted(bundle.key_identifiers))
+
+
+def _conditions(record: AuthorityRecord, view: AuthorityView, now: datetime) -> tuple[Condition, ...]:
+    aspects = {
+        ConditionType.ACCEPTED: view.assessment.accepted,
+        ConditionType.SOURCE_RESOLVED: view.assessment.source,
+        ConditionType.UPLOADED: _uploaded(record),
+        ConditionType.ROTATED: _rotated(record),
+        ConditionType.QUOTA_AVAILABLE: _quota(view),
+    }
+    others = [] if view.trouble is None else [view.trouble]
+    if record.deleting:
+        others = [_deletion(record, view)]
+    return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)
+
+
+def _deletion(record: AuthorityRecord, view: AuthorityView) -> Verdict:
+    if view.used_by:
+        named = ", ".join(f"MtlsHostBinding {each}" for each in view.used_by)
+        return waiting(Reason.IN_USE, f"still used by {named}; the CA goes with the last of them")
+    if view.trouble is not None and (record.status.certificate_id or record.status.pending_upload):
+        return waiting(
+            Reason.DELETION_BLOCKED,
+            f"{view.trouble.message} Retried until it succeeds; annotate with apishield-mtls.io/force-orphan=true to"
+            " let go and leave the certificate behind.",
+        )
+    return waiting(Reason.DELETING, "the certificate is being deleted at Cloudflare")
+
+
+def _uploaded(record: AuthorityRecord) -> Verdict:
+    status = record.status
+    if status.certificate_id is None:
+        if status.pending_upload:
+            return waiting(Reason.UPLOAD_PENDING, "an upload was begun and is being looked for in the account")
+        return waiting(Reason.PROGRESSING, "not uploaded yet")
+    if status.ownership == Ownership.ADOPTED:
+        return ok(Reason.ADOPTED, f"identical certificates were there already: {status.certificate_id}")
+    return ok(Reason.UPLOADED, f"certificate {status.certificate_id}")
+
+
+def _rotated(record: AuthorityRecord) -> Verdict:
+    if record.status.certificate_id is None:
+        return waiting(Reason.PROGRESSING, "nothing is in force yet")
+    return ok(Reason.CURRENT, "no earlier certificates are accepted")
+
+
+def _quota(view: AuthorityView) -> Verdict:
+    if not view.without_slot:
+        return ok(Reason.QUOTA_AVAILABLE, "a slot is there, or none is needed")
+    names = ", ".join(f"{each.name or 'without a name'} ({each.id})" for each in view.occupants or ())
+    return waiting(
+        Reason.QUOTA_EXHAUSTED,
+        f"the account has {view.limit} slots for CA certificates and all are occupied, by: {names}. Free one, or raise"
+        " cloudflare.certificateLimit in the operator's chart if Cloudflare granted more.",
+    )
+
+
+def _effective(record: AuthorityRecord) -> object:
+    if record.spec is None:
+        return record.status.effective
+    return MtlsCertificateAuthority(metadata=record.metadata, spec=record.spec).effective()

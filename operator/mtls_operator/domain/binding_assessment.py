@@ -1,0 +1,212 @@
+"""What can be done for a binding before its zone is touched: is it served, permitted, resolved, inside its zone?
+
+The verdicts come in the order in which a user would mend things: spec, CA, consent, token, zone, hostnames.
+A binding that fails any of them goes on wanting what its status records (safety invariant 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mtls_operator.api.host_binding import HostBindingSpec
+from mtls_operator.api.reasons import Reason
+from mtls_operator.domain.authority_assessment import OperatorCredentials, credential_verdict
+from mtls_operator.domain.certificates import bundle_fingerprint
+from mtls_operator.domain.consent import is_granted_to_binding, refusal_of_binding
+from mtls_operator.domain.hostnames import is_inside_zone
+from mtls_operator.domain.observed import BlockResponse, CertificateId, Zone
+from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
+from mtls_operator.domain.served import unserved_of_binding
+from mtls_operator.domain.sources import Contents, CredentialKey, credential_of
+from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
+from mtls_operator.domain.zone_places import Target
+from mtls_operator.domain.zone_view import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a binding is judged against."""
+
+    authority: AuthorityRecord | None
+    """The CA that it refers to, None when there is none of that name."""
+    namespace_labels: Mapping[str, str]
+    """Labels of the binding's namespace."""
+    contents: Contents
+    operator: OperatorCredentials
+    zone: Zone | Verdict | None
+    """Its zone; None while nobody has asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BindingAssessment:
+    """The verdicts on a binding. `target` is where its hostnames should be; None leaves them where they are."""
+
+    accepted: Verdict
+    resolved: Verdict
+    credential: CredentialKey | None = None
+    target: Target | None = None
+
+    @property
+    def may_ask_for_zone(self) -> bool:
+        """Whether only the zone is missing, so that Cloudflare may be asked for it."""
+        return self.accepted.is_ok and self.credential is not None and self.resolved.reason in _ZONE_REASONS
+
+
+_ZONE_REASONS = frozenset({Reason.PROGRESSING, Reason.ZONE_NOT_FOUND, Reason.RESOLVED})
+
+
+def authority_of(record: BindingRecord) -> ResourceKey | None:
+    """The CA that a binding refers to."""
+    if record.spec is None:
+        return None
+    reference = record.spec.certificate_authority_ref
+    return ResourceKey(reference.namespace or record.metadata.namespace, reference.name)
+
+
+def assess_binding(record: BindingRecord, around: Surroundings) -> BindingAssessment:
+    """Judge a binding by its spec and by what it refers to."""
+    spec = record.spec
+    if spec is None:
+        return _refused(blocked(Reason.INVALID_SPEC, "; ".join(record.problems)))
+    if unserved := unserved_of_binding(spec):
+        message = f"not served by this version: {', '.join(unserved)}"
+        return _refused(blocked(Reason.UNSUPPORTED_VALUE, message), cleanup_credential(record, around))
+    accepted = ok(Reason.ACCEPTED, "the spec can be served")
+    refs = _authority_verdict(record, spec, around)
+    credential = refs if isinstance(refs, Verdict) else _credential(record, spec, around)
+    if isinstance(credential, Verdict):
+        return BindingAssessment(accepted, credential, cleanup_credential(record, around))
+    missing = credential_verdict(credential, around.contents)
+    if missing is not None:
+        return BindingAssessment(accepted, missing, credential)
+    return _with_zone(record, spec, around, credential)
+
+
+def cleanup_credential(record: BindingRecord, around: Surroundings) -> CredentialKey | None:
+    """The token that removes what a binding owns. Consent was given when it was recorded, so only the place of the
+    token is looked up."""
+    if record.spec is None:
+        return around.operator.key
+    authority = around.authority
+    own = credential_of(record.spec.credentials_ref, record.metadata.namespace)
+    of_authority = (
+        credential_of(authority.spec.credentials_ref, authority.key.namespace)
+        if (authority and authority.spec)
+        else None
+    )
+    return own or of_authority or around.operator.key
+
+
+def _authority_verdict(record: BindingRecord, spec: HostBindingSpec, around: Surroundings) -> Verdict | None:
+    key, authority = authority_of(record), around.authority
+    if authority is None or authority.spec is None or key is None:
+        return waiting(Reason.CERTIFICATE_AUTHORITY_MISSING, f"there is no MtlsCertificateAuthority {key}")
+    refusal = refusal_of_binding(
+        authority.spec.allowed_bindings, key, record.metadata.namespace, around.namespace_labels, spec.hostnames
+    )
+    if refusal is not None:
+        return blocked(Reason.REF_NOT_PERMITTED, refusal)
+    if authority.deleting and not record.status.managed:
+        return waiting(
+            Reason.CERTIFICATE_AUTHORITY_NOT_READY, f"MtlsCertificateAuthority {key} is being deleted: no new bindings"
+        )
+    if authority.status.certificate_id is None:
+        return waiting(
+            Reason.CERTIFICATE_AUTHORITY_NOT_READY,
+            f"MtlsCertificateAuthority {key} has no certificate at Cloudflare yet",
+        )
+    return None
+
+
+def _credential(record: BindingRecord, spec: HostBindingSpec, around: Surroundings) -> CredentialKey | Verdict:
+    authority = around.authority
+    own = credential_of(spec.credentials_ref, record.metadata.namespace)
+    if own is not None or authority is None or authority.spec is None:
+        return own or waiting(Reason.CERTIFICATE_AUTHORITY_MISSING, "there is no CA to take the API token from")
+    of_authority = credential_of(authority.spec.credentials_ref, authority.key.namespace)
+    if of_authority is not None:
+        return of_authority
+    if around.operator.key is None:
+        return waiting(
+            Reason.CREDENTIALS_MISSING,
+            "no API token: name one in spec.credentialsRef here or at the CA; the operator has none of its own",
+        )
+    granted = is_granted_to_binding(
+        around.operator.grants,
+        record.metadata.namespace,
+        authority.spec.account_id,
+        _zone_names(spec, around.zone),
+        spec.hostnames,
+    )
+    if not granted:
+        return blocked(
+            Reason.REF_NOT_PERMITTED,
+            f"the operator's own API token does not serve this binding in namespace {record.metadata.namespace}: name"
+            " one in spec.credentialsRef, or let operatorCredentials.allowed of the operator's chart admit it",
+        )
+    return around.operator.key
+
+
+def _zone_names(spec: HostBindingSpec, zone: Zone | Verdict | None) -> frozenset[str]:
+    known = {zone.id, zone.name} if isinstance(zone, Zone) else set()
+    return frozenset(known | {name for name in (spec.zone.id, spec.zone.name) if name is not None})
+
+
+def _with_zone(
+    record: BindingRecord, spec: HostBindingSpec, around: Surroundings, credential: CredentialKey
+) -> BindingAssessment:
+    accepted = ok(Reason.ACCEPTED, "the spec can be served")
+    zone, authority = around.zone, around.authority
+    if not isinstance(zone, Zone) or authority is None or authority.spec is None:
+        asking = waiting(Reason.PROGRESSING, f"zone {spec.zone.name or spec.zone.id} is being looked up")
+        return BindingAssessment(accepted, zone if isinstance(zone, Verdict) else asking, credential)
+    if zone.account_id != authority.spec.account_id:
+        message = f"zone {zone.name} belongs to account {zone.account_id}, the CA to {authority.spec.account_id}"
+        return BindingAssessment(accepted, blocked(Reason.ZONE_NOT_IN_ACCOUNT, message), credential)
+    resolved = ok(Reason.RESOLVED, f"CA {authority.key}, zone {zone.name}")
+    problem = _hostname_problem(spec, zone) or _target_problem(record, authority)
+    if problem is not None:
+        return BindingAssessment(problem, resolved, credential)
+    return BindingAssessment(accepted, resolved, credential, _target(spec, authority))
+
+
+def _hostname_problem(spec: HostBindingSpec, zone: Zone) -> Verdict | None:
+    outside = [name for name in spec.hostnames if not is_inside_zone(name, zone.name)]
+    if not outside:
+        return None
+    return blocked(Reason.HOSTNAME_NOT_IN_ZONE, f"not inside zone {zone.name}: {', '.join(outside)}")
+
+
+def _target_problem(record: BindingRecord, authority: AuthorityRecord) -> Verdict | None:
+    if not authority.status.key_identifiers:
+        return blocked(
+            Reason.UNSUPPORTED_VALUE,
+            f"CA {authority.key} has a certificate without a subject key identifier, so its issuer cannot be pinned",
+        )
+    elsewhere = {each.certificate_id for each in record.status.managed} - {authority.status.certificate_id}
+    if elsewhere:
+        return blocked(
+            Reason.UNSUPPORTED_VALUE,
+            "spec.certificateAuthorityRef was changed: moving hostnames to another CA is not served by this version;"
+            " what is in force stays",
+        )
+    return None
+
+
+def _target(spec: HostBindingSpec, authority: AuthorityRecord) -> Target:
+    response = spec.enforcement.response if spec.enforcement else None
+    return Target(
+        certificate=CertificateId(authority.status.certificate_id or ""),
+        fingerprint=bundle_fingerprint(authority.status.fingerprints)[:16],
+        policy=Policy(
+            issuers=frozenset(authority.status.key_identifiers),
+            action="block",
+            response=BlockResponse(response.status_code, response.content_type, response.content) if response else None,
+        ),
+    )
+
+
+def _refused(verdict: Verdict, credential: CredentialKey | None = None) -> BindingAssessment:
+    unjudged = waiting(Reason.PROGRESSING, "not looked at, because the spec is not accepted")
+    return BindingAssessment(verdict, unjudged, credential)

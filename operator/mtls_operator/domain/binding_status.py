@@ -1,0 +1,163 @@
+"""The status of a binding, from the verdicts on it and from where its hostnames stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from mtls_operator.api.conditions import Condition, ConditionType
+from mtls_operator.api.host_binding import (
+    HostBindingStatus,
+    HostnameState,
+    HostnameStatus,
+    ManagedHostnames,
+    ManagedRule,
+    MtlsHostBinding,
+)
+from mtls_operator.api.reasons import Reason
+from mtls_operator.api.times import format_moment
+from mtls_operator.domain.binding_assessment import BindingAssessment
+from mtls_operator.domain.condition_set import conditions_of
+from mtls_operator.domain.observed import Zone
+from mtls_operator.domain.records import BindingRecord, ResourceKey
+from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, ok, waiting
+from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_steps import Managed
+
+_IN_FORCE = frozenset({HostStage.ASSOCIATED, HostStage.ENFORCED})
+
+
+@dataclass(frozen=True, slots=True)
+class BindingView:
+    """What is known about a binding besides its spec."""
+
+    assessment: BindingAssessment
+    progress: Mapping[str, HostProgress] = field(default_factory=dict)
+    lost: Mapping[str, ResourceKey] = field(default_factory=dict)
+    """Hostnames that another binding has, with it."""
+    rules: Sequence[ManagedRule] = ()
+    zone: Zone | None = None
+    trouble: Verdict | None = None
+    """What Cloudflare said when the zone was last worked on, if it went wrong."""
+    not_after: datetime | None = None
+
+
+def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> HostBindingStatus:
+    """The whole status but `managed`, which only `RecordManaged` changes. Equal facts give an equal status."""
+    hostnames = record.spec.hostnames if record.spec else ()
+    ready = sum(1 for name in hostnames if _stage(view, name) is HostStage.ENFORCED)
+    return record.status.model_copy(
+        update={
+            "observed_generation": record.metadata.generation,
+            "conditions": _conditions(record, view, hostnames, now),
+            "effective": _effective(record),
+            "zone_id": view.zone.id if view.zone else record.status.zone_id,
+            "zone_name": view.zone.name if view.zone else record.status.zone_name,
+            "certificate_authority_not_after": view.not_after or record.status.certificate_authority_not_after,
+            "hostnames": _hostname_statuses(view, hostnames),
+            "hostnames_ready": f"{ready}/{len(hostnames)}",
+            "rules": tuple(view.rules),
+            "last_handled_reconcile_at": record.metadata.reconcile_requested_at,
+        }
+    )
+
+
+def with_managed(status: HostBindingStatus, managed: Managed) -> HostBindingStatus:
+    """The status with another log of intents."""
+    entries = tuple(
+        ManagedHostnames(certificate_id=certificate, hostnames=tuple(sorted(names)))
+        for certificate, names in sorted(managed.items())
+        if names
+    )
+    return status.model_copy(update={"managed": entries})
+
+
+def _conditions(
+    record: BindingRecord, view: BindingView, hostnames: Sequence[str], now: datetime
+) -> tuple[Condition, ...]:
+    aspects = {
+        ConditionType.ACCEPTED: view.assessment.accepted,
+        ConditionType.RESOLVED_REFS: view.assessment.resolved,
+        ConditionType.ASSOCIATED: _associated(view, hostnames),
+        ConditionType.ENFORCED: _enforced(view, hostnames),
+    }
+    others = [] if view.trouble is None else [view.trouble]
+    if record.deleting:
+        others = [_deletion(record, view)]
+    return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)
+
+
+def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
+    blocker = view.trouble or (view.assessment.accepted if not view.assessment.accepted.is_ok else None)
+    if blocker is not None and record.status.managed:
+        return waiting(
+            Reason.DELETION_BLOCKED,
+            f"{blocker.message} Retried until it succeeds; annotate with apishield-mtls.io/force-orphan=true to let go"
+            " and leave what is at Cloudflare behind.",
+        )
+    return waiting(Reason.DELETING, f"being removed: {_names_and_until(view, HostStage.LEAVING) or 'nothing left'}")
+
+
+def _associated(view: BindingView, hostnames: Sequence[str]) -> Verdict:
+    if view.lost:
+        named = ", ".join(f"{name} (MtlsHostBinding {other})" for name, other in sorted(view.lost.items()))
+        return blocked(Reason.CONFLICTED, f"held by another binding with another CA or enforcement: {named}")
+    if leaving := _names_and_until(view, HostStage.LEAVING):
+        return waiting(Reason.LEAVING, f"being given up: {leaving}")
+    if hostnames and all(_stage(view, name) in _IN_FORCE for name in hostnames):
+        return ok(Reason.ASSOCIATED, f"{len(hostnames)} hostname(s) associated, seen back and settled")
+    if arriving := _names_and_until(view, HostStage.ARRIVING):
+        return waiting(Reason.ARRIVING, f"claimed and settling: {arriving}")
+    return waiting(Reason.PROGRESSING, "not associated yet")
+
+
+def _enforced(view: BindingView, hostnames: Sequence[str]) -> Verdict:
+    if hostnames and all(_stage(view, name) is HostStage.ENFORCED for name in hostnames):
+        return ok(Reason.ENFORCED, f"{len(hostnames)} hostname(s) covered by an enabled rule")
+    if arriving := _names_and_until(view, HostStage.ARRIVING):
+        return waiting(Reason.ARRIVING, f"the rule follows when the association has settled: {arriving}")
+    return waiting(Reason.PROGRESSING, "not covered by a rule yet")
+
+
+def _names_and_until(view: BindingView, stage: HostStage) -> str:
+    """Sorted names of a stage, and until when at least they stay in it."""
+    there = {name: each for name, each in view.progress.items() if each.stage is stage}
+    latest = max((each.until for each in there.values() if each.until is not None), default=None)
+    names = ", ".join(sorted(there))
+    return names if latest is None else f"{names} (until {_moment(latest)} at least)"
+
+
+def _moment(seconds: float) -> str:
+    return format_moment(datetime.fromtimestamp(seconds, UTC))
+
+
+def _stage(view: BindingView, hostname: str) -> HostStage:
+    progress = view.progress.get(hostname)
+    return progress.stage if progress else HostStage.PENDING
+
+
+def _hostname_statuses(view: BindingView, hostnames: Sequence[str]) -> tuple[HostnameStatus, ...]:
+    names = sorted({*hostnames, *view.progress})
+    return tuple(HostnameStatus(name=name, state=_state(view, name), message=_message(view, name)) for name in names)
+
+
+def _state(view: BindingView, hostname: str) -> HostnameState:
+    if hostname in view.lost:
+        return HostnameState.CONFLICTED
+    if hostname not in view.progress and view.assessment.accepted.outcome is Outcome.BLOCKED:
+        return HostnameState.REFUSED
+    return HostnameState(_stage(view, hostname).value)
+
+
+def _message(view: BindingView, hostname: str) -> str | None:
+    if hostname in view.lost:
+        return f"held by MtlsHostBinding {view.lost[hostname]}"
+    until = view.progress[hostname].until if hostname in view.progress else None
+    return None if until is None else f"until {_moment(until)} at least"
+
+
+def _effective(record: BindingRecord) -> object:
+    if record.spec is None:
+        return record.status.effective
+    return MtlsHostBinding(metadata=record.metadata, spec=record.spec).effective()

@@ -1,0 +1,62 @@
+"""From verdicts to the conditions of a resource, in the sense of kstatus.
+
+`Ready` says whether all is well; `Reconciling` is there while the operator goes on by itself, `Stalled` while
+somebody has to change something. Neither of the two is written as False: absent means no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from mtls_operator.api.conditions import Condition, ConditionStatus, ConditionType, keep_transition_times
+from mtls_operator.api.reasons import Reason
+from mtls_operator.domain.verdicts import Outcome, Verdict, worst
+
+_UNKNOWN_YET = frozenset({Reason.PROGRESSING, Reason.CREDENTIALS_PENDING, Reason.VERIFICATION_OFF})
+_MESSAGE_LIMIT = 4096
+
+
+def conditions_of(
+    aspects: Mapping[ConditionType, Verdict],
+    others: Sequence[Verdict],
+    previous: Iterable[Condition],
+    generation: int,
+    now: datetime,
+) -> tuple[Condition, ...]:
+    """One condition per aspect, and `Ready`, `Reconciling` or `Stalled` from all of them and from `others`.
+
+    `others` come first where they are as bad: they explain why an aspect does not get on (a deletion, an outage).
+    """
+    overall = worst(*others, *aspects.values())
+    if overall.is_ok:
+        overall = Verdict(Outcome.OK, Reason.RECONCILED, "everything that the spec asks for is in force")
+    summary: list[tuple[ConditionType, ConditionStatus, Verdict]] = [
+        (ConditionType.READY, ConditionStatus.TRUE if overall.is_ok else ConditionStatus.FALSE, overall)
+    ]
+    if overall.outcome is Outcome.WAITING:
+        summary.append((ConditionType.RECONCILING, ConditionStatus.TRUE, overall))
+    if overall.outcome is Outcome.BLOCKED:
+        summary.append((ConditionType.STALLED, ConditionStatus.TRUE, overall))
+    summary += [(kind, _status(verdict), verdict) for kind, verdict in aspects.items()]
+    current = [_condition(kind, status, verdict, generation, now) for kind, status, verdict in summary]
+    return keep_transition_times(previous, current)
+
+
+def _status(verdict: Verdict) -> ConditionStatus:
+    if verdict.is_ok:
+        return ConditionStatus.TRUE
+    return ConditionStatus.UNKNOWN if verdict.reason in _UNKNOWN_YET else ConditionStatus.FALSE
+
+
+def _condition(
+    kind: ConditionType, status: ConditionStatus, verdict: Verdict, generation: int, now: datetime
+) -> Condition:
+    return Condition(
+        type=kind.value,
+        status=status.value,
+        reason=verdict.reason.value,
+        message=verdict.message[:_MESSAGE_LIMIT],
+        observed_generation=generation,
+        last_transition_time=now,
+    )

@@ -1,0 +1,43 @@
+"""What this version of the operator does not serve yet. A resource that asks for it says so in
+`Accepted=False, reason=UnsupportedValue` and keeps what it has in force; nothing is ignored in silence."""
+
+from __future__ import annotations
+
+from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
+from mtls_operator.api.host_binding import Enforcement, HostBindingSpec
+from mtls_operator.api.policies import Action, AdoptionPolicy, DeletionPolicy, IssuerPinning, ManagementPolicy
+
+
+def unserved_of_authority(spec: CertificateAuthoritySpec) -> tuple[str, ...]:
+    """Fields of a CA that are not served yet, with their values."""
+    return _policies(spec) + _named(
+        ("spec.rotation", spec.rotation is not None),
+        ("spec.revocation", spec.revocation is not None),
+    )
+
+
+def unserved_of_binding(spec: HostBindingSpec) -> tuple[str, ...]:
+    """Fields of a binding that are not served yet, with their values."""
+    enforcement = spec.enforcement or Enforcement()
+    return _policies(spec) + _named(
+        (f"spec.enforcement.action: {enforcement.action}", enforcement.action not in {None, Action.BLOCK}),
+        (
+            f"spec.enforcement.issuerPinning: {enforcement.issuer_pinning}",
+            enforcement.issuer_pinning not in {None, IssuerPinning.ALWAYS},
+        ),
+        ("spec.enforcement.additionalIssuers", bool(enforcement.additional_issuers)),
+        ("spec.verification", spec.verification is not None),
+    )
+
+
+def _policies(spec: CertificateAuthoritySpec | HostBindingSpec) -> tuple[str, ...]:
+    return _named(
+        (f"spec.managementPolicy: {spec.management_policy}", spec.management_policy is ManagementPolicy.OBSERVE),
+        (f"spec.adoptionPolicy: {spec.adoption_policy}", spec.adoption_policy is AdoptionPolicy.NEVER),
+        (f"spec.deletionPolicy: {spec.deletion_policy}", spec.deletion_policy is DeletionPolicy.RETAIN),
+        ("spec.suspend: true", spec.suspend is True),
+    )
+
+
+def _named(*fields: tuple[str, bool]) -> tuple[str, ...]:
+    return tuple(name for name, asked_for in fields if asked_for)

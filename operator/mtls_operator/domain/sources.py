@@ -1,0 +1,61 @@
+"""Secrets and ConfigMaps that resources refer to, by name, and what is known of their contents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
+from mtls_operator.api.references import CredentialsRef
+
+
+class SourceKind(StrEnum):
+    """The kinds of object that the operator reads data from."""
+
+    SECRET = "Secret"
+    CONFIG_MAP = "ConfigMap"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SourceKey:
+    """One object by kind, namespace and name."""
+
+    kind: SourceKind
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialKey:
+    """The key of a Secret that holds an API token."""
+
+    source: SourceKey
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.source}, key {self.key}"
+
+
+Contents = Mapping[SourceKey, Mapping[str, bytes] | None]
+"""What has been read: an object that is not in it has not been read yet; None says that it does not exist."""
+
+
+def source_of(spec: CertificateAuthoritySpec, namespace: str) -> tuple[SourceKey, str | None] | None:
+    """Object and key of a CA's source, None when the spec names neither kind."""
+    if spec.source.secret_ref is not None:
+        return SourceKey(SourceKind.SECRET, namespace, spec.source.secret_ref.name), spec.source.secret_ref.key
+    if spec.source.config_map_ref is not None:
+        reference = spec.source.config_map_ref
+        return SourceKey(SourceKind.CONFIG_MAP, namespace, reference.name), reference.key
+    return None
+
+
+def credential_of(reference: CredentialsRef | None, namespace: str) -> CredentialKey | None:
+    """The token's place for a `credentialsRef`, which always names a Secret of the resource's own namespace."""
+    if reference is None:
+        return None
+    return CredentialKey(SourceKey(SourceKind.SECRET, namespace, reference.name), reference.key)
