@@ -54,7 +54,8 @@ class SecretKeyRef(Part):
     name: ObjectName
     """Name of the Secret."""
     key: DataKey | None = None
-    """Key of the Secret's data. May be left out where one choice is safe: then `ca.crt` is read."""
+    """Key of the Secret's data. Absent: `ca.crt`, unless `tls.crt` is itself a CA and differs from it; then a key is
+    required."""
 
 
 class ConfigMapKeyRef(Part):
@@ -63,7 +64,8 @@ class ConfigMapKeyRef(Part):
     name: ObjectName
     """Name of the ConfigMap."""
     key: DataKey | None = None
-    """Key of the ConfigMap's data. May be left out where one choice is safe: then `ca.crt` is read."""
+    """Key of the ConfigMap's data. Absent: `ca.crt`, unless `tls.crt` is itself a CA and differs from it; then a key is
+    required."""
 
 
 _EXACTLY_ONE = rules(
