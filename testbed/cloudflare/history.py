@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -15,11 +16,11 @@ class History:
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._states: deque[tuple[float, State]] = deque()
+        self._states: deque[tuple[float, State]] = deque([(-math.inf, State())])
 
     def record(self, now: float, state: State, keep: float) -> None:
         """Note the truth from `now` on and forget what nobody can see any more, `keep` seconds back."""
-        if self._states and self._states[-1][0] == now:
+        if self._states[-1][0] == now:
             self._states.pop()
         self._states.append((now, state))
         while len(self._states) > 1 and self._states[1][0] <= now - keep:

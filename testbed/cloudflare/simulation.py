@@ -90,7 +90,6 @@ class CloudflareSimulation(Setup):
         self._lock = threading.RLock()
         self._identifiers = Identifiers(random.Random(f"{seed} identifiers"))
         self._history = History(random.Random(f"{seed} staleness"))
-        self._history.record(clock(), self._state, 0.0)
 
     def install(self, change: Callable[[State], State], *, settled: bool) -> None:
         """Change the truth from outside the API. `settled`: every replica has known it for ever."""

@@ -1,0 +1,146 @@
+"""Certificate authorities for tests: good ones, and one of each kind of bad one.
+
+Keys are made once per kind and name, because RSA keys take long. Two CAs of the same name share a key but, with other
+arguments, are other certificates.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.x509.oid import NameOID
+
+KeyKind = Literal["ec", "rsa", "rsa-pss", "ed25519"]
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+
+@dataclass(frozen=True)
+class Ca:
+    """A certificate with its key; most are CAs."""
+
+    certificate: x509.Certificate
+    key: Key
+    kind: KeyKind
+
+    @property
+    def pem(self) -> str:
+        """The certificate as PEM, with a newline at its end."""
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    @property
+    def key_pem(self) -> str:
+        """The private key as unencrypted PKCS#8 PEM."""
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+    @property
+    def public_key_pem(self) -> str:
+        """The bare public key as PEM."""
+        return self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate, lower-case hex."""
+        return self.certificate.fingerprint(hashes.SHA256()).hex()
+
+    @property
+    def key_identifier(self) -> str:
+        """The subject key identifier as Cloudflare writes it: upper-case hex without separators."""
+        extension = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        return extension.value.digest.hex().upper()
+
+
+def make_ca(
+    common_name: str = "Example Root",
+    *,
+    key: KeyKind = "ec",
+    days: int = 3650,
+    issuer: Ca | None = None,
+    is_ca: bool = True,
+    basic_constraints: bool = True,
+    key_cert_sign: bool = True,
+    subject_key_identifier: bool = True,
+    serial: int | None = None,
+    now: datetime | None = None,
+) -> Ca:
+    """A certificate, self-signed unless an `issuer` is given.
+
+    It is valid from 30 days before `now` (None: the present) until `days` after it; negative days make it expired.
+    """
+    moment = now or datetime.now(UTC)
+    private = _key(key, common_name)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.certificate.subject if issuer else subject)
+        .public_key(private.public_key())
+        .serial_number(serial or _serial(common_name, key, days))
+        .not_valid_before(moment + timedelta(days=min(-30, days - 30)))
+        .not_valid_after(moment + timedelta(days=days))
+    )
+    if basic_constraints:
+        builder = builder.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+    if subject_key_identifier:
+        identifier = x509.SubjectKeyIdentifier.from_public_key(private.public_key())
+        builder = builder.add_extension(identifier, critical=False)
+    builder = builder.add_extension(_usage(sign=is_ca and key_cert_sign), critical=True)
+    return Ca(_signed(builder, issuer.key if issuer else private, issuer.kind if issuer else key), private, key)
+
+
+def make_intermediate(
+    root: Ca, common_name: str = "Example Intermediate", *, key: KeyKind = "ec", days: int = 1000
+) -> Ca:
+    """A CA that `root` has signed."""
+    return make_ca(common_name, key=key, days=days, issuer=root)
+
+
+def make_leaf(issuer: Ca, common_name: str = "client", *, key: KeyKind = "ec", days: int = 90) -> Ca:
+    """A client certificate, which is no CA."""
+    return make_ca(common_name, key=key, days=days, issuer=issuer, is_ca=False)
+
+
+def _signed(builder: x509.CertificateBuilder, key: Key, kind: KeyKind) -> x509.Certificate:
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return builder.sign(key, None)
+    if kind == "rsa-pss":
+        pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+        return builder.sign(key, hashes.SHA256(), rsa_padding=pss)
+    return builder.sign(key, hashes.SHA256())
+
+
+def _usage(*, sign: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=sign,
+        crl_sign=sign,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+@functools.cache
+def _key(kind: KeyKind, common_name: str) -> Key:
+    """A key of its own for each kind and name."""
+    match kind:
+        case "ec":
+            return ec.generate_private_key(ec.SECP256R1())
+        case "ed25519":
+            return ed25519.Ed25519PrivateKey.generate()
+        case "rsa" | "rsa-pss":
+            return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _serial(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:16])
