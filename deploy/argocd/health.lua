@@ -15,7 +15,8 @@
 --   Ready False, reason Observed                           Suspended, somebody chose that nothing be done
 --   Ready False                                            Degraded: not well, and nothing is under way
 --
--- Argo CD 3 itself answers Progressing for what is being deleted and does not ask; other readers of the script do.
+-- Argo CD answers Progressing by itself for what is being deleted, without asking; the two lines above are what it would
+-- be told, and say so to whoever runs the script otherwise.
 
 local function health(status, message)
   return { status = status, message = message }
