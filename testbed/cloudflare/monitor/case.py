@@ -1,0 +1,56 @@
+"""One handled request, with all that a judgement may rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from testbed.cloudflare.messages import Request
+from testbed.cloudflare.monitor.actions import Action
+from testbed.cloudflare.monitor.sightings import Sightings
+from testbed.cloudflare.state import State
+
+Finding = tuple[int, str]
+"""(number of the invariant in the design, what is wrong)."""
+Findings = Iterator[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How old a fact must be before an installation has to know it, in seconds."""
+
+    window: float
+    """The consistency window: how old a read can be."""
+
+    @property
+    def rival_claims(self) -> float:
+        """For claims of another installation: two windows and a minute, the settle time of the sharing protocol."""
+        return 2 * self.window + 60
+
+    @property
+    def facts(self) -> float:
+        """For everything else: a read that began ten seconds ago may be as old as the window; five for the call."""
+        return self.window + 15
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A request of the installation `owner`. `sightings` are those of the moment before the request."""
+
+    request: Request
+    action: Action | None
+    owner: str
+    before: State
+    after: State
+    now: float
+    sightings: Sightings
+    patience: Patience
+    takeovers: Mapping[str, frozenset[str]]
+
+    def known(self, since: float) -> bool:
+        """Whether a fact that holds since then had to be known to the caller."""
+        return since <= self.now - self.patience.facts
+
+    def is_own(self, owner: str | None) -> bool:
+        """Whether marks of `owner` are the caller's, also by a takeover."""
+        return owner is not None and (owner == self.owner or owner in self.takeovers.get(self.owner, frozenset()))

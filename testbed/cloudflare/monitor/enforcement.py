@@ -1,0 +1,160 @@
+"""Invariants 2 and 13: nobody is locked out, and what was enforced stays enforced until it is given up.
+
+Everything here compares what was wrong before a request with what is wrong after it: only what a request of an
+installation made wrong counts against it, not what people or drift left behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from testbed.cloudflare.monitor.actions import Association, RulesetWrite, RuleWrite
+from testbed.cloudflare.monitor.case import Case, Finding, Findings
+from testbed.cloudflare.monitor.marks import Claim, Enforcement, read_mark
+from testbed.cloudflare.monitor.truth import (
+    claims,
+    covered,
+    enforcements,
+    guards,
+    is_in_force,
+    locked_out,
+    rules_of,
+    served_hostnames,
+)
+from testbed.cloudflare.state import State
+
+
+def zone_written(case: Case) -> str | None:
+    """The zone whose lists or rules the request may have changed."""
+    if isinstance(case.action, Association | RulesetWrite | RuleWrite) and case.before is not case.after:
+        return case.action.zone_id
+    return None
+
+
+def judge_enforcement(case: Case) -> Findings:
+    """Invariants 2 and 13, as far as one request shows them."""
+    zone_id = zone_written(case)
+    if zone_id is None:
+        return
+    yield from _judge_lock_outs(case, zone_id)
+    if isinstance(case.action, RulesetWrite | RuleWrite):
+        faults = _faults(case.before, zone_id)
+        yield from (finding for finding in _faults(case.after, zone_id) if finding not in faults)
+        yield from _judge_early_releases(case, zone_id)
+        yield from _judge_places(case, zone_id)
+
+
+def _judge_lock_outs(case: Case, zone_id: str) -> Findings:
+    # A rule of somebody else may ask for certificates that were never there: that is not for a PUT to repair.
+    marked_only = isinstance(case.action, Association)
+    before = locked_out(case.before, zone_id, marked_only=marked_only)
+    for rule_id, hostname in sorted(locked_out(case.after, zone_id, marked_only=marked_only) - before):
+        yield 2, f"{hostname} is locked out: rule {rule_id} covers it and it is on no list of an accepted certificate"
+
+
+def _faults(state: State, zone_id: str) -> list[Finding]:
+    """What must not be in a zone at any time."""
+    return [*_exclusions(state, zone_id), *_weak_rules(state, zone_id), *_live_claims(state, zone_id)]
+
+
+def _exclusions(state: State, zone_id: str) -> Findings:
+    common: dict[str, frozenset[str]] = {}
+    for _, guard in guards(state, zone_id, marked_only=True):
+        if guard.issuers is not None:
+            for hostname in guard.hostnames:
+                common[hostname] = common.get(hostname, guard.issuers) & guard.issuers
+    for hostname, issuers in sorted(common.items()):
+        if not issuers:
+            yield 13, f"the enforcement rules that cover {hostname} exclude each other's issuers"
+
+
+def _weak_rules(state: State, zone_id: str) -> Findings:
+    held = {(claim.owner, claim.hostname) for claim in claims(state, zone_id) if claim.state == "held"}
+    for rule, mark in enforcements(state, zone_id):
+        if not is_in_force(rule) and any((mark.owner, hostname) in held for hostname in mark.guard.hostnames):
+            yield 13, f"enforcement rule {rule.id} of hostnames that {mark.owner} holds does not block"
+
+
+def _live_claims(state: State, zone_id: str) -> Findings:
+    for rule in rules_of(state, zone_id):
+        if isinstance(read_mark(rule), Claim) and (rule.enabled or rule.action != "log"):
+            yield 13, f"claim {rule.id} is enabled or does something else than log"
+
+
+def _judge_early_releases(case: Case, zone_id: str) -> Findings:
+    """Invariant 2, tear-down: others may drop what is claimed as leaving, so the rule goes first."""
+    before = set(claims(case.before, zone_id))
+    for claim in claims(case.after, zone_id):
+        if claim.state == "leaving" and claim not in before and case.is_own(claim.owner):
+            for rule, mark in enforcements(case.after, zone_id):
+                if not (is_in_force(rule) and mark.owner == claim.owner and claim.hostname in mark.guard.hostnames):
+                    continue
+                others = served_hostnames(case.after, zone_id, mark.guard, without=claim.certificate_id)
+                if claim.hostname not in others:
+                    yield 2, f"{claim.owner} claims {claim.hostname} as leaving while its rule {rule.id} covers it"
+
+
+def _judge_places(case: Case, zone_id: str) -> Findings:
+    """Invariant 13: an earlier rule of somebody else, such as a skip, would bypass a new one."""
+    existed = {rule.id for rule in rules_of(case.before, zone_id)}
+    stranger = None
+    for rule in rules_of(case.after, zone_id):
+        if read_mark(rule) is None and case.known(case.sightings.foreign_since(zone_id, rule.id)):
+            stranger = rule.id
+        if stranger and rule.id not in existed and isinstance(read_mark(rule), Enforcement):
+            yield 13, f"{case.owner} creates enforcement rule {rule.id} after rule {stranger}, which is not ours"
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    zone_id: str
+    owner: str
+    hostname: str
+
+
+class Coverage:
+    """Invariant 13 over time: hostnames that lost their enforcement without being given up.
+
+    A loss ends well when the owner claims the hostname as `leaving`. It is a violation when the owner covers the
+    hostname again instead and nobody covered it meanwhile, and when it is still claimed `held` at the end.
+    """
+
+    def __init__(self) -> None:
+        self._losses: dict[_Loss, bool] = {}
+        self._given_up: set[str] = set()
+
+    def give_up(self, hostname: str) -> None:
+        """The user wants this hostname without enforcement: losing it is no violation."""
+        self._given_up.add(hostname)
+
+    def judge(self, case: Case) -> Findings:
+        """Follow one request."""
+        zone_id = zone_written(case)
+        if zone_id is None:
+            return
+        before, after = covered(case.before, zone_id), covered(case.after, zone_id)
+        protected: frozenset[str] = frozenset().union(*after.values())
+        self._release(case.after, zone_id)
+        leaving = _claimed(case.after, zone_id, "leaving")
+        for owner in before.keys() | after.keys():
+            old, new = before.get(owner, frozenset()), after.get(owner, frozenset())
+            for hostname in old - new - self._given_up:
+                if (owner, hostname) not in leaving:
+                    self._losses[_Loss(zone_id, owner, hostname)] = hostname not in protected
+            for hostname in sorted(new - old):
+                if self._losses.pop(_Loss(zone_id, owner, hostname), False):
+                    yield 13, f"{hostname} of {owner} was without enforcement for a while, and never given up"
+
+    def still_lost(self, state: State) -> Findings:
+        """What is lost in the end though its owner still claims to hold it."""
+        for loss in sorted(self._losses, key=lambda item: (item.zone_id, item.owner, item.hostname)):
+            if (loss.owner, loss.hostname) in _claimed(state, loss.zone_id, "held"):
+                yield 13, f"{loss.hostname} of {loss.owner} lost its enforcement and is still claimed as held"
+
+    def _release(self, state: State, zone_id: str) -> None:
+        for owner, hostname in _claimed(state, zone_id, "leaving"):
+            self._losses.pop(_Loss(zone_id, owner, hostname), None)
+
+
+def _claimed(state: State, zone_id: str, claim_state: str) -> set[tuple[str, str]]:
+    return {(claim.owner, claim.hostname) for claim in claims(state, zone_id) if claim.state == claim_state}

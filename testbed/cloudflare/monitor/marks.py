@@ -1,0 +1,125 @@
+"""Reading the marks of docs/marks.md, version 1, from rules and certificate names.
+
+Written from that page alone: the operator's own reader is what this one judges. Anything that begins like a mark and
+is not exactly one is `Unreadable`; it protects every name in it and proves nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from testbed.cloudflare.state import Rule
+
+PREFIX = "mtls-operator/"
+REF_PREFIX = "mtls_operator_"
+
+_OWNER = r"[A-Za-z0-9._-]{1,63}"
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_DIGESTS = r"[0-9a-f]{16}(?:,[0-9a-f]{16})*"
+_TIME = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z"
+_BY = rf"owner=(?P<owner>{_OWNER}) cluster=(?P<cluster>\S+)"
+_CLAIM = re.compile(
+    rf"mtls-operator/1 claim {_BY} state=(?P<state>arriving|held|leaving) certs=(?P<certs>{_UUID}(?:,{_UUID})*)"
+    rf" aim=(?:{_DIGESTS}) inforce=(?:{_DIGESTS}|-)(?: until={_TIME})?"
+)
+_ENFORCEMENT = re.compile(rf"mtls-operator/1 enforce {_BY}(?P<retained> retained)?")
+_SET = r'\{("[^"\\]+"(?: "[^"\\]+")*)\}'
+_HOSTS = rf"lower\(http\.host\) in {_SET}"
+_VERIFIED = r"cf\.tls_client_auth\.cert_verified"
+_CLAIMED_HOSTS = re.compile(rf"\({_HOSTS}\)")
+_PINNED = re.compile(rf"\({_HOSTS} and not \({_VERIFIED} and cf\.tls_client_auth\.cert_issuer_ski in {_SET}\)\)")
+_UNPINNED = re.compile(rf"\({_HOSTS} and not {_VERIFIED}\)")
+_CERTIFICATE_NAME = re.compile(rf".* [0-9a-f]{{8}} \(mtls-operator (?P<owner>{_OWNER})\)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What the expression of an enforcement rule does: which hostnames it blocks, unless which issuers verified.
+
+    `issuers` are subject key identifiers in upper-case hex; None stands for every issuer.
+    """
+
+    hostnames: frozenset[str]
+    issuers: frozenset[str] | None
+
+    def accepts(self, identifiers: frozenset[str]) -> bool:
+        """Whether clients of a certificate with these subject key identifiers come through."""
+        return self.issuers is None or not self.issuers.isdisjoint(identifiers)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An installation says that it relies on hostnames being on the lists of certificates."""
+
+    owner: str
+    state: str
+    certificates: frozenset[str]
+    hostnames: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Enforcement:
+    """An installation's rule that asks for client certificates."""
+
+    owner: str
+    retained: bool
+    guard: Guard
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something that begins like a mark; `names` are the quoted strings of its expression."""
+
+    names: frozenset[str]
+
+
+Mark = Claim | Enforcement | Unreadable
+
+
+def read_mark(rule: Rule) -> Mark | None:
+    """The mark of a rule, None for a rule of somebody else."""
+    return _read_mark(rule.description, rule.expression)
+
+
+@lru_cache(maxsize=4096)
+def _read_mark(description: str, expression: str) -> Mark | None:
+    if not description.startswith(PREFIX):
+        return None
+    if claim := _CLAIM.fullmatch(description):
+        hosts = _CLAIMED_HOSTS.fullmatch(expression)
+        names = _members(hosts[1]) if hosts else []
+        if names and names == sorted(set(names)):
+            return Claim(claim["owner"], claim["state"], frozenset(claim["certs"].split(",")), frozenset(names))
+    if enforcement := _ENFORCEMENT.fullmatch(description):
+        guard = read_guard(expression)
+        if guard is not None:
+            return Enforcement(enforcement["owner"], enforcement["retained"] is not None, guard)
+    return Unreadable(frozenset(re.findall(r'"([^"]*)"', expression)))
+
+
+@lru_cache(maxsize=4096)
+def read_guard(expression: str) -> Guard | None:
+    """What an expression of the two shapes of enforcement rules does, None for any other expression."""
+    if pinned := _PINNED.fullmatch(expression):
+        return Guard(frozenset(_members(pinned[1])), frozenset(_members(pinned[2])))
+    if unpinned := _UNPINNED.fullmatch(expression):
+        return Guard(frozenset(_members(unpinned[1])), None)
+    return None
+
+
+def owner_of(rule: Rule) -> str | None:
+    """The installation that a rule belongs to, None when nobody can tell."""
+    mark = read_mark(rule)
+    return None if mark is None or isinstance(mark, Unreadable) else mark.owner
+
+
+def certificate_owner(name: str) -> str | None:
+    """The installation that uploaded a certificate of this name, None when the name carries no mark."""
+    found = _CERTIFICATE_NAME.fullmatch(name)
+    return None if found is None else found["owner"]
+
+
+def _members(inside: str) -> list[str]:
+    return inside[1:-1].split('" "')

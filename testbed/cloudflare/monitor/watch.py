@@ -1,0 +1,102 @@
+"""The monitor itself: takes each handled request to everyone who judges."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from testbed.cloudflare.messages import Answer, Request
+from testbed.cloudflare.monitor.actions import read_action
+from testbed.cloudflare.monitor.case import Case, Finding, Patience
+from testbed.cloudflare.monitor.certificates import Uploads, judge_deletion
+from testbed.cloudflare.monitor.contents import judge_request
+from testbed.cloudflare.monitor.enforcement import Coverage, judge_enforcement
+from testbed.cloudflare.monitor.lists import judge_removals
+from testbed.cloudflare.monitor.ownership import judge_rule_writes
+from testbed.cloudflare.monitor.sightings import Sightings
+from testbed.cloudflare.state import State
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that must never happen, and the request that did it.
+
+    `invariant` is its number under "Safety invariants" in the design. `index` counts the requests that the monitor
+    saw, from 0; `request` is method and path, `time` Unix time in seconds, `ray` the answer's `cf-ray`. What is found
+    at the end only has the number of all requests as index and infinity as time.
+    """
+
+    invariant: int
+    message: str
+    index: int
+    request: str
+    time: float
+    ray: str = ""
+
+    def __str__(self) -> str:
+        return f"invariant {self.invariant}, request {self.index} ({self.request}): {self.message}"
+
+
+class Monitor:
+    """Checks the safety invariants on every request against the true state.
+
+    `window` is the consistency window in seconds that the installations were told. `takeovers` says, per installation,
+    whose marks it was told to take as its own. Requests of tokens without an owner are of people or other programs:
+    they are judged for invariants 1 and 4 only, and what they break is nobody's violation.
+    """
+
+    def __init__(self, *, window: float = 90.0, takeovers: Mapping[str, Iterable[str]] | None = None) -> None:
+        self.violations: list[Violation] = []
+        self._patience = Patience(window)
+        self._takeovers = {owner: frozenset(gone) for owner, gone in (takeovers or {}).items()}
+        self._sightings = Sightings()
+        self._uploads = Uploads()
+        self._coverage = Coverage()
+        self._last = State()
+        self._seen = 0
+
+    def observe(self, before: State, request: Request, answer: Answer, after: State, now: float) -> None:
+        """Judge one handled request, refused ones included."""
+        action = read_action(request)
+        self._sightings.note(before, now)
+        findings = list(judge_request(request, action))
+        token = before.token_of(request)
+        if token is not None and token.owner is not None:
+            case = Case(
+                request, action, token.owner, before, after, now, self._sightings, self._patience, self._takeovers
+            )
+            findings += self._judge(case)
+        self._sightings.note(after, now)
+        self._last = after
+        for invariant, message in findings:
+            line, ray = f"{request.method} {request.path}", answer.headers.get("cf-ray", "")
+            self._record(Violation(invariant, message, self._seen, line, now, ray))
+        self._seen += 1
+
+    def give_up(self, hostname: str) -> None:
+        """Tell the monitor that the user wants a hostname associated but no longer enforced."""
+        self._coverage.give_up(hostname)
+
+    def finish(self) -> list[Violation]:
+        """Judge what only the end shows, and give all violations. Call it once, when everything has settled."""
+        for invariant, message in self._coverage.still_lost(self._last):
+            self._record(Violation(invariant, message, self._seen, "the end", math.inf))
+        return self.violations
+
+    def _judge(self, case: Case) -> list[Finding]:
+        return [
+            *self._uploads.judge(case),
+            *judge_deletion(case),
+            *judge_removals(case),
+            *judge_rule_writes(case),
+            *judge_enforcement(case),
+            *self._coverage.judge(case),
+        ]
+
+    def _record(self, violation: Violation) -> None:
+        self.violations.append(violation)
+        logger.error("SAFETY INVARIANT VIOLATED: %s", violation)
