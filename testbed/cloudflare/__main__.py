@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import random
 import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -26,19 +25,16 @@ EXAMPLE_TOKEN = "simulated-token-" + "0" * 24
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal; 0 if no invariant was violated, else 1."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     simulation = build(options)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     simulation.on_entry.append(_print_entry)
-    reported = 0
     with CloudflareServer(simulation, port=options.port) as server:
         print(f"URL {server.url}", flush=True)
         print(f"CONTROL {server.origin}/simulation", flush=True)
-        while not stop.wait(0.2):
-            reported = _report(simulation, reported)
-    _report(simulation, reported)
+        stop.wait()
     return 1 if simulation.monitor.violations else 0
 
 
@@ -63,31 +59,25 @@ def build(options: argparse.Namespace) -> CloudflareSimulation:
     return simulation
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m testbed.cloudflare", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="a free port when left out")
-    parser.add_argument("--account", action="append", metavar="ID[:CA_LIMIT]")
-    parser.add_argument("--zone", action="append", metavar="ID:NAME:ACCOUNT[:PLAN]")
-    parser.add_argument("--token", action="append", metavar="SECRET[:OWNER]", help="with every permission")
-    parser.add_argument("--consistency-delay", type=float, default=0.0, metavar="SECONDS")
-    parser.add_argument("--staleness", choices=[item.value for item in Staleness], default=Staleness.RANDOM.value)
-    parser.add_argument("--rate-limit", type=int, default=RateLimit().requests, metavar="REQUESTS")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
+    flags = argparse.ArgumentParser(prog="python -m testbed.cloudflare", description=__doc__)
+    flags.add_argument("--port", type=int, default=0, help="a free port when left out")
+    flags.add_argument("--account", action="append", metavar="ID[:CA_LIMIT]")
+    flags.add_argument("--zone", action="append", metavar="ID:NAME:ACCOUNT[:PLAN]")
+    flags.add_argument("--token", action="append", metavar="SECRET[:OWNER]", help="with every permission")
+    flags.add_argument("--consistency-delay", type=float, default=0.0, metavar="SECONDS")
+    flags.add_argument("--staleness", choices=[item.value for item in Staleness], default=Staleness.RANDOM.value)
+    flags.add_argument("--rate-limit", type=int, default=RateLimit().requests, metavar="REQUESTS")
+    flags.add_argument(
         "--duplicates", choices=[item.value for item in Duplicates], default=Duplicates.WHOLE_UPLOAD.value
     )
-    parser.add_argument("--seed", type=int, default=None, help="a random one when left out")
-    return parser
+    flags.add_argument("--seed", type=int, default=None, help="a random one when left out")
+    return flags
 
 
 def _print_entry(entry: LogEntry) -> None:
     print(entry.line(), flush=True)
-
-
-def _report(simulation: CloudflareSimulation, reported: int) -> int:
-    violations = simulation.monitor.violations
-    for violation in violations[reported:]:
-        print(f"*** SAFETY INVARIANT VIOLATED *** {violation}", file=sys.stderr, flush=True)
-    return len(violations)
 
 
 if __name__ == "__main__":

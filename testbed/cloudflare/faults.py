@@ -134,6 +134,11 @@ class Faults:
     def __init__(self) -> None:
         self._armed: list[_Armed] = []
 
+    @property
+    def armed(self) -> tuple[Fault, ...]:
+        """Everything that was added and not cleared, also what is used up."""
+        return tuple(armed.fault for armed in self._armed)
+
     def add(self, fault: Fault) -> None:
         """Arm a fault."""
         self._armed.append(_Armed(fault))

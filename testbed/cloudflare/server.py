@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -33,7 +36,9 @@ class CloudflareServer:
     ) -> None:
         self.simulation = simulation
         self._server = _Server(("127.0.0.1", port), simulation, sleep)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="cloudflare", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: self._server.serve_forever(poll_interval=0.02), name="cloudflare", daemon=True
+        )
 
     @property
     def origin(self) -> str:
@@ -57,6 +62,7 @@ class CloudflareServer:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+        self._server.break_connections()
         self._thread.join()
 
 
@@ -73,6 +79,23 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.simulation = simulation
         self.sleep = sleep
+        self.connections: set[socket.socket] = set()
+        self._reported = 0
+        self._reporting = threading.Lock()
+
+    def report_violations(self) -> None:
+        """Shout on stderr what the monitor has seen since the last time."""
+        with self._reporting:
+            fresh = self.simulation.monitor.violations[self._reported :]
+            self._reported += len(fresh)
+            for violation in fresh:
+                print(f"*** SAFETY INVARIANT VIOLATED *** {violation}", file=sys.stderr, flush=True)
+
+    def break_connections(self) -> None:
+        """End connections that clients keep alive, so that nobody is served once the server is closed."""
+        for connection in tuple(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -82,6 +105,16 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
+
+    def setup(self) -> None:
+        """Note the connection, so that the server can end it."""
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        """Forget the connection."""
+        self.server.connections.discard(self.connection)
+        super().finish()
 
     def handle_one_request(self) -> None:
         """Serve one request. Clients that are killed reset their connections; that is no fault of the server."""
@@ -110,6 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
         except ConnectionCutError:
             self.close_connection = True
             return
+        finally:
+            self.server.report_violations()
         self.server.sleep(delivery.delay_after)
         self._send(answer)
 
