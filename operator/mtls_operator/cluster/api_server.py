@@ -1,0 +1,123 @@
+"""What the operator asks of the API server, and nothing more: lists, two kinds of patch, events.
+
+Patches are JSON patches that test what was decided on, so that a write never lands on an object that was
+recreated or changed meanwhile. Status is replaced whole: a merge would keep what is no longer there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from kubernetes.aio import client, config
+
+from mtls_operator.api.constants import GROUP, VERSION
+from mtls_operator.cluster.errors import explained
+from mtls_operator.cluster.kinds import PLURALS
+from mtls_operator.domain.records import ResourceKey
+
+_PATCH = "application/json-patch+json"
+_TIMEOUT_SECONDS = 30
+_PAGE = 500
+
+
+class ApiServer:
+    """The API server as the operator's ServiceAccount sees it."""
+
+    def __init__(self, connection: client.ApiClient) -> None:
+        self.connection = connection
+        self._objects = client.CustomObjectsApi(connection)
+        self._core = client.CoreV1Api(connection)
+        self._events = client.EventsV1Api(connection)
+
+    async def cluster_uid(self) -> str:
+        """The UID of namespace kube-system, by which a cluster is told from others. Raises ClusterError."""
+        with explained("reading namespace kube-system"):
+            namespace = await self._core.read_namespace("kube-system", _request_timeout=_TIMEOUT_SECONDS)
+        return str(namespace.metadata.uid)
+
+    async def list_all(self, kind: str) -> list[Mapping[str, Any]]:
+        """Every object of one of our kinds, in all namespaces. Raises ClusterError rather than give a part."""
+        found: list[Mapping[str, Any]] = []
+        page: str | None = None
+        while True:
+            with explained(f"listing {PLURALS[kind]}"):
+                answer = await self._objects.list_cluster_custom_object(
+                    GROUP, VERSION, PLURALS[kind], limit=_PAGE, _continue=page, _request_timeout=_TIMEOUT_SECONDS
+                )
+            found += answer["items"]
+            page = answer["metadata"].get("continue")
+            if not page:
+                return found
+
+    async def get(self, kind: str, key: ResourceKey) -> Mapping[str, Any]:
+        """One object. Raises ResourceGone."""
+        with explained(f"reading {kind} {key}"):
+            return dict(
+                await self._objects.get_namespaced_custom_object(
+                    GROUP, VERSION, key.namespace, PLURALS[kind], key.name, _request_timeout=_TIMEOUT_SECONDS
+                )
+            )
+
+    async def replace_status(
+        self, kind: str, key: ResourceKey, uid: str, status: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Replace the status of the object with this uid; returns the object. Raises ResourceGone, ResourceChanged."""
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        with explained(f"writing the status of {kind} {key}"):
+            return dict(
+                await self._objects.patch_namespaced_custom_object_status(
+                    GROUP,
+                    VERSION,
+                    key.namespace,
+                    PLURALS[kind],
+                    key.name,
+                    patch,
+                    _content_type=_PATCH,
+                    _request_timeout=_TIMEOUT_SECONDS,
+                )
+            )
+
+    async def replace_finalizers(
+        self, kind: str, key: ResourceKey, resource_version: str, finalizers: Sequence[str]
+    ) -> Mapping[str, Any]:
+        """Replace the finalizers of the object as it was at this version. Raises ResourceGone, ResourceChanged."""
+        patch = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
+            {"op": "add", "path": "/metadata/finalizers", "value": list(finalizers)},
+        ]
+        with explained(f"writing the finalizers of {kind} {key}"):
+            return dict(
+                await self._objects.patch_namespaced_custom_object(
+                    GROUP,
+                    VERSION,
+                    key.namespace,
+                    PLURALS[kind],
+                    key.name,
+                    patch,
+                    _content_type=_PATCH,
+                    _request_timeout=_TIMEOUT_SECONDS,
+                )
+            )
+
+    async def post_event(self, namespace: str, event: Mapping[str, Any]) -> None:
+        """Post an event of events.k8s.io/v1. Raises ClusterError."""
+        with explained(f"posting an event in namespace {namespace}"):
+            await self._events.create_namespaced_event(namespace, event, _request_timeout=_TIMEOUT_SECONDS)
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[ApiServer]:
+    """The API server of the pod's ServiceAccount, or of `KUBECONFIG` where that is set."""
+    settings = client.Configuration()
+    if os.environ.get("KUBECONFIG"):
+        await config.load_kube_config(client_configuration=settings)
+    else:
+        config.load_incluster_config(client_configuration=settings)
+    async with client.ApiClient(settings) as connection:
+        yield ApiServer(connection)

@@ -1,0 +1,23 @@
+"""Time as the engine uses it: one clock, handed over as an argument."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+
+class Clock:
+    """Seconds since the epoch that never go back: the wall clock at the start, carried on by the monotonic one.
+
+    Waiting times are differences of it, and a moment of it can be shown to people.
+    """
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        return time.monotonic() + self._offset
+
+    def moment(self) -> datetime:
+        """Now, for conditions and events."""
+        return datetime.fromtimestamp(self.now(), UTC)

@@ -1,0 +1,48 @@
+"""Every resource of both kinds as it was last seen, from lists, watches and our own writes.
+
+An object that is older than the one already known changes nothing, so it does not matter in which order they
+come. Resource versions of one kind can be compared as numbers (KEP-5504, Comparable Resource Version).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
+
+R = TypeVar("R", AuthorityRecord, BindingRecord)
+
+
+class ResourceCache(Generic[R]):
+    """The resources of one kind."""
+
+    def __init__(self) -> None:
+        self._records: dict[ResourceKey, R] = {}
+
+    def __iter__(self) -> Iterator[R]:
+        """All of them, in a stable order."""
+        return iter([self._records[key] for key in sorted(self._records)])
+
+    def get(self, key: ResourceKey) -> R | None:
+        return self._records.get(key)
+
+    def put(self, record: R) -> bool:
+        """Remember a resource; False when it is no news."""
+        known = self._records.get(record.key)
+        if known is not None and _version(record) <= _version(known):
+            return False
+        self._records[record.key] = record
+        return True
+
+    def remove(self, record: R) -> bool:
+        """Forget a resource that is gone; False when a newer one of the same name is there."""
+        known = self._records.get(record.key)
+        if known is None or known.metadata.uid != record.metadata.uid:
+            return False
+        del self._records[record.key]
+        return True
+
+
+def _version(record: AuthorityRecord | BindingRecord) -> int:
+    return int(record.metadata.resource_version or 0)

@@ -1,0 +1,52 @@
+"""What a failed call to Cloudflare means to the user, and how long to wait before the next try."""
+
+from __future__ import annotations
+
+import random
+
+from mtls_operator.api.reasons import Reason
+from mtls_operator.cloudflare import errors
+from mtls_operator.domain.verdicts import Outcome, Verdict
+
+PATIENCE_WITH_FRESH_TOKEN = 5
+"""Refusals before a lack of permission is called one: a token made moments ago is refused for a while."""
+
+_JITTER = random.SystemRandom()
+_SHORTEST, _LONGEST, _LONGEST_BLOCKED = 1.0, 60.0, 300.0
+
+_MEANING: tuple[tuple[type[errors.CloudflareError], Outcome, Reason], ...] = (
+    (errors.RateLimited, Outcome.WAITING, Reason.RATE_LIMITED),
+    (errors.Unauthorized, Outcome.BLOCKED, Reason.CREDENTIALS_INVALID),
+    (errors.QuotaExceeded, Outcome.WAITING, Reason.QUOTA_EXHAUSTED),
+    (errors.Unreachable, Outcome.WAITING, Reason.CLOUDFLARE_UNAVAILABLE),
+    (errors.MalformedAnswer, Outcome.WAITING, Reason.CLOUDFLARE_UNAVAILABLE),
+    (errors.ServerFault, Outcome.WAITING, Reason.CLOUDFLARE_UNAVAILABLE),
+    (errors.AlreadyExists, Outcome.WAITING, Reason.PROGRESSING),
+    (errors.CertificateInUse, Outcome.WAITING, Reason.PROGRESSING),
+    (errors.NotFound, Outcome.WAITING, Reason.CLOUDFLARE_REFUSED),
+)
+
+
+def trouble_of(error: errors.CloudflareError, failures: int) -> Verdict:
+    """The verdict on a failure; `failures` counts those in a row, this one included."""
+    if isinstance(error, errors.PermissionDenied):
+        if failures <= PATIENCE_WITH_FRESH_TOKEN:
+            return Verdict(Outcome.WAITING, Reason.CREDENTIALS_PENDING, str(error))
+        return Verdict(Outcome.BLOCKED, Reason.CREDENTIALS_INSUFFICIENT, str(error))
+    for kind, outcome, reason in _MEANING:
+        if isinstance(error, kind):
+            return Verdict(outcome, reason, str(error))
+    return Verdict(Outcome.BLOCKED, Reason.CLOUDFLARE_REFUSED, str(error))
+
+
+def pause_after(error: Exception, failures: int) -> float:
+    """Seconds until the next try: what Cloudflare asks for, else growing with the failures in a row, with jitter."""
+    asked = error.retry_after if isinstance(error, errors.CloudflareError) else None
+    patient = isinstance(error, errors.Unauthorized | errors.Rejected) or (
+        isinstance(error, errors.PermissionDenied) and failures > PATIENCE_WITH_FRESH_TOKEN
+    )
+    longest = _LONGEST_BLOCKED if patient else _LONGEST
+    growing = min(longest, _SHORTEST * 2.0 ** min(failures - 1, 10))
+    # Spread over clusters that failed together; nothing secret depends on it.
+    jittered = growing * _JITTER.uniform(0.5, 1.0)
+    return max(asked, jittered) if asked is not None else jittered
