@@ -106,6 +106,8 @@ HTML = "<html><title>502 Bad Gateway</title></html>"
         (read, refusal(404, 7003, "Could not route"), NotFound),
         (read, refusal(400, 1001, "Invalid hostname"), Rejected),
         (read, refusal(409, 1, "in use"), Rejected),
+        (put, refusal(400, 1, "too many hostnames"), Rejected),
+        (add_rule, refusal(400, 1, "a rule with this ref already exists"), Rejected),
         (upload, refusal(400, 1471, "certificate already exists"), AlreadyExists),
         (upload, refusal(409, 1471, "anything"), AlreadyExists),
         (upload, refusal(400, 1, "You have reached the maximum number of CA certificates"), QuotaExceeded),

@@ -218,6 +218,16 @@ async def test_rules_are_read_in_their_order_with_the_version_of_their_ruleset()
     )
 
 
+async def test_a_response_belongs_to_blocks_alone() -> None:
+    parameters = {"response": {"status_code": 403, "content_type": "text/plain", "content": "no"}}
+    bench = Bench(success(ruleset_json(rule_json(action="serve_error", action_parameters=parameters))))
+
+    ruleset = await bench.client.get_entrypoint(ZONE)
+
+    assert ruleset is not None
+    assert ruleset.rules[0].body.response is None
+
+
 async def test_a_ruleset_without_rules_is_empty() -> None:
     bench = Bench(success({"id": RULESET, "version": "1"}))
 

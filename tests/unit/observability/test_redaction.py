@@ -43,6 +43,14 @@ def test_a_secret_that_contains_another_one_is_unreadable_as_a_whole() -> None:
     assert redaction.apply("<token-12345-and-more>") == "<***>"
 
 
+def test_a_secret_is_not_read_as_a_pattern() -> None:
+    redaction = Redaction()
+
+    redaction.add("a+b.c(d)*e|f")
+
+    assert redaction.apply("<a+b.c(d)*e|f> and aab-c") == "<***> and aab-c"
+
+
 def test_a_secret_too_short_to_be_one_does_not_blot_out_words() -> None:
     redaction = Redaction()
 
