@@ -65,6 +65,15 @@ _FORKER = _Forker()
 
 
 @dataclass(frozen=True, slots=True)
+class Confinement:
+    """Another root file system and user for a child, as a container has them. Needs the rights of root."""
+
+    root: Path
+    user: int
+    """Also the id of its group."""
+
+
+@dataclass(frozen=True, slots=True)
 class Child:
     """A running program, and the file that holds all it says."""
 
@@ -73,13 +82,22 @@ class Child:
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def start(cls, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Self:
+    def start(
+        cls,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        confinement: Confinement | None = None,
+    ) -> Self:
         """Start it; the log is appended to. The pid is that of the program itself.
 
         Raises OSError if no process can be made. A program that cannot be run says so in its log and exits.
         """
         # -I -S: the tether needs no site packages, and must not be changed by the child's environment.
-        tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())]
+        confined = [str(confinement.root), str(confinement.user)] if confinement else ["-", "-"]
+        tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *confined]
         env = dict(os.environ if environment is None else environment)
         return cls(name, log, _FORKER.start([*tether, *command], log, env))
 
@@ -104,8 +122,8 @@ class Child:
         self._signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, patience: float = 10.0) -> None:
-        """Ask it to end, and make it end after `patience` seconds. Nothing if it has ended."""
+    def stop(self, patience: float = 10.0) -> int:
+        """Ask it to end, and make it end after `patience` seconds. Its exit code; negative: the ending signal."""
         self._signal(signal.SIGTERM)
         try:
             self.process.wait(timeout=patience)
@@ -113,6 +131,7 @@ class Child:
             pass
         finally:
             self.kill9()
+        return self.process.returncode
 
     def _signal(self, number: signal.Signals) -> None:
         # Once waited for, the number may be another process's. Its session is ours to end until then.

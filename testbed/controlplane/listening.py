@@ -6,10 +6,12 @@ because its port is taken is started again on another one; it is known to be our
 
 from __future__ import annotations
 
+import random
 import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +32,16 @@ class StartError(RuntimeError):
 
 
 def free_port() -> int:
-    """A port of the loopback address that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of the loopback address that is free now, and likely still is when a child comes to listen on it.
+
+    Ports that the kernel chooses are also those it gives to outgoing connections, so one that is free may be in use
+    a moment later; these are below that range (32768 on Linux, 49152 elsewhere).
+    """
+    while True:
+        port = random.randrange(20000, 32768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(frozen=True, slots=True)

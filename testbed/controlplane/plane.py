@@ -102,10 +102,14 @@ class ControlPlane:
 
     def kubeconfig_for(self, service_account: str, namespace: str) -> Path:
         """A kubeconfig with a fresh token of that service account (TokenRequest), and so exactly its permissions."""
-        token = self.kubectl("create", "token", service_account, "--namespace", namespace, "--duration", "24h").stdout
         path = self.directory / f"{namespace}.{service_account}.kubeconfig"
-        user = kubeconfig.token_user(token.strip())
+        user = kubeconfig.token_user(self.token_for(service_account, namespace))
         return kubeconfig.write(path, url=self.url, ca_pem=self.ca_pem, user=user, namespace=namespace)
+
+    def token_for(self, service_account: str, namespace: str) -> str:
+        """A fresh token of that service account, valid for a day, by the TokenRequest API as the kubelet does it."""
+        arguments = ("create", "token", service_account, "--namespace", namespace, "--duration", "24h")
+        return self.kubectl(*arguments).stdout.strip()
 
     def environment(self, config: Path | None = None) -> dict[str, str]:
         """The environment for a client of this control plane."""

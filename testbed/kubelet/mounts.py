@@ -1,0 +1,56 @@
+"""The volumes of a pod as directories, and the paths that change because they are not at their place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.kubelet.template import Json, Objects, PodCannotStartError, PodTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Mounts:
+    """Where each mount path of the container is on this machine."""
+
+    places: dict[str, Path]
+
+    def rewritten(self, text: str) -> str:
+        """An argument or a variable's value with mount paths replaced: whole, as a prefix, or after `--option=`."""
+        for path, place in self.places.items():
+            text = re.sub(rf"(^|=){re.escape(path)}(?=/|$)", rf"\g<1>{place}", text)
+        return text
+
+
+def make(template: PodTemplate, objects: Objects, below: Path) -> Mounts:
+    """Write the content of all mounted volumes below that directory, each at its mount path.
+
+    Raises PodCannotStartError for a volume that is missing or not of a kind played here.
+    """
+    places = {}
+    for mount in template.mounts:
+        if "subPath" in mount or "subPathExpr" in mount:
+            raise PodCannotStartError(f"the mount at {mount['mountPath']} has a subPath, which is not played here")
+        place = below / mount["mountPath"].strip("/")
+        place.mkdir(parents=True, exist_ok=True)
+        for name, content in _content(template.volumes[mount["name"]], objects).items():
+            (place / name).write_bytes(content)
+        places[mount["mountPath"].rstrip("/")] = place
+    return Mounts(places)
+
+
+def _content(volume: Json, objects: Objects) -> dict[str, bytes]:
+    match volume:
+        case {"emptyDir": _}:
+            return {}
+        case {"configMap": source}:
+            return _files("configmap", source["name"], source, objects)
+        case {"secret": source}:
+            return _files("secret", source["secretName"], source, objects)
+    raise PodCannotStartError(f"volume {volume['name']} is of a kind that is not played here")
+
+
+def _files(kind: str, name: str, source: Json, objects: Objects) -> dict[str, bytes]:
+    if "items" in source:
+        raise PodCannotStartError(f'the volume of {kind} "{name}" selects items, which is not played here')
+    return objects.data(kind, name, optional=source.get("optional", False)) or {}
