@@ -1,0 +1,139 @@
+"""Invariants 2, 5 and 7 on uploaded certificates."""
+
+import pytest
+
+from tests.contract.cloudflare_simulation.monitored import CERTIFICATES, ROOT, Monitored, make_monitored
+from tests.contract.cloudflare_simulation.world import ACCOUNT, ca
+
+
+@pytest.fixture
+def world() -> Monitored:
+    return make_monitored()
+
+
+def test_deleting_an_unused_certificate_with_a_mark_is_fine(world: Monitored) -> None:
+    world.west.http.delete(f"{CERTIFICATES}/{world.certificate}")
+
+    assert world.violated == []
+
+
+@pytest.mark.parametrize("name", ["", "demo", "demo (mtls-operator east)", "demo 0123abcd (mtls-operator east) old"])
+def test_deleting_a_certificate_without_a_mark_violates_invariant_5(world: Monitored, name: str) -> None:
+    certificate = world.simulation.add_certificate(ACCOUNT, ca("Root B").pem, name=name)
+
+    world.east.http.delete(f"{CERTIFICATES}/{certificate}")
+
+    assert world.violated == [5]
+
+
+def test_a_person_may_delete_any_certificate(world: Monitored) -> None:
+    certificate = world.simulation.add_certificate(ACCOUNT, ca("Root B").pem)
+
+    world.person.http.delete(f"{CERTIFICATES}/{certificate}")
+
+    assert world.violated == []
+
+
+@pytest.mark.parametrize("state", ["arriving", "held", "leaving"])
+def test_trying_to_delete_a_certificate_before_its_hostnames_are_off_the_list_violates_invariant_2(
+    world: Monitored, state: str
+) -> None:
+    world.east.claim(state, world.certificate, "a.example.com")
+    world.east.put(world.certificate, "a.example.com")
+
+    world.east.http.delete(f"{CERTIFICATES}/{world.certificate}")
+
+    assert world.violated == [2]
+
+
+def test_deleting_a_certificate_after_its_hostnames_left_is_fine(world: Monitored) -> None:
+    world.east.claim("leaving", world.certificate, "a.example.com")
+    world.east.put(world.certificate)
+
+    world.east.http.delete(f"{CERTIFICATES}/{world.certificate}")
+
+    assert world.violated == []
+
+
+def test_trying_to_delete_a_certificate_that_others_use_is_no_violation_of_invariant_2(world: Monitored) -> None:
+    world.simulation.put_foreign_hostnames("b" * 32, world.certificate, ["x.example.com"])
+
+    world.east.http.delete(f"{CERTIFICATES}/{world.certificate}")
+
+    assert world.violated == []
+
+
+def test_deleting_a_certificate_that_another_installation_has_long_claimed_violates_invariant_5(
+    world: Monitored,
+) -> None:
+    world.west.claim("arriving", world.certificate, "a.example.com")
+    world.wait()
+
+    world.east.http.delete(f"{CERTIFICATES}/{world.certificate}")
+
+    assert world.violated == [5]
+
+
+def test_deleting_a_certificate_that_another_installation_claimed_just_now_is_no_violation(world: Monitored) -> None:
+    world.west.claim("arriving", world.certificate, "a.example.com")
+
+    world.east.http.delete(f"{CERTIFICATES}/{world.certificate}")
+
+    assert world.violated == []
+
+
+def test_uploading_what_the_installation_has_uploaded_violates_invariant_7_though_it_is_refused(
+    world: Monitored,
+) -> None:
+    answer = world.east.upload(ROOT)
+
+    assert answer.status_code == 400
+    assert world.violated == [7]
+
+
+def test_uploading_the_same_set_in_another_order_violates_invariant_7(world: Monitored) -> None:
+    first, second = ca("Root B").pem, ca("Root C").pem
+    world.east.upload(certificates=first + second)
+
+    world.east.upload(certificates=second + first)
+
+    assert world.violated == [7]
+
+
+def test_uploading_under_a_name_without_a_mark_is_remembered(world: Monitored) -> None:
+    authority = ca("Root B")
+    world.east.upload(authority, name="demo")
+
+    world.east.upload(authority, name="demo")
+
+    assert world.violated == [7]
+
+
+def test_uploading_other_certificates_is_fine(world: Monitored) -> None:
+    world.east.upload(ca("Root B"))
+    world.east.upload(ca("Root C"))
+
+    assert world.violated == []
+
+
+def test_uploading_what_another_installation_has_uploaded_is_no_violation(world: Monitored) -> None:
+    world.west.upload(ROOT)
+
+    assert world.violated == []
+
+
+def test_uploading_again_what_was_deleted_is_fine(world: Monitored) -> None:
+    world.east.http.delete(f"{CERTIFICATES}/{world.certificate}")
+
+    world.east.upload(ROOT)
+
+    assert world.violated == []
+
+
+def test_an_upload_that_was_refused_may_be_tried_again(world: Monitored) -> None:
+    authority = ca("Root B")
+    world.east.upload(authority, ca="yes")
+
+    world.east.upload(authority)
+
+    assert world.violated == []
