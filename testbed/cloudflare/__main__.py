@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 
 from testbed.cloudflare.journal import LogEntry
+from testbed.cloudflare.monitor import Monitor
 from testbed.cloudflare.server import CloudflareServer
 from testbed.cloudflare.settings import Consistency, Duplicates, RateLimit, Settings, Staleness
 from testbed.cloudflare.simulation import CloudflareSimulation
@@ -46,7 +47,7 @@ def build(options: argparse.Namespace) -> CloudflareSimulation:
         duplicates=Duplicates(options.duplicates),
     )
     seed = random.SystemRandom().getrandbits(32) if options.seed is None else options.seed
-    simulation = CloudflareSimulation(time.time, settings, seed=seed)
+    simulation = CloudflareSimulation(time.time, settings, seed=seed, monitor=Monitor(window=options.window))
     for account in options.account or [EXAMPLE_ACCOUNT]:
         account_id, _, limit = account.partition(":")
         simulation.add_account(account_id, ca_limit=int(limit or 5))
@@ -68,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--token", action="append", metavar="SECRET[:OWNER]", help="with every permission")
     flags.add_argument("--consistency-delay", type=float, default=0.0, metavar="SECONDS")
     flags.add_argument("--staleness", choices=[item.value for item in Staleness], default=Staleness.RANDOM.value)
+    flags.add_argument(
+        "--window", type=float, default=90.0, metavar="SECONDS", help="the window that installations were told"
+    )
     flags.add_argument("--rate-limit", type=int, default=RateLimit().requests, metavar="REQUESTS")
     flags.add_argument(
         "--duplicates", choices=[item.value for item in Duplicates], default=Duplicates.WHOLE_UPLOAD.value

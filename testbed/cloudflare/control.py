@@ -2,7 +2,8 @@
 
     GET    /simulation/log?since=N     the log from index N on
     GET    /simulation/state           certificates, hostname lists and rulesets: the truth, without tokens
-    GET    /simulation/violations      what the invariant monitor saw
+    GET    /simulation/violations      what the invariant monitor saw so far
+    POST   /simulation/verdict         the same with what only the end shows: ask once, when everything has settled
     POST   /simulation/faults          {"effect": {"kind": ...}, "match": {"method", "path"}, "times", "skip"}
     DELETE /simulation/faults          nothing goes wrong any more
     POST   /simulation/hostnames       {"zone_id", "certificate_id", "hostnames"}: the list as somebody else left it
@@ -67,6 +68,10 @@ def _violations(simulation: CloudflareSimulation, _: Request) -> object:
     return [str(violation) for violation in simulation.monitor.violations]
 
 
+def _verdict(simulation: CloudflareSimulation, _: Request) -> object:
+    return [str(violation) for violation in simulation.monitor.finish()]
+
+
 def _add_fault(simulation: CloudflareSimulation, request: Request) -> object:
     simulation.faults.add(_fault(_body(request)))
     return {}
@@ -106,6 +111,7 @@ _ACTIONS: Mapping[tuple[str, str], Callable[[CloudflareSimulation, Request], obj
     ("GET", "/simulation/log"): _log,
     ("GET", "/simulation/state"): _state,
     ("GET", "/simulation/violations"): _violations,
+    ("POST", "/simulation/verdict"): _verdict,
     ("POST", "/simulation/faults"): _add_fault,
     ("DELETE", "/simulation/faults"): _clear_faults,
     ("POST", "/simulation/hostnames"): _put_hostnames,

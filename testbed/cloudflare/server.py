@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -80,16 +79,6 @@ class _Server(ThreadingHTTPServer):
         self.simulation = simulation
         self.sleep = sleep
         self.connections: set[socket.socket] = set()
-        self._reported = 0
-        self._reporting = threading.Lock()
-
-    def report_violations(self) -> None:
-        """Shout on stderr what the monitor has seen since the last time."""
-        with self._reporting:
-            fresh = self.simulation.monitor.violations[self._reported :]
-            self._reported += len(fresh)
-            for violation in fresh:
-                print(f"*** SAFETY INVARIANT VIOLATED *** {violation}", file=sys.stderr, flush=True)
 
     def break_connections(self) -> None:
         """End connections that clients keep alive, so that nobody is served once the server is closed."""
@@ -143,8 +132,6 @@ class _Handler(BaseHTTPRequestHandler):
         except ConnectionCutError:
             self.close_connection = True
             return
-        finally:
-            self.server.report_violations()
         self.server.sleep(delivery.delay_after)
         self._send(answer)
 

@@ -26,7 +26,7 @@ from testbed.cloudflare.history import History
 from testbed.cloudflare.identifiers import Identifiers
 from testbed.cloudflare.journal import LogEntry
 from testbed.cloudflare.messages import Answer, Request
-from testbed.cloudflare.observer import Observer, Unwatched
+from testbed.cloudflare.monitor import Monitor
 from testbed.cloudflare.rate import RateMeter
 from testbed.cloudflare.settings import Kind, Settings
 from testbed.cloudflare.setup import Setup
@@ -67,7 +67,11 @@ class Delivery:
 
 
 class CloudflareSimulation(Setup):
-    """`clock` gives Unix time in seconds. Hooks are called with the index of a request, counted from 0."""
+    """`clock` gives Unix time in seconds. Hooks are called with the index of a request, counted from 0.
+
+    The default monitor expects installations to have been told a consistency window of 90 s; where they were told
+    another one, give `Monitor(window=...)`.
+    """
 
     def __init__(
         self,
@@ -75,11 +79,11 @@ class CloudflareSimulation(Setup):
         settings: Settings | None = None,
         *,
         seed: int = 0,
-        monitor: Observer | None = None,
+        monitor: Monitor | None = None,
     ) -> None:
         self.clock = clock
         self.settings = settings or Settings()
-        self.monitor = monitor or Unwatched()
+        self.monitor = monitor or Monitor()
         self.faults = faults.Faults()
         self.log: list[LogEntry] = []
         self.before_request: list[Hook] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import cloudflare
 import pytest
 
-from testbed.cloudflare.__main__ import EXAMPLE_ACCOUNT, EXAMPLE_TOKEN, build, parser
+from testbed.cloudflare.__main__ import EXAMPLE_ACCOUNT, EXAMPLE_TOKEN, EXAMPLE_ZONE, build, parser
 from testbed.cloudflare.settings import Duplicates, Kind, Staleness
 
 ROOT = Path(__file__).parents[3]
@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[3]
 def process() -> Iterator[subprocess.Popen[str]]:
     """`python -m testbed.cloudflare` without flags."""
     command = [sys.executable, "-m", "testbed.cloudflare"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=pipe, stderr=pipe) as running:
         yield running
         running.kill()
 
@@ -39,6 +40,19 @@ def test_it_prints_its_url_and_each_request_and_ends_on_a_signal(process: subpro
     assert control == url.replace("/client/v4", "/simulation")
     assert line.endswith("GET /client/v4/zones?name=example.com -> 200\n")
     assert process.wait() == 0
+
+
+def test_it_shouts_when_an_invariant_is_violated_and_fails(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    url = process.stdout.readline().removeprefix("URL ").strip()
+
+    with cloudflare.Cloudflare(api_token=EXAMPLE_TOKEN, base_url=url) as client:
+        client.certificate_authorities.hostname_associations.update(zone_id=EXAMPLE_ZONE, hostnames=[])
+    process.terminate()
+    _, shouted = process.communicate()
+
+    assert "SAFETY INVARIANT VIOLATED: invariant 1" in shouted
+    assert process.returncode == 1
 
 
 def test_flags_set_up_the_world() -> None:
