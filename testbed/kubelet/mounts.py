@@ -17,9 +17,13 @@ class Mounts:
 
     def rewritten(self, text: str) -> str:
         """An argument or a variable's value with mount paths replaced: whole, as a prefix, or after `--option=`."""
-        for path, place in self.places.items():
-            text = re.sub(rf"(^|=){re.escape(path)}(?=/|$)", rf"\g<1>{place}", text)
-        return text
+        # All in one pass: the places may themselves be below a mount path, such as /tmp.
+        longest_first = sorted(self.places, key=len, reverse=True)
+        paths = "|".join(re.escape(path) for path in longest_first)
+        return re.sub(rf"(^|=)({paths})(?=/|$)", self._replacement, text) if paths else text
+
+    def _replacement(self, found: re.Match[str]) -> str:
+        return f"{found[1]}{self.places[found[2]]}"
 
 
 def make(template: PodTemplate, objects: Objects, below: Path) -> Mounts:

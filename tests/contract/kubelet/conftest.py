@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,10 @@ CONTAINER: Manifest = {
     "ports": [{"name": "http", "containerPort": 8080}],
     "livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}},
     "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}},
-    "volumeMounts": [{"name": "config", "mountPath": "/etc/cfmtls"}, {"name": "empty", "mountPath": "/empty"}],
+    "volumeMounts": [
+        {"name": "config", "mountPath": "/etc/cfmtls"},
+        {"name": "empty", "mountPath": tempfile.gettempdir()},
+    ],
 }
 
 
