@@ -45,9 +45,13 @@ def adding(waiting: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def arriving(destination: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `destination` when the block ends well and vanishes when it does not."""
+    """A path to write to, which becomes `destination` when the block ends well and vanishes when it does not.
+
+    Only for the holder of the lock: what has that path already is the rest of a process that was killed.
+    """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    partial = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
+    partial = destination.with_name(f".{destination.name}.partial")
+    partial.unlink(missing_ok=True)
     try:
         yield partial
         partial.chmod(0o755)

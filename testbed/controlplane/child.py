@@ -73,6 +73,13 @@ class Confinement:
     """Also the id of its group."""
 
 
+def tethered(command: Sequence[str], confinement: Confinement | None = None) -> list[str]:
+    """The command that runs this one until it ends, or the thread that starts it does."""
+    confined = [str(confinement.root), str(confinement.user)] if confinement else ["-", "-"]
+    # -I -S: the tether needs no site packages, and must not be changed by the child's environment.
+    return [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *confined, *command]
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """A running program, and the file that holds all it says."""
@@ -95,11 +102,8 @@ class Child:
 
         Raises OSError if no process can be made. A program that cannot be run says so in its log and exits.
         """
-        # -I -S: the tether needs no site packages, and must not be changed by the child's environment.
-        confined = [str(confinement.root), str(confinement.user)] if confinement else ["-", "-"]
-        tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *confined]
         env = dict(os.environ if environment is None else environment)
-        return cls(name, log, _FORKER.start([*tether, *command], log, env))
+        return cls(name, log, _FORKER.start(tethered(command, confinement), log, env))
 
     @property
     def pid(self) -> int:

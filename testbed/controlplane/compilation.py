@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from testbed.controlplane import toolchain
+from testbed.controlplane.child import tethered
 from testbed.controlplane.progress import Progress
 from testbed.controlplane.recipe import Program, ProgramUnavailableError
 
@@ -63,7 +64,7 @@ def _command(program: Program, go: Path, destination: Path) -> list[str]:
 def _run(command: list[str], directory: Path, progress: Progress, output: _Output) -> int:
     # A group of its own, so that the compilers that go starts end with it.
     with subprocess.Popen(
-        command,
+        tethered(command),
         cwd=directory,
         env=toolchain.environment(),
         stdin=subprocess.DEVNULL,
