@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from kubernetes.aio import client, config
@@ -21,6 +22,14 @@ from mtls_operator.domain.records import ResourceKey
 _PATCH = "application/json-patch+json"
 _TIMEOUT_SECONDS = 30
 _PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """All objects of a kind, and the resource version at which that was so."""
+
+    items: list[Mapping[str, Any]]
+    version: int
 
 
 class ApiServer:
@@ -38,7 +47,7 @@ class ApiServer:
             namespace = await self._core.read_namespace("kube-system", _request_timeout=_TIMEOUT_SECONDS)
         return str(namespace.metadata.uid)
 
-    async def list_all(self, kind: str) -> list[Mapping[str, Any]]:
+    async def list_all(self, kind: str) -> Listed:
         """Every object of one of our kinds, in all namespaces. Raises ClusterError rather than give a part."""
         found: list[Mapping[str, Any]] = []
         page: str | None = None
@@ -50,7 +59,7 @@ class ApiServer:
             found += answer["items"]
             page = answer["metadata"].get("continue")
             if not page:
-                return found
+                return Listed(found, int(answer["metadata"]["resourceVersion"]))
 
     async def get(self, kind: str, key: ResourceKey) -> Mapping[str, Any]:
         """One object. Raises ResourceGone."""

@@ -27,22 +27,24 @@ List = Callable[..., Awaitable[Any]]
 class Reflector:
     """Follows the objects of one list call.
 
-    `on_list` gets all objects, `on_event` one object and whether it was deleted. A failure is retried with
-    growing pauses; what was known stays known meanwhile.
+    `on_list` gets all objects, `on_change` one that is new or changed, `on_delete` one that is gone.
+    A failure is retried with growing pauses; what was known stays known meanwhile.
     """
 
     def __init__(
         self,
         what: str,
         list_objects: List,
+        *,
         on_list: Callable[[list[Any]], None],
-        on_event: Callable[[Any, bool], None],
+        on_change: Callable[[Any], None],
+        on_delete: Callable[[Any], None],
         **selection: str,
     ) -> None:
         self._what = what
         self._list = list_objects
         self._on_list = on_list
-        self._on_event = on_event
+        self._handlers = {"ADDED": on_change, "MODIFIED": on_change, "DELETED": on_delete}
         self._selection = selection
 
     async def run(self) -> None:
@@ -87,8 +89,8 @@ class Reflector:
             )
             async for event in events:
                 version = str(event["raw_object"]["metadata"]["resourceVersion"])
-                if event["type"] in {"ADDED", "MODIFIED", "DELETED"}:
-                    self._on_event(event["object"], event["type"] == "DELETED")
+                if handle := self._handlers.get(event["type"]):
+                    handle(event["object"])
         return version
 
 

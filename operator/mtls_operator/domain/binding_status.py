@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mtls_operator.api.conditions import Condition, ConditionType
+from mtls_operator.api.conditions import Condition, ConditionStatus, ConditionType, find
 from mtls_operator.api.host_binding import (
     HostBindingStatus,
     HostnameState,
@@ -25,6 +25,7 @@ from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, ok, waiting
 from mtls_operator.domain.zone_plan import HostProgress, HostStage
 from mtls_operator.domain.zone_steps import Managed
 
+_REASONS = {reason.value: reason for reason in Reason}
 _IN_FORCE = frozenset({HostStage.ASSOCIATED, HostStage.ENFORCED})
 
 
@@ -33,10 +34,12 @@ class BindingView:
     """What is known about a binding besides its spec."""
 
     assessment: BindingAssessment
-    progress: Mapping[str, HostProgress] = field(default_factory=dict)
+    progress: Mapping[str, HostProgress] | None = field(default_factory=dict)
+    """Where the hostnames stand; None while it cannot be told, so that what was said stays."""
     lost: Mapping[str, ResourceKey] = field(default_factory=dict)
     """Hostnames that another binding has, with it."""
-    rules: Sequence[ManagedRule] = ()
+    rules: Sequence[ManagedRule] | None = ()
+    """Rules that cover its hostnames; None while the rules are not known."""
     zone: Zone | None = None
     trouble: Verdict | None = None
     """What Cloudflare said when the zone was last worked on, if it went wrong."""
@@ -46,18 +49,22 @@ class BindingView:
 def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> HostBindingStatus:
     """The whole status but `managed`, which only `RecordManaged` changes. Equal facts give an equal status."""
     hostnames = record.spec.hostnames if record.spec else ()
-    ready = sum(1 for name in hostnames if _stage(view, name) is HostStage.ENFORCED)
+    told: dict[str, object] = {}
+    if view.progress is not None:
+        ready = sum(1 for name in hostnames if _stage(view, name) is HostStage.ENFORCED)
+        told["hostnames"] = _hostname_statuses(view, view.progress, hostnames)
+        told["hostnames_ready"] = f"{ready}/{len(hostnames)}"
+    if view.rules is not None:
+        told["rules"] = tuple(view.rules)
     return record.status.model_copy(
-        update={
+        update=told
+        | {
             "observed_generation": record.metadata.generation,
             "conditions": _conditions(record, view, hostnames, now),
             "effective": _effective(record),
             "zone_id": view.zone.id if view.zone else record.status.zone_id,
             "zone_name": view.zone.name if view.zone else record.status.zone_name,
             "certificate_authority_not_after": view.not_after or record.status.certificate_authority_not_after,
-            "hostnames": _hostname_statuses(view, hostnames),
-            "hostnames_ready": f"{ready}/{len(hostnames)}",
-            "rules": tuple(view.rules),
             "last_handled_reconcile_at": record.metadata.reconcile_requested_at,
         }
     )
@@ -82,10 +89,25 @@ def _conditions(
         ConditionType.ASSOCIATED: _associated(view, hostnames),
         ConditionType.ENFORCED: _enforced(view, hostnames),
     }
+    if view.progress is None:
+        aspects |= _as_before(record.status.conditions, ConditionType.ASSOCIATED, ConditionType.ENFORCED)
     others = [] if view.trouble is None else [view.trouble]
     if record.deleting:
         others = [_deletion(record, view)]
     return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)
+
+
+def _as_before(conditions: Sequence[Condition], *kinds: ConditionType) -> dict[ConditionType, Verdict]:
+    """What was said last, as long as nothing newer is known."""
+    return {
+        kind: Verdict(
+            Outcome.OK if previous.status == ConditionStatus.TRUE else Outcome.WAITING,
+            _REASONS[previous.reason],
+            previous.message,
+        )
+        for kind in kinds
+        if (previous := find(conditions, kind)) is not None and previous.reason in _REASONS
+    }
 
 
 def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
@@ -122,7 +144,7 @@ def _enforced(view: BindingView, hostnames: Sequence[str]) -> Verdict:
 
 def _names_and_until(view: BindingView, stage: HostStage) -> str:
     """Sorted names of a stage, and until when at least they stay in it."""
-    there = {name: each for name, each in view.progress.items() if each.stage is stage}
+    there = {name: each for name, each in (view.progress or {}).items() if each.stage is stage}
     latest = max((each.until for each in there.values() if each.until is not None), default=None)
     names = ", ".join(sorted(there))
     return names if latest is None else f"{names} (until {_moment(latest)} at least)"
@@ -133,27 +155,31 @@ def _moment(seconds: float) -> str:
 
 
 def _stage(view: BindingView, hostname: str) -> HostStage:
-    progress = view.progress.get(hostname)
+    progress = (view.progress or {}).get(hostname)
     return progress.stage if progress else HostStage.PENDING
 
 
-def _hostname_statuses(view: BindingView, hostnames: Sequence[str]) -> tuple[HostnameStatus, ...]:
-    names = sorted({*hostnames, *view.progress})
-    return tuple(HostnameStatus(name=name, state=_state(view, name), message=_message(view, name)) for name in names)
+def _hostname_statuses(
+    view: BindingView, progress: Mapping[str, HostProgress], hostnames: Sequence[str]
+) -> tuple[HostnameStatus, ...]:
+    return tuple(
+        HostnameStatus(name=name, state=_state(view, progress, name), message=_message(view, progress, name))
+        for name in sorted({*hostnames, *progress})
+    )
 
 
-def _state(view: BindingView, hostname: str) -> HostnameState:
+def _state(view: BindingView, progress: Mapping[str, HostProgress], hostname: str) -> HostnameState:
     if hostname in view.lost:
         return HostnameState.CONFLICTED
-    if hostname not in view.progress and view.assessment.accepted.outcome is Outcome.BLOCKED:
+    if hostname not in progress and view.assessment.accepted.outcome is Outcome.BLOCKED:
         return HostnameState.REFUSED
     return HostnameState(_stage(view, hostname).value)
 
 
-def _message(view: BindingView, hostname: str) -> str | None:
+def _message(view: BindingView, progress: Mapping[str, HostProgress], hostname: str) -> str | None:
     if hostname in view.lost:
         return f"held by MtlsHostBinding {view.lost[hostname]}"
-    until = view.progress[hostname].until if hostname in view.progress else None
+    until = progress[hostname].until if hostname in progress else None
     return None if until is None else f"until {_moment(until)} at least"
 
 

@@ -45,7 +45,8 @@ class ZoneKnowledge:
     lists: Mapping[CertificateId, Reading[frozenset[str]]] = field(default_factory=dict)
     claimed_since: Mapping[tuple[CertificateId, str, ClaimState], float] = field(default_factory=dict)
     put_since: Mapping[Place, float] = field(default_factory=dict)
-    """Since when every list that we wrote had the hostname on it, counted anew when it had to be put back."""
+    """Since when every list that we wrote had the hostname on it, counted anew when it had to be put back. Only while
+    we claim it as arriving or held: what was put before the claim, or before it was given up, others may drop."""
     taken_off_since: Mapping[Place, float] = field(default_factory=dict)
     """The same for a hostname that we took off."""
     released: frozenset[Place] = frozenset()
@@ -74,9 +75,10 @@ class ZoneKnowledge:
         """After a list was written and the answer said so."""
         base = self.lists[certificate].value
         put = {place: at for place, at in self.put_since.items() if place[0] != certificate}
-        for hostname in hostnames:
-            place = (certificate, hostname)
-            put[place] = self.put_since.get(place, now) if hostname in base else now
+        for claimed, hostname, state in self.claimed_since:
+            if claimed == certificate and state is not ClaimState.LEAVING and hostname in hostnames:
+                place = (certificate, hostname)
+                put[place] = self.put_since.get(place, now) if hostname in base else now
         off = {place: at for place, at in self.taken_off_since.items() if place[0] != certificate}
         for claimed, hostname, state in self.claimed_since:
             if claimed == certificate and state is ClaimState.LEAVING and hostname not in hostnames:
@@ -123,14 +125,14 @@ class ZoneKnowledge:
             for certificate in claim.certificate_ids
             for hostname in claim.hostnames
         }
-        held_places = {(certificate, hostname) for certificate, hostname, _ in since}
         leaving = {(certificate, hostname) for certificate, hostname, state in since if state is ClaimState.LEAVING}
+        relied_on = {(certificate, hostname) for certificate, hostname, state in since if state is not ClaimState.LEAVING}
         return replace(
             self,
             claimed_since=since,
-            put_since={place: at for place, at in self.put_since.items() if place in held_places},
+            put_since={place: at for place, at in self.put_since.items() if place in relied_on},
             taken_off_since={place: at for place, at in self.taken_off_since.items() if place in leaving},
-            released=self.released - (held_places - leaving),
+            released=self.released - (relied_on - leaving),
         )
 
 

@@ -7,9 +7,13 @@ changes of one zone that come together are one reconcile.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from mtls_operator.engine.keys import Key
+
+_LOG = logging.getLogger(__name__)
+_PAUSE_AFTER_DEFECT_SECONDS = 30.0
 
 Reconcile = Callable[[Key], Awaitable[float | None]]
 """Works on a key and returns after how many seconds to look again, None for only when something happens."""
@@ -24,7 +28,7 @@ class WorkQueue:
         self._slots = asyncio.Semaphore(concurrency)
         self._due: dict[Key, float] = {}
         self._running: set[Key] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[float | None]] = set()
         self._changed = asyncio.Event()
 
     def add(self, key: Key) -> None:
@@ -62,17 +66,25 @@ class WorkQueue:
         self._running.add(key)
         task = asyncio.create_task(self._work(key))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda done: self._finish(key, done))
 
-    async def _work(self, key: Key) -> None:
-        try:
-            async with self._slots:
-                again = await self._reconcile(key)
-            if again is not None:
-                self._schedule(key, again)
-        finally:
-            self._running.discard(key)
-            self._changed.set()
+    async def _work(self, key: Key) -> float | None:
+        async with self._slots:
+            return await self._reconcile(key)
+
+    def _finish(self, key: Key, task: asyncio.Task[float | None]) -> None:
+        self._tasks.discard(task)
+        self._running.discard(key)
+        self._changed.set()
+        if task.cancelled():
+            return
+        defect = task.exception()
+        if defect is not None:
+            # A defect of ours in one zone must not stop the others; it is loud, and tried again.
+            _LOG.error("a reconcile failed in an unforeseen way", exc_info=defect, extra={"key": str(key)})
+            self._schedule(key, _PAUSE_AFTER_DEFECT_SECONDS)
+        elif (again := task.result()) is not None:
+            self._schedule(key, again)
 
     async def _stop(self) -> None:
         for task in self._tasks:

@@ -1,0 +1,5 @@
+"""`python -m mtls_operator.cli`."""
+
+from mtls_operator.cli.commands import main
+
+main()

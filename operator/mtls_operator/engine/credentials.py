@@ -1,0 +1,59 @@
+"""Clients of Cloudflare, one per token, found by the place of the token.
+
+The last token of a place is kept in memory: when a namespace is deleted its Secrets may go first, and what it
+owns at Cloudflare still has to be cleaned up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+
+from mtls_operator.cloudflare.client import CloudflareClient
+from mtls_operator.cloudflare.rate_budget import RateBudget
+from mtls_operator.cloudflare.sending import CallRecord
+from mtls_operator.cloudflare.token import ApiToken
+from mtls_operator.domain.sources import Contents, CredentialKey
+from mtls_operator.engine.clock import Clock
+from mtls_operator.observability.metrics import Metrics
+from mtls_operator.observability.redaction import redact
+
+
+class Credentials:
+    """Gives the client of a credential. Budgets belong to tokens: two places with one token share theirs."""
+
+    def __init__(self, http: httpx.AsyncClient, contents: Contents, clock: Clock, metrics: Metrics) -> None:
+        self._http = http
+        self._contents = contents
+        self._clock = clock
+        self._metrics = metrics
+        self._tokens: dict[CredentialKey, ApiToken] = {}
+        self._budgets: dict[ApiToken, RateBudget] = {}
+
+    def client(self, credential: CredentialKey) -> CloudflareClient | None:
+        """The client of the token at this place, or of the last one that was there; None when there never was one."""
+        token = self._read(credential) or self._tokens.get(credential)
+        if token is None:
+            return None
+        self._tokens[credential] = token
+        budget = self._budgets.setdefault(token, RateBudget(self._clock.now))
+        return CloudflareClient(self._http, token, budget, self._observer(credential))
+
+    def _read(self, credential: CredentialKey) -> ApiToken | None:
+        data = self._contents.get(credential.source)
+        if data is None or credential.key not in data:
+            return None
+        try:
+            token = ApiToken(data[credential.key].decode("ascii", errors="replace"))
+        except ValueError:
+            return None
+        redact(token.reveal())
+        return token
+
+    def _observer(self, credential: CredentialKey) -> Callable[[CallRecord], None]:
+        def observe(call: CallRecord) -> None:
+            self._metrics.cloudflare_call(call.method, call.endpoint, call.status, call.seconds)
+            self._metrics.rate_budget(str(credential.source), call.remaining)
+
+        return observe

@@ -1,0 +1,290 @@
+"""The engine: what is seen of the cluster goes in, and accounts and zones are brought into the wanted state.
+
+    kopf event -> cache -> keys -> queue -> reconcile(key) -> status, events, metrics
+
+Nothing is removed at Cloudflare before every resource of the cluster has been listed (safety invariant 8): the
+queue does not run before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import httpx
+
+from mtls_operator.api.certificate_authority import MtlsCertificateAuthority
+from mtls_operator.api.conditions import ConditionType, find
+from mtls_operator.api.host_binding import MtlsHostBinding
+from mtls_operator.cluster.api_server import ApiServer
+from mtls_operator.cluster.errors import ClusterError
+from mtls_operator.cluster.kinds import authority_record, binding_record
+from mtls_operator.cluster.namespace_labels import NamespaceLabels
+from mtls_operator.cluster.source_watches import SourceWatches
+from mtls_operator.configuration import Configuration
+from mtls_operator.domain.marks import Installation
+from mtls_operator.domain.records import AuthorityRecord, BindingRecord
+from mtls_operator.domain.sources import SourceKey
+from mtls_operator.engine.account_reconciler import AccountReconciler
+from mtls_operator.engine.clock import Clock
+from mtls_operator.engine.credentials import Credentials
+from mtls_operator.engine.keys import AccountKey, Key, UnzonedKey, ZoneKey
+from mtls_operator.engine.resource_cache import ResourceCache
+from mtls_operator.engine.resource_writer import ResourceWriter
+from mtls_operator.engine.settings import operator_credentials, timing_of
+from mtls_operator.engine.situation import Situation
+from mtls_operator.engine.work_queue import WorkQueue
+from mtls_operator.engine.zone_directory import ZoneDirectory
+from mtls_operator.engine.zone_reconciler import ZoneReconciler
+from mtls_operator.observability.health import Health
+from mtls_operator.observability.metrics import Metrics
+
+_LOG = logging.getLogger(__name__)
+_CONCURRENCY = 8
+_COALESCE_SECONDS = 0.1
+_BEAT_SECONDS = 5.0
+_RELIST_SECONDS = 600.0
+_RETRY_SECONDS = 2.0
+
+Listed = AuthorityRecord | BindingRecord
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this process is: its pod, the namespace of its release, and the installation whose marks it writes."""
+
+    pod: str
+    namespace: str
+    installation: Installation
+
+
+class Engine:
+    """Wires cache, queue and reconcilers. `observe` takes events at any time; `run` works until cancelled."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        identity: Identity,
+        *,
+        api: ApiServer,
+        http: httpx.AsyncClient,
+        clock: Clock,
+        metrics: Metrics,
+        health: Health,
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._metrics = metrics
+        self._health = health
+        self._queue = WorkQueue(self._reconcile, concurrency=_CONCURRENCY, coalesce_seconds=_COALESCE_SECONDS)
+        self._labels = NamespaceLabels(api, self._on_namespace)
+        self._sources = SourceWatches(api, self._on_source)
+        self._references_changed = asyncio.Event()
+        self._source_read = asyncio.Event()
+        self._situation = Situation(
+            operator=operator_credentials(configuration, identity.namespace),
+            contents=self._sources.contents,
+            labels_of=self._labels.of,
+            clock=clock,
+        )
+        credentials = Credentials(http, self._sources.contents, clock, metrics)
+        timing = timing_of(configuration)
+        authority_writer: ResourceWriter[AuthorityRecord] = ResourceWriter(
+            MtlsCertificateAuthority.kind,
+            api=api,
+            clock=clock,
+            metrics=metrics,
+            instance=identity.pod,
+            parse=authority_record,
+            remember=self._remember_authority,
+            forget=self._forget_authority,
+        )
+        binding_writer: ResourceWriter[BindingRecord] = ResourceWriter(
+            MtlsHostBinding.kind,
+            api=api,
+            clock=clock,
+            metrics=metrics,
+            instance=identity.pod,
+            parse=binding_record,
+            remember=self._remember_binding,
+            forget=self._forget_binding,
+        )
+        self._zones = ZoneReconciler(self._situation, binding_writer, credentials, identity.installation, timing)
+        self._accounts = AccountReconciler(
+            self._situation,
+            authority_writer,
+            credentials,
+            identity.installation.owner,
+            timing,
+            configuration.cloudflare.certificate_limit,
+        )
+        self._directory = ZoneDirectory(self._situation, binding_writer, credentials, self._queue.add)
+
+    async def run(self) -> None:
+        """List everything, then work. Raises nothing but cancellation."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._beat())
+            tasks.create_task(self._labels.run())
+            tasks.create_task(self._follow_references())
+            await self._list_until_complete()
+            await self._wait_for_sources()
+            self._health.ready()
+            tasks.create_task(self._relist())
+            for key in self._situation.all_keys():
+                self._queue.add(key)
+            await self._queue.run()
+
+    def observe(self, kind: str, body: Mapping[str, Any], *, deleted: bool) -> None:
+        """Something was seen of a resource: by a list, a watch, or the answer to a write."""
+        if kind == MtlsCertificateAuthority.kind:
+            authority = authority_record(body)
+            if authority is not None:
+                (self._forget_authority if deleted else self._remember_authority)(authority)
+        else:
+            binding = binding_record(body)
+            if binding is not None:
+                (self._forget_binding if deleted else self._remember_binding)(binding)
+
+    # The cache, and what follows from a change of it
+
+    def _remember_authority(self, record: AuthorityRecord) -> None:
+        if self._situation.authorities.put(record):
+            self._on_references(self._situation.keys_of_authority(record))
+
+    def _forget_authority(self, record: AuthorityRecord) -> None:
+        if self._situation.authorities.remove(record):
+            self._on_references(self._situation.keys_of_authority(record))
+
+    def _remember_binding(self, record: BindingRecord) -> None:
+        before = self._situation.bindings.get(record.key)
+        if self._situation.bindings.put(record):
+            keys = self._situation.keys_of_binding(record)
+            if before is not None:
+                keys |= self._situation.keys_of_binding(before)
+            if _asks_for_a_fresh_look(record):
+                self._forget_rules(keys)
+            self._on_references(keys)
+
+    def _forget_binding(self, record: BindingRecord) -> None:
+        if self._situation.bindings.remove(record):
+            self._on_references(self._situation.keys_of_binding(record))
+
+    def _forget_rules(self, keys: set[Key]) -> None:
+        for key in keys:
+            if isinstance(key, ZoneKey):
+                self._zones.forget_rules(key.zone_id)
+
+    def _on_references(self, keys: set[Key]) -> None:
+        self._references_changed.set()
+        self._add(keys)
+
+    def _on_source(self, source: SourceKey) -> None:
+        self._source_read.set()
+        self._add(self._situation.keys_of_source(source))
+
+    def _on_namespace(self, namespace: str) -> None:
+        self._add(self._situation.keys_of_namespace(namespace))
+
+    def _add(self, keys: set[Key]) -> None:
+        for key in keys:
+            self._queue.add(key)
+
+    # Work
+
+    async def _reconcile(self, key: Key) -> float | None:
+        begun = self._clock.now()
+        match key:
+            case AccountKey(account_id):
+                again, kind, name = await self._accounts.reconcile(account_id), "account", account_id
+            case ZoneKey(zone_id):
+                again, kind, name = await self._zones.reconcile(zone_id), "zone", zone_id
+            case UnzonedKey():
+                again, kind, name = await self._directory.reconcile(), "unzoned", ""
+            case _:
+                assert_never(key)
+        done = again is None
+        result = "done" if done else "waiting"
+        self._metrics.reconciled(kind, name, result, self._clock.now() - begun, success=done)
+        return again
+
+    async def _beat(self) -> None:
+        """Shows that the event loop turns, and what the resources say of themselves."""
+        while True:
+            self._health.beat()
+            self._metrics.resources(_ready_states(self._situation.authorities, self._situation.bindings))
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    async def _follow_references(self) -> None:
+        """Watches the Secrets and ConfigMaps that resources refer to, and no others."""
+        try:
+            while True:
+                self._sources.watch_only(self._situation.sources())
+                await self._references_changed.wait()
+                self._references_changed.clear()
+                await asyncio.sleep(_COALESCE_SECONDS)
+        finally:
+            await self._sources.stop()
+
+    async def _wait_for_sources(self) -> None:
+        """Until all that is referred to has been read, so that a restart finds nothing new to say."""
+        self._references_changed.set()
+        while self._situation.sources() - self._sources.contents.keys():
+            self._source_read.clear()
+            await self._source_read.wait()
+
+    async def _list_until_complete(self) -> None:
+        while True:
+            try:
+                await self._list()
+            except ClusterError as error:
+                _LOG.warning("cannot list the resources of the cluster", extra={"error": str(error)})
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return
+
+    async def _relist(self) -> None:
+        """A watch can go deaf: after a gap, kopf does not report what vanished meanwhile."""
+        while True:
+            await asyncio.sleep(_RELIST_SECONDS)
+            await self._list_until_complete()
+
+    async def _list(self) -> None:
+        for kind, parse in ((MtlsCertificateAuthority.kind, authority_record), (MtlsHostBinding.kind, binding_record)):
+            listed = await self._api.list_all(kind)
+            for body in listed.items:
+                self.observe(kind, body, deleted=False)
+            present = {record.key for body in listed.items if (record := parse(body)) is not None}
+            self._forget_vanished(kind, present, listed.version)
+
+    def _forget_vanished(self, kind: str, present: set[Any], version: int) -> None:
+        if kind == MtlsCertificateAuthority.kind:
+            for authority in self._situation.authorities:
+                if authority.key not in present and int(authority.metadata.resource_version) <= version:
+                    self._metrics.deaf_watch(kind)
+                    self._forget_authority(authority)
+            return
+        for binding in self._situation.bindings:
+            if binding.key not in present and int(binding.metadata.resource_version) <= version:
+                self._metrics.deaf_watch(kind)
+                self._forget_binding(binding)
+
+
+def _asks_for_a_fresh_look(record: BindingRecord) -> bool:
+    return record.metadata.reconcile_requested_at != record.status.last_handled_reconcile_at
+
+
+def _ready_states(
+    authorities: ResourceCache[AuthorityRecord], bindings: ResourceCache[BindingRecord]
+) -> list[tuple[str, str]]:
+    return [
+        *((MtlsCertificateAuthority.kind, _ready(record)) for record in authorities),
+        *((MtlsHostBinding.kind, _ready(record)) for record in bindings),
+    ]
+
+
+def _ready(record: Listed) -> str:
+    found = find(record.status.conditions, ConditionType.READY)
+    return found.status if found else "Unknown"

@@ -1,0 +1,165 @@
+"""Writes to our resources: status, finalizers, and an event for each condition that turns.
+
+Nothing is written that would not change anything, and what the API server answers is remembered at once, so
+that the next decision rests on it. A resource that changed meanwhile is read again and decided on again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, TypeVar
+
+from mtls_operator.api.certificate_authority import CertificateAuthorityStatus
+from mtls_operator.api.conditions import Condition, ConditionType
+from mtls_operator.api.constants import FINALIZER, FORCE_ORPHAN
+from mtls_operator.api.host_binding import HostBindingStatus
+from mtls_operator.api.reasons import Reason
+from mtls_operator.cluster.api_server import ApiServer
+from mtls_operator.cluster.errors import ClusterError, ResourceChanged, ResourceGone
+from mtls_operator.cluster.events import event_body
+from mtls_operator.domain.records import AuthorityRecord, BindingRecord
+from mtls_operator.engine.clock import Clock
+from mtls_operator.observability.metrics import Metrics
+
+_LOG = logging.getLogger(__name__)
+
+R = TypeVar("R", AuthorityRecord, BindingRecord)
+_SUMMARIES = frozenset({ConditionType.RECONCILING, ConditionType.STALLED})
+_UNDER_WAY: frozenset[str] = frozenset(
+    {
+        Reason.PROGRESSING,
+        Reason.ARRIVING,
+        Reason.LEAVING,
+        Reason.UPLOAD_PENDING,
+        Reason.DELETING,
+        Reason.CERTIFICATE_AUTHORITY_NOT_READY,
+    }
+)
+
+
+class ResourceWriter(Generic[R]):
+    """Writes resources of one kind. `remember` and `forget` take what the API server answered."""
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        api: ApiServer,
+        clock: Clock,
+        metrics: Metrics,
+        instance: str,
+        parse: Callable[[Mapping[str, Any]], R | None],
+        remember: Callable[[R], None],
+        forget: Callable[[R], None],
+    ) -> None:
+        self._kind = kind
+        self._api = api
+        self._clock = clock
+        self._metrics = metrics
+        self._instance = instance
+        self._parse: Callable[[Mapping[str, Any]], R | None] = parse
+        self._remember: Callable[[R], None] = remember
+        self._forget: Callable[[R], None] = forget
+
+    async def write_status(self, record: R, status: CertificateAuthorityStatus | HostBindingStatus) -> None:
+        """Write the status if it says anything new, and post an event for each condition that turned.
+
+        Raises ClusterError; after ResourceChanged and ResourceGone what is there now is known.
+        """
+        wire = status.to_wire()
+        if wire == record.status.to_wire():
+            return
+        await self._write(record, self._api.replace_status(self._kind, record.key, record.metadata.uid, wire))
+        for condition in _turned(record.status.conditions, status.conditions):
+            await self._post(record, condition)
+
+    async def add_finalizer(self, record: R) -> None:
+        """Hold the resource. Raises ClusterError."""
+        if not record.metadata.has_finalizer:
+            await self._write_finalizers(record, [*record.metadata.finalizers, FINALIZER])
+
+    async def remove_finalizer(self, record: R) -> None:
+        """Let the resource go. Raises ClusterError."""
+        if record.metadata.has_finalizer:
+            await self._write_finalizers(record, [each for each in record.metadata.finalizers if each != FINALIZER])
+
+    async def abandon(self, record: R, left_behind: str) -> None:
+        """Let a resource go whose clean-up the user has waived, and say what stays. Raises ClusterError."""
+        await self.warn(record, "ForceOrphaned", f"released by {FORCE_ORPHAN}; left at Cloudflare: {left_behind}")
+        await self.remove_finalizer(record)
+
+    async def warn(self, record: R, reason: str, note: str) -> None:
+        """Post a Warning event that no condition stands for."""
+        await self._post_event(record, warning=True, reason=reason, note=note)
+
+    async def _write_finalizers(self, record: R, finalizers: list[str]) -> None:
+        version = record.metadata.resource_version
+        await self._write(record, self._api.replace_finalizers(self._kind, record.key, version, finalizers))
+
+    async def _write(self, record: R, call: Any) -> None:
+        try:
+            self._take(await call)
+        except ResourceGone:
+            self._forget(record)
+            raise
+        except ResourceChanged:
+            await self._read_again(record)
+            raise
+
+    async def _read_again(self, record: R) -> None:
+        try:
+            self._take(await self._api.get(self._kind, record.key))
+        except ResourceGone:
+            self._forget(record)
+
+    def _take(self, body: Mapping[str, Any]) -> None:
+        record = self._parse(body)
+        if record is None:
+            return
+        if record.deleting and not record.metadata.finalizers:
+            self._forget(record)
+        else:
+            self._remember(record)
+
+    async def _post(self, record: R, condition: Condition) -> None:
+        await self._post_event(
+            record,
+            warning=_is_bad(condition),
+            reason=condition.reason,
+            note=f"{condition.type}={condition.status}: {condition.message}",
+        )
+
+    async def _post_event(self, record: R, *, warning: bool, reason: str, note: str) -> None:
+        """Events are best effort: the condition says the same and stays."""
+        body = event_body(
+            self._kind,
+            record.metadata,
+            warning=warning,
+            reason=reason,
+            note=note,
+            action="Reconcile",
+            instance=self._instance,
+            now=self._clock.moment(),
+        )
+        try:
+            await self._api.post_event(record.metadata.namespace, body)
+        except ClusterError as error:
+            _LOG.warning("event not posted", extra={"resource": str(record.key), "error": str(error)})
+        else:
+            self._metrics.event_emitted(body["type"], reason)
+
+
+def is_waived(record: AuthorityRecord | BindingRecord) -> bool:
+    """Whether the user lets a resource that is being deleted go without a clean-up."""
+    return record.deleting and record.metadata.has_finalizer and record.metadata.force_orphan
+
+
+def _turned(before: Iterable[Condition], after: Iterable[Condition]) -> list[Condition]:
+    known = {condition.type: (condition.status, condition.reason) for condition in before}
+    turned = [each for each in after if known.get(each.type) != (each.status, each.reason)]
+    return [each for each in turned if each.type not in _SUMMARIES]
+
+
+def _is_bad(condition: Condition) -> bool:
+    return condition.status == "False" and condition.reason not in _UNDER_WAY

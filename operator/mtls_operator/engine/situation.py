@@ -1,0 +1,200 @@
+"""The cluster's side of every decision: all resources, what they refer to, and the verdicts on them.
+
+Everything here is looked up from what is in memory; nothing waits. Two calls with nothing in between give the
+same, so a step is always decided on the situation of that very moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from mtls_operator.domain.authority_assessment import AuthorityAssessment, OperatorCredentials, assess_authority
+from mtls_operator.domain.binding_assessment import (
+    BindingAssessment,
+    Surroundings,
+    assess_binding,
+    authority_of,
+    cleanup_credential,
+)
+from mtls_operator.domain.observed import CertificateId, Zone
+from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
+from mtls_operator.domain.sources import Contents, CredentialKey, SourceKey, credential_of, source_of
+from mtls_operator.domain.verdicts import Verdict
+from mtls_operator.engine.clock import Clock
+from mtls_operator.engine.keys import AccountKey, Key, UnzonedKey, ZoneKey
+from mtls_operator.engine.resource_cache import ResourceCache
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneQuestion:
+    """A zone by id or by name, as one token sees it."""
+
+    zone_id: str | None
+    zone_name: str | None
+    account_id: str
+    credential: CredentialKey
+
+
+@dataclass
+class Situation:
+    """Resources and their surroundings. `labels_of` gives the labels of a namespace."""
+
+    operator: OperatorCredentials
+    contents: Contents
+    labels_of: Callable[[str], Mapping[str, str]]
+    clock: Clock
+    authorities: ResourceCache[AuthorityRecord] = field(default_factory=ResourceCache)
+    bindings: ResourceCache[BindingRecord] = field(default_factory=ResourceCache)
+    zones: dict[ZoneQuestion, Zone | Verdict] = field(default_factory=dict)
+    """What Cloudflare answered to who asked for a zone."""
+    reserved: dict[ResourceKey, frozenset[CertificateId]] = field(default_factory=dict)
+    """Bindings that are about to record hostnames for certificates, which count as used from then on."""
+
+    # Bindings
+
+    def authority_for(self, binding: BindingRecord) -> AuthorityRecord | None:
+        """The CA that a binding refers to."""
+        key = authority_of(binding)
+        return self.authorities.get(key) if key else None
+
+    def assess(self, binding: BindingRecord) -> BindingAssessment:
+        """The verdicts on a binding."""
+        return assess_binding(binding, self._surroundings(binding, self._zone_or_verdict(binding)))
+
+    def zone_of(self, binding: BindingRecord) -> Zone | None:
+        """The zone of a binding: the recorded one once it owns something there, else the one that was found."""
+        zone = self._zone_or_verdict(binding)
+        return zone if isinstance(zone, Zone) else None
+
+    def bindings_in(self, zone_id: str) -> list[BindingRecord]:
+        """All bindings of a zone, also those that are refused."""
+        return [each for each in self.bindings if (zone := self.zone_of(each)) and zone.id == zone_id]
+
+    def unzoned(self) -> list[BindingRecord]:
+        """All bindings whose zone is not known."""
+        return [each for each in self.bindings if self.zone_of(each) is None]
+
+    def question_of(self, binding: BindingRecord) -> ZoneQuestion | None:
+        """How to ask for a binding's zone; None while there is no token or no CA to ask with."""
+        authority = self.authority_for(binding)
+        credential = cleanup_credential(binding, self._surroundings(binding, None))
+        if binding.spec is None or authority is None or authority.spec is None or credential is None:
+            return None
+        zone = binding.spec.zone
+        return ZoneQuestion(zone.id, zone.name, authority.spec.account_id, credential)
+
+    # CAs
+
+    def assess_authority(self, authority: AuthorityRecord) -> AuthorityAssessment:
+        """The verdicts on a CA."""
+        return assess_authority(authority, self.contents, self.operator, self.clock.moment())
+
+    def authorities_in(self, account_id: str) -> list[AuthorityRecord]:
+        """All CAs of an account; those whose spec cannot be read under the empty id."""
+        return [each for each in self.authorities if account_of(each) == account_id]
+
+    def users_of(self, authority: AuthorityRecord) -> list[BindingRecord]:
+        """Bindings that own or are about to own hostnames on the CA's lists, or are admitted to."""
+        return [each for each in self.bindings if self._uses(each, authority)]
+
+    # What depends on what
+
+    def keys_of_binding(self, binding: BindingRecord) -> set[Key]:
+        """What to look at again when a binding has changed."""
+        zone, authority = self.zone_of(binding), self.authority_for(binding)
+        keys: set[Key] = {ZoneKey(zone.id) if zone else UnzonedKey()}
+        if authority is not None:
+            keys.add(AccountKey(account_of(authority)))
+        return keys
+
+    def keys_of_authority(self, authority: AuthorityRecord) -> set[Key]:
+        """What to look at again when a CA has changed."""
+        keys: set[Key] = {AccountKey(account_of(authority))}
+        for binding in self.bindings:
+            if authority_of(binding) == authority.key:
+                keys |= self.keys_of_binding(binding)
+        return keys
+
+    def keys_of_source(self, source: SourceKey) -> set[Key]:
+        """What to look at again when a Secret or ConfigMap has changed."""
+        everything = self.operator.key is not None and source == self.operator.key.source
+        keys: set[Key] = set()
+        for authority in self.authorities:
+            if everything or source in sources_of_authority(authority):
+                keys |= self.keys_of_authority(authority)
+        for binding in self.bindings:
+            if everything or source in sources_of_binding(binding):
+                keys |= self.keys_of_binding(binding)
+        return keys
+
+    def keys_of_namespace(self, namespace: str) -> set[Key]:
+        """What to look at again when a namespace's labels have changed."""
+        return {key for b in self.bindings if b.key.namespace == namespace for key in self.keys_of_binding(b)}
+
+    def all_keys(self) -> set[Key]:
+        """Everything there is to look at."""
+        keys = {key for authority in self.authorities for key in self.keys_of_authority(authority)}
+        return keys | {key for binding in self.bindings for key in self.keys_of_binding(binding)}
+
+    def sources(self) -> frozenset[SourceKey]:
+        """Every Secret and ConfigMap that is referred to."""
+        wanted = {source for authority in self.authorities for source in sources_of_authority(authority)}
+        wanted |= {source for binding in self.bindings for source in sources_of_binding(binding)}
+        return frozenset(wanted | ({self.operator.key.source} if self.operator.key else set()))
+
+    def is_loading(self, sources: frozenset[SourceKey]) -> bool:
+        """Whether something that is referred to has not been read yet, so that nothing can be said about it."""
+        operator = {self.operator.key.source} if self.operator.key else set()
+        return bool((sources | operator) - self.contents.keys())
+
+    def _surroundings(self, binding: BindingRecord, zone: Zone | Verdict | None) -> Surroundings:
+        return Surroundings(
+            authority=self.authority_for(binding),
+            namespace_labels=self.labels_of(binding.metadata.namespace),
+            contents=self.contents,
+            operator=self.operator,
+            zone=zone,
+        )
+
+    def _zone_or_verdict(self, binding: BindingRecord) -> Zone | Verdict | None:
+        status = binding.status
+        if status.managed and status.zone_id is not None:
+            authority = self.authority_for(binding)
+            account = authority.spec.account_id if authority and authority.spec else ""
+            return Zone(status.zone_id, status.zone_name or "", account)
+        question = self.question_of(binding)
+        return self.zones.get(question) if question else None
+
+    def _uses(self, binding: BindingRecord, authority: AuthorityRecord) -> bool:
+        certificate = authority.status.certificate_id
+        recorded = {each.certificate_id for each in binding.status.managed}
+        if certificate in recorded | self.reserved.get(binding.key, frozenset()):
+            return True
+        return authority_of(binding) == authority.key and not binding.deleting and self._is_admitted(binding)
+
+    def _is_admitted(self, binding: BindingRecord) -> bool:
+        return self.assess(binding).target is not None
+
+
+def account_of(authority: AuthorityRecord) -> str:
+    """The account of a CA; empty when its spec cannot be read."""
+    return authority.spec.account_id if authority.spec else ""
+
+
+def sources_of_authority(authority: AuthorityRecord) -> frozenset[SourceKey]:
+    """The objects that a CA refers to."""
+    if authority.spec is None:
+        return frozenset()
+    namespace = authority.metadata.namespace
+    source = source_of(authority.spec, namespace)
+    credential = credential_of(authority.spec.credentials_ref, namespace)
+    return frozenset(({source[0]} if source else set()) | ({credential.source} if credential else set()))
+
+
+def sources_of_binding(binding: BindingRecord) -> frozenset[SourceKey]:
+    """The objects that a binding refers to itself."""
+    if binding.spec is None:
+        return frozenset()
+    credential = credential_of(binding.spec.credentials_ref, binding.metadata.namespace)
+    return frozenset({credential.source} if credential else set())

@@ -1,0 +1,49 @@
+"""Hands every event of our kinds to the engine.
+
+Only `on.event` handlers: they leave no annotation and no finalizer on the object, are not skipped for restored
+objects, and do not hold up the object's other events (see docs/adr).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import kopf
+
+from mtls_operator.api.certificate_authority import MtlsCertificateAuthority
+from mtls_operator.api.constants import GROUP, VERSION
+from mtls_operator.api.host_binding import MtlsHostBinding
+from mtls_operator.cluster.kinds import PLURALS
+from mtls_operator.engine.engine import Engine
+
+
+async def watch(engine: Engine) -> None:
+    """Watch both kinds in all namespaces until cancelled."""
+    registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(_log_in)
+    for kind in (MtlsCertificateAuthority.kind, MtlsHostBinding.kind):
+        kopf.on.event(GROUP, VERSION, PLURALS[kind], registry=registry, id=kind)(_handler(engine, kind))
+    await kopf.operator(registry=registry, settings=_settings(), clusterwide=True, standalone=True)
+
+
+def _handler(engine: Engine, kind: str) -> Any:
+    async def handle(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
+        engine.observe(kind, dict(body), deleted=type == "DELETED")
+
+    return handle
+
+
+def _log_in(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    if os.environ.get("KUBECONFIG"):
+        return kopf.login_with_kubeconfig(**kwargs)
+    return kopf.login_with_service_account(**kwargs)
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    # Events about our resources are posted by the engine, under our own name.
+    settings.posting.enabled = False
+    # CRDs and namespaces are not scanned: the chart installs the CRDs before us, and we watch all namespaces.
+    settings.scanning.disabled = True
+    return settings
