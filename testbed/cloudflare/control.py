@@ -57,7 +57,7 @@ def state_json(state: State) -> dict[str, object]:
 
 def _log(simulation: CloudflareSimulation, request: Request) -> object:
     since = int(request.parameter("since") or 0)
-    return [entry.as_json() for entry in simulation.log[since:]]
+    return [entry.as_json() for entry in simulation.log if entry.index >= since]
 
 
 def _state(simulation: CloudflareSimulation, _: Request) -> object:

@@ -84,7 +84,7 @@ class Delay:
 class Call:
     """Calls a function of the test with the request's index, before or after it is handled."""
 
-    function: Callable[[int, Request], None]
+    function: Callable[[int, Request], object]
     moment: Moment = Moment.BEFORE
 
 

@@ -32,7 +32,7 @@ from testbed.cloudflare.settings import Kind, Settings
 from testbed.cloudflare.setup import Setup
 from testbed.cloudflare.state import State
 
-Hook = Callable[[int, Request], None]
+Hook = Callable[[int, Request], object]
 _Effect = TypeVar("_Effect", bound=faults.Effect)
 
 
@@ -88,8 +88,9 @@ class CloudflareSimulation(Setup):
         self.log: list[LogEntry] = []
         self.before_request: list[Hook] = []
         self.after_request: list[Hook] = []
-        self.on_entry: list[Callable[[LogEntry], None]] = []
+        self.on_entry: list[Callable[[LogEntry], object]] = []
         self.rates = RateMeter()
+        self._arrived = 0
         self._state = State()
         self._lock = threading.RLock()
         self._identifiers = Identifiers(random.Random(f"{seed} identifiers"))
@@ -126,7 +127,8 @@ class CloudflareSimulation(Setup):
     def process(self, delivery: Delivery) -> Answer:
         """Handle a request that has arrived. Raises ConnectionCutError where a fault says so."""
         with self._lock:
-            index = len(self.log)
+            index = self._arrived
+            self._arrived += 1
             self._call_hooks(self.before_request, delivery, faults.Moment.BEFORE, index)
             if delivery.cut(faults.Moment.BEFORE):
                 self._note(index, delivery.request, None, delivered=False)

@@ -6,7 +6,7 @@ import contextlib
 
 import httpx
 
-from testbed.cloudflare.faults import Cut, Fault, Moment
+from testbed.cloudflare.faults import Call, Cut, Fault, Match, Moment
 from testbed.cloudflare.journal import LogEntry
 from tests.contract.cloudflare_simulation.world import ACCOUNT, TOKEN, ZONE, World, ca, make_world
 
@@ -68,6 +68,18 @@ def test_hooks_are_called_around_each_request_with_its_index(world: World) -> No
     world.upload(ca())
 
     assert calls == [("<", 0, "GET", 0), (">", 0, "GET", 0), ("<", 1, "POST", 0), (">", 1, "POST", 1)]
+
+
+def test_a_hook_can_send_requests_of_its_own_in_between(world: World) -> None:
+    certificate_id = world.upload(ca())
+    body = {"hostnames": ["theirs.example.com"], "mtls_certificate_id": certificate_id}
+    path = f"/zones/{ZONE}/certificate_authorities/hostname_associations"
+    world.simulation.faults.add(Fault(Call(lambda _, __: world.raw().put(path, json=body)), Match("GET")))
+
+    seen = world.hostnames(certificate_id)
+
+    assert seen == ["theirs.example.com"]
+    assert [(entry.index, entry.method) for entry in world.simulation.log] == [(0, "POST"), (2, "PUT"), (1, "GET")]
 
 
 def test_listeners_hear_of_each_entry(world: World) -> None:
