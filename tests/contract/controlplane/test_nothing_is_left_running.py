@@ -59,16 +59,22 @@ def test_the_directory_of_a_process_that_lives_is_left_alone() -> None:
 
 
 def test_a_child_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
     children: list[Child] = []
-    command = ["sh", "-c", "echo begun; exec sleep 600"]
-    thread = threading.Thread(target=lambda: children.append(Child.start("sleep", command, tmp_path / "log")))
-    thread.start()
-    thread.join()
-    child = children[0]
-    wait_until(lambda: child.log_text() == "begun\n", "the child runs")
 
-    ended_by = child.exit_code
-    child.stop()
+    def start() -> None:
+        children.append(Child.start("sleep", ["sh", "-c", "echo begun; exec sleep 600"], log))
+        # Until here the child is not tethered, and the end of the thread could not harm it.
+        wait_until(lambda: log.read_text() == "begun\n", "the child runs")
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    task = Path(f"/proc/self/task/{thread.native_id}")
+    thread.join()
+    wait_until(lambda: not task.exists(), "the kernel has ended the thread")
+
+    ended_by = children[0].exit_code
+    children[0].stop()
 
     assert ended_by is None
 
