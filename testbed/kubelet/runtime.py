@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-import mtls_operator
 from testbed.controlplane import Confinement, ControlPlane, scratch
 from testbed.kubelet import mounts
 from testbed.kubelet.template import Objects, PodTemplate
 
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-_SOURCE_ROOT = Path(mtls_operator.__file__).parents[1]
+_SOURCE_ROOT = Path(__file__).resolve().parents[2] / "operator"
 
 
 @dataclass(frozen=True, slots=True)
