@@ -150,8 +150,17 @@ def test_fields_left_out_of_an_edit_are_lost(world: World) -> None:
     assert (changed.ref, changed.description, changed.enabled) == (rule.id, "", True)
 
 
-@pytest.mark.parametrize("body", [{}, {"enabled": False}, {"action": "block"}, {"expression": HOST}, {"id": UNKNOWN}])
-def test_an_edit_without_a_whole_definition_is_refused(world: World, body: object) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"enabled": False},
+        {"action": "block"},
+        {"expression": HOST},
+        {"action": "block", "expression": HOST, "id": UNKNOWN},
+    ],
+)
+def test_an_edit_without_a_whole_definition_or_of_another_rule_is_refused(world: World, body: object) -> None:
     (rule,) = world.foreign_rules("theirs")
 
     answer = world.raw().patch(f"/zones/{ZONE}/rulesets/{world.ruleset.id}/rules/{rule.id}", json=body)

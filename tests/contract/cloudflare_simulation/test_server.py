@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -67,8 +68,10 @@ def test_a_connection_is_kept_alive(server: CloudflareServer) -> None:
     first = connection.sock
 
     connection.request("GET", "/client/v4/zones", headers=HEADERS)
+    second = connection.getresponse()
 
-    assert connection.getresponse().status == 200
+    assert second.status == 200
+    assert first is not None
     assert connection.sock is first
     connection.close()
 
@@ -104,9 +107,14 @@ def test_a_delay_is_slept(server: CloudflareServer, world: World) -> None:
 
 
 def test_requests_at_the_same_time_are_handled_one_by_one(server: CloudflareServer, world: World) -> None:
+    moments: list[str] = []
+    world.simulation.before_request += [lambda *_: moments.append("in"), lambda *_: time.sleep(0.001)]
+    world.simulation.after_request.append(lambda *_: moments.append("out"))
+
     with httpx.Client(base_url=server.url, headers=HEADERS) as client, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(client.get, ["/zones"] * 64))
 
+    assert moments == ["in", "out"] * 64
     assert {answer.status_code for answer in answers} == {200}
     assert [entry.index for entry in world.simulation.log] == list(range(64))
     assert len({answer.headers["ratelimit"] for answer in answers}) == 64
