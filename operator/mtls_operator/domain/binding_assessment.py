@@ -107,7 +107,7 @@ def _authority_verdict(record: BindingRecord, spec: HostBindingSpec, around: Sur
     )
     if refusal is not None:
         return blocked(Reason.REF_NOT_PERMITTED, refusal)
-    if authority.deleting and not record.status.managed:
+    if authority.deleting and not record.deleting and not record.status.managed:
         return waiting(
             Reason.CERTIFICATE_AUTHORITY_NOT_READY, f"MtlsCertificateAuthority {key} is being deleted: no new bindings"
         )

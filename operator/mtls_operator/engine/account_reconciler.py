@@ -120,7 +120,8 @@ class AccountReconciler:
             plan = plan_account(judged.demands, account.known, now, self.timing, limit=self.limit, owner=self.owner)
             if not plan.steps:
                 account.trouble, account.failures = None, 0
-            await self._report(account, judged, plan)
+            if await self._report(account, judged, plan):
+                continue
             if not plan.steps:
                 return None if plan.wake_at is None else max(0.0, plan.wake_at - self.situation.clock.now())
             step = plan.steps[0]
@@ -229,8 +230,10 @@ class AccountReconciler:
         clients = (self.credentials.client(each.credential) for _, each in judged.authorities if each.credential)
         return next((client for client in clients if client is not None), None)
 
-    async def _report(self, account: _Account, judged: _Judged, plan: AccountPlan) -> None:
-        """Write what has become of each CA into its status, where that says anything new."""
+    async def _report(self, account: _Account, judged: _Judged, plan: AccountPlan) -> bool:
+        """Write what has become of each CA into its status, where that says anything new. True if it did: what was
+        judged is out of date then."""
+        written = False
         listed = account.known.certificates is not None
         for record, assessment in judged.authorities:
             gone = record.deleting and not record.metadata.has_finalizer
@@ -246,7 +249,9 @@ class AccountReconciler:
                 without_slot=record.key in plan.without_slot,
                 trouble=account.trouble,
             )
-            await self.writer.write_status(record, authority_status(record, view, self.situation.clock.moment()))
+            status = authority_status(record, view, self.situation.clock.moment())
+            written = await self.writer.write_status(record, status) or written
+        return written
 
     async def _report_trouble(self, account_id: str, account: _Account) -> None:
         judged = self._judge(account_id)

@@ -6,6 +6,7 @@ owns at Cloudflare still has to be cleaned up.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import httpx
@@ -18,6 +19,8 @@ from mtls_operator.domain.sources import Contents, CredentialKey
 from mtls_operator.engine.clock import Clock
 from mtls_operator.observability.metrics import Metrics
 from mtls_operator.observability.redaction import redact
+
+_LOG = logging.getLogger(__name__)
 
 
 class Credentials:
@@ -55,5 +58,10 @@ class Credentials:
         def observe(call: CallRecord) -> None:
             self._metrics.cloudflare_call(call.method, call.endpoint, call.status, call.seconds)
             self._metrics.rate_budget(str(credential.source), call.remaining)
+            _LOG.log(
+                logging.DEBUG if call.method == "GET" else logging.INFO,
+                "called Cloudflare",
+                extra={"method": call.method, "endpoint": call.endpoint, "status": call.status, "error": call.error},
+            )
 
         return observe

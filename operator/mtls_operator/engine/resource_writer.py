@@ -26,6 +26,17 @@ _LOG = logging.getLogger(__name__)
 
 R = TypeVar("R", AuthorityRecord, BindingRecord)
 _SUMMARIES = frozenset({ConditionType.RECONCILING, ConditionType.STALLED})
+_QUIET: frozenset[str] = frozenset(
+    {
+        Reason.PROGRESSING,
+        Reason.ACCEPTED,
+        Reason.RESOLVED,
+        Reason.CURRENT,
+        Reason.QUOTA_AVAILABLE,
+        Reason.UPLOAD_PENDING,
+    }
+)
+"""What goes without saying: no event is posted for it."""
 _UNDER_WAY: frozenset[str] = frozenset(
     {
         Reason.PROGRESSING,
@@ -62,17 +73,18 @@ class ResourceWriter(Generic[R]):
         self._remember: Callable[[R], None] = remember
         self._forget: Callable[[R], None] = forget
 
-    async def write_status(self, record: R, status: CertificateAuthorityStatus | HostBindingStatus) -> None:
-        """Write the status if it says anything new, and post an event for each condition that turned.
+    async def write_status(self, record: R, status: CertificateAuthorityStatus | HostBindingStatus) -> bool:
+        """Write the status if it says anything new, and post an event for what turned; False if it does not.
 
         Raises ClusterError; after ResourceChanged and ResourceGone what is there now is known.
         """
         wire = status.to_wire()
         if wire == record.status.to_wire():
-            return
+            return False
         await self._write(record, self._api.replace_status(self._kind, record.key, record.metadata.uid, wire))
         for condition in _turned(record.status.conditions, status.conditions):
             await self._post(record, condition)
+        return True
 
     async def add_finalizer(self, record: R) -> None:
         """Hold the resource. Raises ClusterError."""
@@ -156,9 +168,13 @@ def is_waived(record: AuthorityRecord | BindingRecord) -> bool:
 
 
 def _turned(before: Iterable[Condition], after: Iterable[Condition]) -> list[Condition]:
+    """The conditions that turned and are worth an event: one per reason, the aspects before their summary."""
     known = {condition.type: (condition.status, condition.reason) for condition in before}
     turned = [each for each in after if known.get(each.type) != (each.status, each.reason)]
-    return [each for each in turned if each.type not in _SUMMARIES]
+    told = [each for each in turned if each.type not in _SUMMARIES and each.reason not in _QUIET]
+    return list(
+        {each.reason: each for each in sorted(told, key=lambda each: each.type != ConditionType.READY)}.values()
+    )
 
 
 def _is_bad(condition: Condition) -> bool:

@@ -105,7 +105,8 @@ class ZoneReconciler:
             plan = plan_zone(judged.desired, zone.known, now, self.timing)
             if not plan.steps:
                 zone.trouble, zone.failures = None, 0
-            await self._report(zone, judged, plan)
+            if await self._report(zone, judged, plan):
+                continue
             if not plan.steps:
                 return None if plan.wake_at is None else max(0.0, plan.wake_at - self.situation.clock.now())
             before = zone.known
@@ -174,9 +175,11 @@ class ZoneReconciler:
         except ClusterError as error:
             _LOG.info("a status was not written", extra={"zone": zone_id, "error": str(error)})
 
-    async def _report(self, zone: _Zone, judged: _Judged, plan: ZonePlan) -> None:
-        """Write what has become of each binding into its status, where that says anything new."""
+    async def _report(self, zone: _Zone, judged: _Judged, plan: ZonePlan) -> bool:
+        """Write what has become of each binding into its status, where that says anything new. True if it did:
+        what was judged is out of date then."""
         known_rules = zone.known.rules.value if zone.known.rules else None
+        written = False
         for record, assessment in judged.bindings:
             if self._has_nothing_to_say(record):
                 continue
@@ -190,13 +193,15 @@ class ZoneReconciler:
                 trouble=zone.trouble,
                 not_after=authority.status.not_after if authority else None,
             )
-            await self.writer.write_status(record, binding_status(record, view, self.situation.clock.moment()))
+            status = binding_status(record, view, self.situation.clock.moment())
+            written = await self.writer.write_status(record, status) or written
+        return written
 
     def _has_nothing_to_say(self, record: BindingRecord) -> bool:
-        """While something is still being read, anything said would be taken back a moment later."""
+        """It is about to go, or something is still being read and anything said would be taken back a moment later."""
         authority = self.situation.authority_for(record)
         sources = sources_of_binding(record) | (sources_of_authority(authority) if authority else frozenset())
-        gone = record.deleting and not record.metadata.has_finalizer
+        gone = record.deleting and not (record.metadata.has_finalizer and record.status.managed)
         return gone or self.situation.is_loading(sources)
 
 

@@ -22,7 +22,7 @@ _TIME = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z"
 _BY = rf"owner=(?P<owner>{_OWNER}) cluster=(?P<cluster>\S+)"
 _CLAIM = re.compile(
     rf"mtls-operator/1 claim {_BY} state=(?P<state>arriving|held|leaving) certs=(?P<certs>{_UUID}(?:,{_UUID})*)"
-    rf" aim=(?:{_DIGESTS}) inforce=(?:{_DIGESTS}|-)(?: until={_TIME})?"
+    rf" aim=(?:{_DIGESTS}|-) inforce=(?:{_DIGESTS}|-)(?: until={_TIME})?"
 )
 _ENFORCEMENT = re.compile(rf"mtls-operator/1 enforce {_BY}(?P<retained> retained)?")
 _SET = r'\{("[^"\\]+"(?: "[^"\\]+")*)\}'
