@@ -115,8 +115,8 @@ class _Loss:
 class Coverage:
     """Invariant 13 over time: hostnames that lost their enforcement without being given up.
 
-    A loss ends well when the owner claims the hostname as `leaving`. It is a violation when the owner covers the
-    hostname again instead and nobody covered it meanwhile, and when it is still claimed `held` at the end.
+    A loss ends well when all claims of the owner on the hostname are `leaving`. It is a violation when the owner covers
+    the hostname again instead and nobody covered it meanwhile, and when it is still claimed `held` at the end.
     """
 
     def __init__(self) -> None:
@@ -134,12 +134,13 @@ class Coverage:
             return
         before, after = covered(case.before, zone_id), covered(case.after, zone_id)
         protected: frozenset[str] = frozenset().union(*after.values())
-        self._release(case.after, zone_id)
-        leaving = _claimed(case.after, zone_id, "leaving")
+        released = _released(case.after, zone_id)
+        for owner, hostname in released:
+            self._losses.pop(_Loss(zone_id, owner, hostname), None)
         for owner in before.keys() | after.keys():
             old, new = before.get(owner, frozenset()), after.get(owner, frozenset())
             for hostname in old - new - self._given_up:
-                if (owner, hostname) not in leaving:
+                if (owner, hostname) not in released:
                     self._losses[_Loss(zone_id, owner, hostname)] = hostname not in protected
             for hostname in sorted(new - old):
                 if self._losses.pop(_Loss(zone_id, owner, hostname), False):
@@ -151,9 +152,10 @@ class Coverage:
             if (loss.owner, loss.hostname) in _claimed(state, loss.zone_id, "held"):
                 yield 13, f"{loss.hostname} of {loss.owner} lost its enforcement and is still claimed as held"
 
-    def _release(self, state: State, zone_id: str) -> None:
-        for owner, hostname in _claimed(state, zone_id, "leaving"):
-            self._losses.pop(_Loss(zone_id, owner, hostname), None)
+
+def _released(state: State, zone_id: str) -> set[tuple[str, str]]:
+    wanted = _claimed(state, zone_id, "held") | _claimed(state, zone_id, "arriving")
+    return _claimed(state, zone_id, "leaving") - wanted
 
 
 def _claimed(state: State, zone_id: str, claim_state: str) -> set[tuple[str, str]]:

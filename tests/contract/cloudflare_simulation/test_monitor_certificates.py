@@ -74,6 +74,15 @@ def test_deleting_a_certificate_that_another_installation_has_long_claimed_viola
     assert world.violated == [5]
 
 
+def test_deleting_a_certificate_while_another_installation_claims_another_one_is_fine(world: Monitored) -> None:
+    world.west.claim("arriving", world.certificate_of(ca("Root B")), "a.example.com")
+    world.wait()
+
+    world.east.http.delete(f"{CERTIFICATES}/{world.certificate}")
+
+    assert world.violated == []
+
+
 def test_deleting_a_certificate_that_another_installation_claimed_just_now_is_no_violation(world: Monitored) -> None:
     world.west.claim("arriving", world.certificate, "a.example.com")
 

@@ -153,11 +153,25 @@ def test_a_gap_in_the_enforcement_violates_invariant_13(world: Monitored) -> Non
     assert world.violated == [13]
 
 
-def test_enforcing_again_after_the_hostname_was_given_up_is_fine(world: Monitored) -> None:
+def test_a_gap_during_a_rotation_violates_invariant_13(world: Monitored) -> None:
+    old = world.certificate_of(OTHER_ROOT)
     world.serve(HOST)
     rule = world.east.enforce(HOST)
+    world.east.claim("leaving", old, HOST)
     world.east.drop(rule)
-    leaving = world.east.claim("leaving", world.certificate, HOST)
+
+    world.east.enforce(HOST)
+
+    assert world.violated == [13]
+
+
+@pytest.mark.parametrize("other", ["arriving", "held"])
+def test_enforcing_again_after_the_hostname_was_given_up_is_fine(world: Monitored, other: str) -> None:
+    world.east.put(world.certificate, HOST)
+    claim = world.east.claim(other, world.certificate, HOST)
+    rule = world.east.enforce(HOST)
+    world.east.drop(rule)
+    leaving = world.east.claim("leaving", world.certificate, HOST, rule=claim)
     world.east.drop(leaving)
 
     world.east.enforce(HOST)
@@ -184,6 +198,29 @@ def test_enforcement_that_is_lost_while_the_claim_is_held_violates_invariant_13_
 
     assert world.violated == []
     assert [violation.invariant for violation in world.monitor.finish()] == [13]
+
+
+def test_enforcement_that_is_lost_with_the_claim_is_an_orphan_s_and_no_violation(world: Monitored) -> None:
+    world.east.put(world.certificate, HOST)
+    claim = world.east.claim("held", world.certificate, HOST)
+    rule = world.east.enforce(HOST)
+
+    world.east.drop(rule)
+    world.east.drop(claim)
+
+    assert world.monitor.finish() == []
+
+
+def test_dropping_the_rule_of_what_is_claimed_as_leaving_already_is_no_gap(world: Monitored) -> None:
+    world.east.put(world.certificate, HOST)
+    world.east.put(world.certificate_of(OTHER_ROOT), HOST)
+    rule = world.east.enforce(HOST, expression=UNPINNED)
+    leaving = world.east.claim("leaving", world.certificate, HOST)
+
+    world.east.drop(rule)
+    world.east.claim("held", world.certificate, HOST, rule=leaving)
+
+    assert world.monitor.finish() == []
 
 
 def test_enforcement_that_the_user_gave_up_may_be_lost(world: Monitored) -> None:
@@ -236,6 +273,40 @@ def test_a_claim_that_does_something_violates_invariant_13(world: Monitored, fie
     world.east.claim("arriving", world.certificate, HOST, **fields)
 
     assert world.violated == [13]
+
+
+def test_what_is_wrong_already_is_said_once(world: Monitored) -> None:
+    world.serve(HOST)
+    world.east.enforce(HOST)
+    world.east.claim("leaving", world.certificate, HOST, enabled=True)
+    first = list(world.violated)
+
+    world.east.claim("arriving", world.certificate, OTHER)
+
+    assert sorted(first) == [2, 13]
+    assert world.violated == first
+
+
+def test_a_rule_that_a_person_puts_before_ours_is_not_held_against_an_installation(world: Monitored) -> None:
+    world.serve(HOST)
+    world.east.enforce(HOST)
+    world.simulation.add_foreign_rule(ZONE, expression="ssl", action="skip", first=True)
+    world.east.claim("arriving", world.certificate, OTHER)
+    world.wait()
+
+    world.west.claim("arriving", world.certificate, OTHER)
+
+    assert world.violated == []
+
+
+def test_taking_a_hostname_off_that_only_somebody_else_s_rule_covers_is_fine(world: Monitored) -> None:
+    world.simulation.add_foreign_rule(ZONE, expression=pinned(HOST))
+    world.east.put(world.certificate, HOST)
+    world.east.claim("leaving", world.certificate, HOST)
+
+    world.east.put(world.certificate)
+
+    assert world.violated == []
 
 
 def test_an_enforcement_rule_after_a_rule_of_somebody_else_violates_invariant_13(world: Monitored) -> None:

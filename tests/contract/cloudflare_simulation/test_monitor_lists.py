@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.cloudflare_simulation.monitored import LIST, Monitored, hosts, make_monitored
+from tests.contract.cloudflare_simulation.monitored import LIST, LONG, Monitored, hosts, make_monitored
 from tests.contract.cloudflare_simulation.world import ZONE
 
 HOST = "a.example.com"
@@ -25,10 +25,21 @@ def test_taking_off_what_is_claimed_as_leaving_is_fine(world: Monitored) -> None
 def test_taking_off_what_another_installation_claims_as_leaving_is_fine(world: Monitored) -> None:
     world.west.put(world.certificate, HOST)
     world.west.claim("leaving", world.certificate, HOST)
+    world.wait()
 
     world.east.put(world.certificate)
 
     assert world.violated == []
+
+
+def test_taking_off_what_was_claimed_once_and_never_as_leaving_violates_invariant_3(world: Monitored) -> None:
+    claim = world.east.claim("held", world.certificate, HOST)
+    world.east.drop(claim)
+    world.east.put(world.certificate, HOST)
+
+    world.east.put(world.certificate)
+
+    assert world.violated == [3]
 
 
 def test_taking_off_what_was_claimed_as_leaving_a_moment_ago_is_fine(world: Monitored) -> None:
@@ -154,6 +165,21 @@ def test_taking_off_what_an_unreadable_mark_names_violates_invariant_3(world: Mo
     world.east.put(world.certificate)
 
     assert world.violated == [3]
+
+
+@pytest.mark.parametrize(("seconds", "violated"), [(10, []), (LONG, [3])])
+def test_an_unreadable_mark_counts_once_it_had_to_be_known(
+    world: Monitored, seconds: float, violated: list[int]
+) -> None:
+    world.east.put(world.certificate, HOST)
+    world.east.claim("leaving", world.certificate, HOST)
+    world.simulation.add_foreign_rule(ZONE, expression=f"({hosts(HOST)})", description="mtls-operator/2 claim")
+    world.west.claim("arriving", world.certificate, "b.example.com")
+    world.wait(seconds)
+
+    world.east.put(world.certificate)
+
+    assert world.violated == violated
 
 
 def test_a_refused_attempt_takes_nothing_off(world: Monitored) -> None:
