@@ -17,9 +17,9 @@ REF_PREFIX = "mtls_operator_"
 
 _OWNER = r"[A-Za-z0-9._-]{1,63}"
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_DIGESTS = r"[0-9a-f]{16}(?:,[0-9a-f]{16})*"
+_DIGESTS = r"(?:-|[0-9a-f]{16}(?:,[0-9a-f]{16})*)"
 _TIME = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z"
-_BY = rf"owner=(?P<owner>{_OWNER}) cluster=(?P<cluster>\S+)"
+_BY = rf"owner=(?P<owner>{_OWNER}) cluster=\S+"
 _CLAIM = re.compile(
     rf"mtls-operator/1 claim {_BY} state=(?P<state>arriving|held|leaving) certs=(?P<certs>{_UUID}(?:,{_UUID})*)"
     rf" aim=(?:{_DIGESTS}|-) inforce=(?:{_DIGESTS}|-)(?: until={_TIME})?"
