@@ -16,7 +16,7 @@ UNPINNED = f"{HOSTS[:-1]} and not cf.tls_client_auth.cert_verified)"
 
 
 def rule(description: str, expression: str) -> Rule:
-    return Rule("1" * 32, "ref", 1, "log", expression, description, False, 0.0)
+    return Rule("1" * 32, "ref", 1, "log", expression, description, enabled=False, last_updated=0.0)
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,13 @@ def test_a_claim_is_read(description: str, certificates: set[str]) -> None:
 @pytest.mark.parametrize(
     ("description", "expression", "mark"),
     [
-        (ENFORCE, UNPINNED, Enforcement("east", False, Guard(NAMES, None))),
-        (f"{ENFORCE} retained", UNPINNED, Enforcement("east", True, Guard(NAMES, None))),
+        (ENFORCE, UNPINNED, Enforcement("east", retained=False, guard=Guard(NAMES, None))),
+        (f"{ENFORCE} retained", UNPINNED, Enforcement("east", retained=True, guard=Guard(NAMES, None))),
         (
             ENFORCE,
             f"{HOSTS[:-1]} and not (cf.tls_client_auth.cert_verified and "
             'cf.tls_client_auth.cert_issuer_ski in {"AB12" "CD34"}))',
-            Enforcement("east", False, Guard(NAMES, frozenset({"AB12", "CD34"}))),
+            Enforcement("east", retained=False, guard=Guard(NAMES, frozenset({"AB12", "CD34"}))),
         ),
     ],
 )
