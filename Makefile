@@ -1,0 +1,73 @@
+# Everything a developer runs. `make` alone lists the targets.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
+export PYTHONPATH := operator:.
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help test lint format types contracts unit contract e2e generated generate lock controlplane demo playground \
+        image clean
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/installed: requirements/dev.txt
+	python3 -m venv $(VENV)
+	$(PY) -m pip install --quiet --require-hashes --only-binary :all: -r requirements/dev.txt
+	@touch $@
+
+test: lint types contracts generated unit contract e2e ## everything below, fastest first
+
+lint: $(VENV)/installed ## ruff: lint and format
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(VENV)/installed ## ruff: format in place
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+types: $(VENV)/installed ## mypy --strict
+	$(VENV)/bin/mypy
+
+contracts: $(VENV)/installed ## which layer may import which
+	$(VENV)/bin/lint-imports
+
+generated: $(VENV)/installed ## generated files are up to date
+	$(PY) -m mtls_operator.api.crd --output deploy/crds --check
+	$(PY) -m mtls_operator.api.reference --output docs/reference --check
+	diff -r deploy/crds deploy/helm/cloudflare-mtls-operator/files/crds
+
+generate: $(VENV)/installed ## generate CRDs and reference pages from the types
+	$(PY) -m mtls_operator.api.crd --output deploy/crds
+	$(PY) -m mtls_operator.api.reference --output docs/reference
+	cp deploy/crds/*.yaml deploy/helm/cloudflare-mtls-operator/files/crds/
+
+unit: $(VENV)/installed ## pure and fast; domain/ at 100 % branch coverage
+	$(PY) -m coverage run -m pytest tests/unit
+	$(PY) -m coverage report
+
+contract: $(VENV)/installed ## what we rely on: the testbed against the real SDK and the real control plane
+	$(PY) -m pytest tests/contract
+
+e2e: $(VENV)/installed ## the operator on a real API server, installed by helm
+	$(PY) -m pytest tests/e2e
+
+controlplane: $(VENV)/installed ## fetch or build the control plane (minutes, once per machine)
+	$(PY) -m testbed.controlplane --fetch
+
+demo: $(VENV)/installed ## the whole job, live: set-up, tear-down, nothing left
+	$(PY) -m testbed.demo
+
+playground: $(VENV)/installed ## the same set-up, left running for you to play with
+	$(PY) -m testbed.demo --playground
+
+image: ## build the image with docker, podman or buildah
+	image/build.sh
+
+lock: $(VENV)/installed ## pin and hash all dependencies anew
+	$(LOCK) pyproject.toml -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
+
+clean: ## remove what was installed and cached in the checkout
+	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
