@@ -13,7 +13,7 @@ def files(directory: Path) -> dict[str, bytes]:
 
 
 def test_the_chart_ships_the_generated_crds_byte_for_byte() -> None:
-    """Where it fails: `make crds`, which copies deploy/crds into the chart."""
+    """Where it fails: `make generate`, which copies deploy/crds into the chart."""
     generated = files(DEPLOY / "crds")
 
     assert len(generated) == 2
