@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mtls_operator.cli.run import run_operator
 from mtls_operator.configuration import ConfigurationError, load_configuration
+from mtls_operator.engine.settings import unserved
 
 
 def main() -> None:
@@ -18,6 +19,8 @@ def main() -> None:
         configuration = load_configuration(arguments.config)
     except ConfigurationError as error:
         sys.exit(_complain(str(error)))
+    if asked := unserved(configuration):
+        sys.exit(_complain(f"not served by this version: {', '.join(asked)}; remove it from the configuration"))
     run_operator(configuration)
 
 

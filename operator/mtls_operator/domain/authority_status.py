@@ -34,7 +34,8 @@ class AuthorityView:
     limit: int = 0
     without_slot: bool = False
     trouble: Verdict | None = None
-    """What Cloudflare said when the account was last worked on, if it went wrong."""
+    """What Cloudflare said when the account was last worked on, if it went wrong. It says nothing about another CA
+    of the account that has its certificate."""
 
 
 def authority_status(record: AuthorityRecord, view: AuthorityView, now: datetime) -> CertificateAuthorityStatus:
@@ -94,7 +95,7 @@ def _conditions(record: AuthorityRecord, view: AuthorityView, now: datetime) -> 
         ConditionType.ROTATED: _rotated(record),
         ConditionType.QUOTA_AVAILABLE: _quota(view),
     }
-    others = [] if view.trouble is None else [view.trouble]
+    others = [] if view.trouble is None or record.status.certificate_id else [view.trouble]
     if record.deleting:
         others = [_deletion(record, view)]
     return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)

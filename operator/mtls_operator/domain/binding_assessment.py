@@ -14,7 +14,7 @@ from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.authority_assessment import OperatorCredentials, credential_verdict
 from mtls_operator.domain.certificates import bundle_fingerprint
 from mtls_operator.domain.consent import is_granted_to_binding, refusal_of_binding
-from mtls_operator.domain.hostnames import is_inside_zone
+from mtls_operator.domain.hostnames import is_hostname, is_inside_zone
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.served import unserved_of_binding
@@ -172,6 +172,8 @@ def _with_zone(
 
 
 def _hostname_problem(spec: HostBindingSpec, zone: Zone) -> Verdict | None:
+    if malformed := [name for name in spec.hostnames if not is_hostname(name)]:
+        return blocked(Reason.INVALID_SPEC, f"spec.hostnames: not a hostname: {', '.join(map(repr, malformed))}")
     outside = [name for name in spec.hostnames if not is_inside_zone(name, zone.name)]
     if not outside:
         return None

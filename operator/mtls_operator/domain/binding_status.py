@@ -42,7 +42,8 @@ class BindingView:
     """Rules that cover its hostnames; None while the rules are not known."""
     zone: Zone | None = None
     trouble: Verdict | None = None
-    """What Cloudflare said when the zone was last worked on, if it went wrong."""
+    """What Cloudflare said when the zone was last worked on, if it went wrong. It says nothing about a binding of
+    the zone that has all it asks for."""
     not_after: datetime | None = None
 
 
@@ -91,7 +92,8 @@ def _conditions(
     }
     if view.progress is None:
         aspects |= _as_before(record.status.conditions, ConditionType.ASSOCIATED, ConditionType.ENFORCED)
-    others = [] if view.trouble is None else [view.trouble]
+    in_force = aspects[ConditionType.ASSOCIATED].is_ok and aspects[ConditionType.ENFORCED].is_ok
+    others = [] if view.trouble is None or in_force else [view.trouble]
     if record.deleting:
         others = [_deletion(record, view)]
     return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)

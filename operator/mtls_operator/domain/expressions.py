@@ -3,7 +3,7 @@
 Rules of this module:
 - Only these exact forms are ours. What does not read back to the same text is not understood, and the caller
   must treat it as unreadable, not as empty.
-- A hostname appears quoted and is already a lower-case A-label name, so nothing needs escaping.
+- A name appears quoted and unescaped, so one that could end the quotes is refused (the API refuses it earlier).
 
 The forms are those of docs/marks.md; they were parsed by wirefilter, the engine of Cloudflare's rules.
 """
@@ -11,12 +11,13 @@ The forms are those of docs/marks.md; they were parsed by wirefilter, the engine
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 MAX_LENGTH = 4096
 """Longest expression that Cloudflare takes, in characters (documented)."""
 
 _HOSTS = re.compile(r'\(lower\(http\.host\) in \{(?P<hosts>"[^{}]*")\}(?P<rest>.*)\)', re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _QUOTED = re.compile(r'"([^"]*)"')
 _PINNED = re.compile(
     r" and not \(cf\.tls_client_auth\.cert_verified"
@@ -86,5 +87,7 @@ def _host_is_one_of(hostnames: Collection[str]) -> str:
     return f"lower(http.host) in {{{_quoted(hostnames)}}}"
 
 
-def _quoted(names: Iterable[str]) -> str:
+def _quoted(names: Collection[str]) -> str:
+    if unsafe := [name for name in names if not _NAME.fullmatch(name)]:
+        raise ValueError(f"not a hostname or key identifier: {unsafe[0]!r}")
     return " ".join(f'"{name}"' for name in sorted(names))

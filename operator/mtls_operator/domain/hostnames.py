@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+
+
+def is_hostname(text: str) -> bool:
+    """Whether the text can be a hostname at all: what could end a quoted string in an expression cannot."""
+    return _HOSTNAME.fullmatch(text) is not None
 
 
 def is_inside_zone(hostname: str, zone_name: str) -> bool:

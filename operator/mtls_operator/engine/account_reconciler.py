@@ -90,7 +90,9 @@ class AccountReconciler:
 
     async def reconcile(self, account_id: str) -> float | None:
         """Work until nothing can be done now; returns after how many seconds to look again, if ever."""
-        account = self._accounts.setdefault(account_id, self._nothing_known(account_id))
+        if account_id not in self._accounts:
+            self._accounts[account_id] = self._nothing_known(account_id)
+        account = self._accounts[account_id]
         try:
             return await self._work(account_id, account)
         except CloudflareError as error:

@@ -27,7 +27,7 @@ from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge, nothing_known
 from mtls_operator.domain.zone_places import Desired, Timing
 from mtls_operator.domain.zone_plan import HostProgress, ZonePlan, plan_zone
-from mtls_operator.domain.zone_steps import DeleteRule, RecordManaged, WriteList, WriteRule
+from mtls_operator.domain.zone_steps import DeleteRule, RecordManaged, WriteList, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import view_of
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
@@ -96,6 +96,7 @@ class ZoneReconciler:
             zone.known = replace(zone.known, rules_must_be_read=True)
 
     async def _work(self, zone_id: str, zone: _Zone) -> float | None:
+        done: tuple[ZoneStep, ZoneKnowledge] | None = None
         while True:
             judged = self._judge(zone_id)
             if waived := [record for record, _ in judged.bindings if is_waived(record)]:
@@ -109,8 +110,11 @@ class ZoneReconciler:
                 continue
             if not plan.steps:
                 return None if plan.wake_at is None else max(0.0, plan.wake_at - self.situation.clock.now())
-            before = zone.known
             step = plan.steps[0]
+            if done is not None and done[0] == step and done[1] is zone.known:
+                # It changed nothing (a read that was older than what is known, above all): later, not at once again.
+                return self.timing.poll
+            done = (step, zone.known)
             if isinstance(step, AddFinalizer | RemoveFinalizer | RecordManaged):
                 await self._write(judged, step)
             elif client := self._client(judged):
@@ -119,8 +123,6 @@ class ZoneReconciler:
                 zone.trouble = waiting(Reason.CREDENTIALS_MISSING, "there is no API token to work on the zone with.")
                 await self._report(zone, judged, plan)
                 return None
-            if zone.known is before and not isinstance(step, AddFinalizer | RemoveFinalizer | RecordManaged):
-                return self.timing.poll
 
     def _judge(self, zone_id: str) -> _Judged:
         bindings = [(each, self.situation.assess(each)) for each in self.situation.bindings_in(zone_id)]
