@@ -47,6 +47,11 @@ class Case:
     patience: Patience
     takeovers: Mapping[str, frozenset[str]]
 
+    @property
+    def long_ago(self) -> float:
+        """The time before which a claim of another installation had to be known to the caller."""
+        return self.now - self.patience.rival_claims
+
     def known(self, since: float) -> bool:
         """Whether a fact that holds since then had to be known to the caller."""
         return since <= self.now - self.patience.facts

@@ -63,5 +63,4 @@ def _claims_on(case: Case, certificate_id: str) -> Iterator[ClaimedPlace]:
 
 
 def _had_to_be_known(case: Case, claim: ClaimedPlace) -> bool:
-    since = case.sightings.claims_on(claim.place).get(claim, case.now)
-    return since <= case.now - case.patience.rival_claims
+    return case.sightings.claims_on(claim.place).get(claim, case.now) <= case.long_ago

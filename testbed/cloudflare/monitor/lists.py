@@ -10,13 +10,15 @@ from testbed.cloudflare.monitor.truth import ClaimedPlace, Place
 def judge_removals(case: Case) -> Findings:
     """Judges what a PUT took off the list, in truth.
 
-    | the hostname is                                              | may go                     |
-    |--------------------------------------------------------------|----------------------------|
-    | named by a mark that nobody can read                         | no                         |
-    | claimed `arriving` or `held` by another, for long enough     | no                         |
-    | claimed `leaving` by anybody, now or until a moment ago      | yes                        |
-    | claimed in another way, or claimed once                      | no                         |
-    | never claimed (foreign)                                      | no, unless it is brand-new |
+    | the hostname is                                                  | may go                            |
+    |------------------------------------------------------------------|-----------------------------------|
+    | named by a mark that nobody can read                             | no                                |
+    | claimed `arriving` or `held` by another, for long enough to know | no                                |
+    | claimed `leaving` by anybody, now or until a moment ago          | yes                               |
+    | claimed `arriving` or `held` by the caller                       | no                                |
+    | anything else: foreign, or once claimed                          | if it came on the list just now   |
+
+    The last line is the race that nobody can win: a list that was read before the hostname came, and written after.
     """
     action = case.action
     if not isinstance(action, Association) or not action.writes:
@@ -30,18 +32,25 @@ def judge_removals(case: Case) -> Findings:
 
 def _why_it_stays(case: Case, place: Place) -> str | None:
     zone_id, _, hostname = place
-    sightings, long_ago = case.sightings, case.now - case.patience.rival_claims
-    if sightings.unreadable_since(zone_id, hostname) <= long_ago:
+    if case.sightings.unreadable_since(zone_id, hostname) <= case.long_ago:
         return "a mark that nobody can read names it"
-    claims = sightings.claims_on(place)
+    claims = case.sightings.claims_on(place)
     for claim, since in claims.items():
-        if _is_rival(case, claim) and since <= long_ago:
+        if _is_rival(case, claim) and since <= case.long_ago:
             return f"{claim.owner} claims it as {claim.state}"
-    if any(claim.state == "leaving" for claim in claims) or sightings.released_at(place) > long_ago:
+    if any(claim.state == "leaving" for claim in claims) or case.sightings.released_at(place) > case.long_ago:
         return None
-    if claims or sightings.was_ever_claimed(place):
+    if any(case.is_own(claim.owner) for claim in claims):
+        return "it claims it itself"
+    return _why_nobody_gave_it_up(case, place)
+
+
+def _why_nobody_gave_it_up(case: Case, place: Place) -> str | None:
+    if not case.known(case.sightings.listed_since(place)):
+        return None
+    if case.sightings.was_ever_claimed(place):
         return "nobody claims it as leaving"
-    return "it is foreign, no installation ever claimed it" if case.known(sightings.listed_since(place)) else None
+    return "it is foreign, no installation ever claimed it"
 
 
 def _is_rival(case: Case, claim: ClaimedPlace) -> bool:

@@ -36,6 +36,7 @@ def test_taking_off_what_was_claimed_once_and_never_as_leaving_violates_invarian
     claim = world.east.claim("held", world.certificate, HOST)
     world.east.drop(claim)
     world.east.put(world.certificate, HOST)
+    world.wait()
 
     world.east.put(world.certificate)
 
@@ -116,7 +117,8 @@ def test_taking_off_a_hostname_that_was_there_before_any_installation_violates_i
     world.east.put(world.certificate, HOST)
 
     assert world.violated == [3]
-    assert "foreign.example.com" in str(world.monitor.violations[0])
+    assert "takes foreign.example.com off the list" in str(world.monitor.violations[0])
+    assert "it is foreign" in str(world.monitor.violations[0])
 
 
 def test_a_hostname_that_a_person_added_long_ago_is_foreign_too(world: Monitored) -> None:
@@ -134,6 +136,15 @@ def test_losing_a_race_against_a_person_is_no_violation(world: Monitored) -> Non
     world.person.put(world.certificate, HOST, "foreign.example.com")
 
     world.east.put(world.certificate, HOST)
+
+    assert world.violated == []
+
+
+def test_losing_a_race_against_an_installation_that_arrives_is_no_violation(world: Monitored) -> None:
+    world.west.claim("arriving", world.certificate, HOST)
+    world.west.put(world.certificate, HOST)
+
+    world.east.put(world.certificate)
 
     assert world.violated == []
 
