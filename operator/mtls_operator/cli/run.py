@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -35,10 +36,9 @@ async def _until_told_to_stop(configuration: Configuration) -> None:
     operator = asyncio.ensure_future(_run(configuration))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, operator.cancel)
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
         await operator
-    except asyncio.CancelledError:
-        _LOG.info("stopped; what is in force at Cloudflare stays in force")
+    _LOG.info("stopped; what is in force at Cloudflare stays in force")
 
 
 async def _run(configuration: Configuration) -> None:
@@ -51,9 +51,20 @@ async def _run(configuration: Configuration) -> None:
         identity = await _identity(configuration, api)
         _LOG.info("started", extra={"owner": identity.installation.owner, "port": port, "pod": identity.pod})
         engine = Engine(configuration, identity, api=api, http=http, clock=Clock(), metrics=metrics, health=health)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(watch(engine))
-            tasks.create_task(engine.run())
+        await _until_one_ends(asyncio.create_task(watch(engine)), asyncio.create_task(engine.run()))
+
+
+async def _until_one_ends(*tasks: asyncio.Task[None]) -> None:
+    """kopf takes over the signals and then returns from its watch; a watch without an engine, or an engine without a
+    watch, must never go on alone. Raises what the first of them raised."""
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in ended:
+        task.result()
 
 
 async def _identity(configuration: Configuration, api: ApiServer) -> Identity:
