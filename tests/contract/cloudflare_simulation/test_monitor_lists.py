@@ -41,10 +41,12 @@ def test_taking_off_what_was_claimed_once_and_never_as_leaving_violates_invarian
     world.east.put(world.certificate)
 
     assert world.violated == [3]
+    assert "nobody claims it as leaving" in str(world.monitor.violations[0])
 
 
 def test_taking_off_what_was_claimed_as_leaving_a_moment_ago_is_fine(world: Monitored) -> None:
     world.east.put(world.certificate, HOST)
+    world.wait()
     rule = world.west.claim("leaving", world.certificate, HOST)
     world.west.drop(rule)
     world.wait(10)
