@@ -119,14 +119,23 @@ class ZoneKnowledge:
         return ruleset is None or (ruleset.id == self.rules.value.id and ruleset.version < self.rules.value.version)
 
     def _with_our_claims(self, now: float, us: Installation) -> ZoneKnowledge:
-        since = {
-            (certificate, hostname, claim.state): self.claimed_since.get((certificate, hostname, claim.state), now)
+        claims = {
+            (certificate, hostname, claim.state)
             for claim in our_claims(self.rules.value if self.rules else None, us)
             for certificate in claim.certificate_ids
             for hostname in claim.hostnames
         }
-        leaving = {(certificate, hostname) for certificate, hostname, state in since if state is ClaimState.LEAVING}
-        relied_on = {(certificate, hostname) for certificate, hostname, state in since if state is not ClaimState.LEAVING}
+        relied_on = {
+            (certificate, hostname) for certificate, hostname, state in claims if state is not ClaimState.LEAVING
+        }
+        leaving = {(certificate, hostname) for certificate, hostname, state in claims if state is ClaimState.LEAVING}
+        # To others a hostname is leaving when it is claimed as nothing else, so that is what counts from here.
+        since = {
+            claim: now
+            if claim[2] is ClaimState.LEAVING and claim[:2] in relied_on
+            else self.claimed_since.get(claim, now)
+            for claim in claims
+        }
         return replace(
             self,
             claimed_since=since,

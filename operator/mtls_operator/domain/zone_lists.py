@@ -136,16 +136,18 @@ def _leave(zone: ZoneState, agenda: Agenda, place: Place) -> None:
         _take_off(zone, agenda, place)
         return
     gone_at = taken_off + zone.timing.window
+    if zone.view.is_shared(certificate):
+        gone_at += zone.timing.slow_call
     if zone.now < gone_at:
         agenda.wait(place, gone_at)
     elif not _is_read(zone, certificate, gone_at):
         agenda.read_list(certificate, gone_at)
+    elif hostname not in zone.view.unreadable and not _is_as_others_want(zone, place):
+        agenda.writes.add(certificate)
     elif zone.rules.begun < zone.known.lists[certificate].begun:
         agenda.read_rules(zone.known.lists[certificate].begun)
-    elif hostname in zone.view.unreadable or _is_as_others_want(zone, place):
-        agenda.concluded.add(place)
     else:
-        agenda.writes.add(certificate)
+        agenda.concluded.add(place)
 
 
 def _take_off(zone: ZoneState, agenda: Agenda, place: Place) -> None:

@@ -1,0 +1,281 @@
+"""An installation of the operator: bindings in its cluster, and a process that carries out the planner's steps.
+
+As the engine does it: the first step is carried out, then the plan is made again; without a step it sleeps until
+`wake_at` or until a binding changes. A death loses everything but what the cluster holds.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from mtls_operator.api.constants import FINALIZER
+from mtls_operator.api.host_binding import HostBindingSpec, HostBindingStatus, ZoneRef
+from mtls_operator.api.metadata import Metadata
+from mtls_operator.api.reasons import Reason
+from mtls_operator.api.references import CertificateAuthorityRef
+from mtls_operator.domain.binding_assessment import BindingAssessment
+from mtls_operator.domain.binding_status import with_managed
+from mtls_operator.domain.marks import Installation
+from mtls_operator.domain.observed import CertificateId, Ruleset
+from mtls_operator.domain.records import AddFinalizer, BindingRecord, Record, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.stakes import stakes_of
+from mtls_operator.domain.verdicts import ok
+from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge, nothing_known
+from mtls_operator.domain.zone_places import Desired, Stake, Target, Timing
+from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
+from mtls_operator.domain.zone_steps import (
+    Conclude,
+    DeleteRule,
+    Managed,
+    ReadList,
+    ReadRules,
+    RecordManaged,
+    WriteList,
+    WriteRule,
+    ZoneStep,
+)
+from tests.unit.domain.simulated_zone import RefusedError, SimulatedZone
+from tests.unit.domain.virtual_time import Body, Process, Sleep, VirtualTime, Wait
+
+T = TypeVar("T")
+_OK = ok(Reason.ACCEPTED, "")
+
+
+class LostError(Exception):
+    """No answer came: the request may have had its effect, or not."""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A binding in the cluster. A blocked one cannot be reconciled now: its Secret is gone, say."""
+
+    key: ResourceKey
+    hostnames: tuple[str, ...]
+    target: Target
+    blocked: bool = False
+    managed: Managed = field(default_factory=dict)
+    has_finalizer: bool = False
+    deleting: bool = False
+
+    def judged(self) -> tuple[BindingRecord, BindingAssessment]:
+        """As the planner's callers see it."""
+        record = Record(
+            metadata=Metadata(
+                name=self.key.name,
+                namespace=self.key.namespace,
+                finalizers=(FINALIZER,) if self.has_finalizer else (),
+                deletion_timestamp="2026-01-01T00:00:00Z" if self.deleting else None,
+            ),
+            spec=HostBindingSpec(
+                certificate_authority_ref=CertificateAuthorityRef(name="ca"),
+                zone=ZoneRef(name="example.com"),
+                hostnames=self.hostnames,
+            ),
+            status=with_managed(HostBindingStatus(), self.managed),
+        )
+        return record, BindingAssessment(_OK, _OK, None, None if self.blocked else self.target)
+
+
+@dataclass
+class Cluster:
+    """The bindings of one cluster, and the stakes that follow from them."""
+
+    installation: Installation
+    changed: Callable[[], None] = lambda: None
+    bindings: dict[ResourceKey, Binding] = field(default_factory=dict)
+    stakes: tuple[Stake, ...] = ()
+    ever_managed: set[Place] = field(default_factory=set)
+
+    def put(self, binding: Binding) -> None:
+        """Create or change a binding; one that is deleted and that no finalizer holds vanishes."""
+        self.bindings[binding.key] = binding
+        self.ever_managed |= {(certificate, name) for certificate, names in binding.managed.items() for name in names}
+        if binding.deleting and not binding.has_finalizer:
+            del self.bindings[binding.key]
+        self.stakes, _ = stakes_of([each.judged() for each in self.bindings.values()])
+        self.changed()
+
+    @property
+    def desired(self) -> Desired:
+        return Desired(self.installation, self.stakes)
+
+    def owns(self, hostname: str) -> bool:
+        """Whether a binding that is held by our finalizer records the hostname."""
+        return any(
+            binding.has_finalizer and any(hostname in names for names in binding.managed.values())
+            for binding in self.bindings.values()
+        )
+
+    def wanted(self) -> Mapping[str, Target]:
+        """Hostnames that some binding wants, and where."""
+        return {hostname: target for stake in self.stakes for hostname, target in stake.wants.items()}
+
+
+@dataclass(frozen=True)
+class Troubles:
+    """How badly calls go."""
+
+    slowest: float = 8.0
+    lost: float = 0.0
+    deadly: float = 0.0
+
+
+@dataclass
+class Operator:
+    """The process that reconciles one zone for one installation."""
+
+    time: VirtualTime
+    rng: random.Random
+    zone: SimulatedZone
+    cluster: Cluster
+    timing: Timing
+    troubles: Troubles
+    before_step: Callable[[Operator, ZoneStep], None] = lambda _operator, _step: None
+    peaceful: Callable[[], bool] = lambda: False
+    known: ZoneKnowledge = field(default_factory=lambda: nothing_known(0.0))
+    steps_done: int = 0
+    calls: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        deadly = self.troubles.deadly
+        self.process = Process(self.time, self.rng, self.run, lambda: 0.0 if self.peaceful() else deadly)
+
+    def plan(self) -> ZonePlan:
+        """What is to be done now."""
+        return plan_zone(self.cluster.desired, self.known, self.time.now, self.timing)
+
+    def run(self) -> Body:
+        """Carry out first steps for ever."""
+        self.known = nothing_known(self.time.now)
+        while True:
+            plan = self.plan()
+            if not plan.steps:
+                yield Sleep(plan.wake_at)
+                continue
+            step = plan.steps[0]
+            self.before_step(self, step)
+            self.steps_done += 1
+            self.calls[type(step).__name__] = self.calls.get(type(step).__name__, 0) + 1
+            yield from self._do(step)
+
+    def _do(self, step: ZoneStep) -> Body:
+        match step:
+            case AddFinalizer() | RemoveFinalizer() | RecordManaged():
+                yield from self._in_cluster(step)
+            case ReadRules():
+                yield from self._read_rules()
+            case ReadList(certificate):
+                yield from self._read_list(certificate)
+            case WriteList(certificate, hostnames):
+                yield from self._write_list(certificate, hostnames)
+            case WriteRule(body, None, before):
+                yield from self._write_rules(lambda: self.zone.create_rule(body, before))
+            case WriteRule(body, str() as rule_id, _):
+                yield from self._write_rules(lambda: self.zone.change_rule(rule_id, body))
+            case DeleteRule(rule_id):
+                yield from self._write_rules(lambda: self.zone.delete_rule(rule_id))
+            case Conclude(places):
+                self.known = self.known.with_released(places)
+
+    def _in_cluster(self, step: AddFinalizer | RemoveFinalizer | RecordManaged) -> Body:
+        key = step.binding if isinstance(step, RecordManaged) else step.resource
+
+        def effect() -> None:
+            binding = self.cluster.bindings.get(key)
+            if binding is not None:
+                self.cluster.put(_after(binding, step))
+
+        yield from self._call(effect, slowest=0.5, lost=0.0)
+        owned = {
+            (certificate, hostname)
+            for stake in self.cluster.stakes
+            for certificate, names in stake.managed.items()
+            for hostname in names
+        }
+        self.known = self.known.with_struck(self.known.released - owned)
+
+    def _read_rules(self) -> Body:
+        begun = self.time.now
+        try:
+            ruleset = yield from self._call(self.zone.read_rules)
+        except LostError:
+            yield self.rng.uniform(1, 5)
+            return
+        self.known = self.known.with_rules_read(
+            ruleset, begun=begun, now=self.time.now, us=self.cluster.installation, window=self.timing.window
+        )
+
+    def _read_list(self, certificate: CertificateId) -> Body:
+        begun = self.time.now
+        try:
+            hostnames = yield from self._call(lambda: self.zone.read_list(certificate))
+        except LostError:
+            yield self.rng.uniform(1, 5)
+            return
+        self.known = self.known.with_list_read(certificate, hostnames, begun)
+
+    def _write_list(self, certificate: CertificateId, hostnames: frozenset[str]) -> Body:
+        try:
+            yield from self._call(lambda: self.zone.put_list(certificate, hostnames))
+        except LostError:
+            self.known = self.known.with_list_write_lost(certificate)
+            yield self.rng.uniform(1, 5)
+            return
+        self.known = self.known.with_list_written(certificate, hostnames, self.time.now)
+
+    def _write_rules(self, effect: Callable[[], Ruleset]) -> Body:
+        begun = self.time.now
+        try:
+            ruleset = yield from self._call(effect)
+        except (LostError, RefusedError):
+            self.known = self.known.with_rules_unknown(self.time.now)
+            yield self.rng.uniform(1, 5)
+            return
+        self.known = self.known.with_rules_written(
+            ruleset, begun=begun, now=self.time.now, us=self.cluster.installation
+        )
+
+    def _call(
+        self, effect: Callable[[], T], *, slowest: float | None = None, lost: float | None = None
+    ) -> Generator[Wait, None, T]:
+        """A call that has its effect at some moment before its answer, also when nobody waits for it any more."""
+        seconds = self._latency(self.troubles.slowest if slowest is None else slowest)
+        box: list[T | RefusedError] = []
+
+        def happen() -> None:
+            try:
+                box.append(effect())
+            except RefusedError as error:
+                box.append(error)
+
+        event = self.time.after(self.rng.uniform(0, seconds), happen)
+        is_lost = not self.peaceful() and self.rng.random() < (self.troubles.lost if lost is None else lost)
+        event.off = is_lost and self.rng.random() < 0.5
+        answered = False
+        try:
+            yield seconds
+            answered = True
+        finally:
+            # Dead before the answer: half of the requests had not left the machine yet.
+            event.off = event.off or (not answered and self.rng.random() < 0.5)
+        if is_lost:
+            raise LostError
+        if isinstance(box[0], RefusedError):
+            raise box[0]
+        return box[0]
+
+    def _latency(self, slowest: float) -> float:
+        return self.rng.uniform(min(0.05, slowest / 10), self.rng.choice([min(1.0, slowest), slowest]))
+
+
+def _after(binding: Binding, step: AddFinalizer | RemoveFinalizer | RecordManaged) -> Binding:
+    match step:
+        case AddFinalizer():
+            return replace(binding, has_finalizer=True)
+        case RemoveFinalizer():
+            return replace(binding, has_finalizer=False)
+        case RecordManaged(_, managed):
+            return replace(binding, managed=managed)

@@ -1,0 +1,128 @@
+"""What must be true of a zone at every instant, whatever the planner has in mind.
+
+Read from the truth (lists and ruleset as they are) and from the clusters (statuses, finalizers, what is wanted).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mtls_operator.domain.marks import Claim, Enforcement, Installation, Mark, read_mark
+from mtls_operator.domain.observed import CertificateId, Rule
+from mtls_operator.domain.zone_places import FRESH_SECONDS
+from mtls_operator.domain.zone_steps import RecordManaged, WriteList, WriteRule, ZoneStep
+from tests.unit.domain.simulated_installation import Cluster, Operator
+from tests.unit.domain.simulated_zone import SimulatedZone
+
+Held = tuple[Installation, str]
+
+
+@dataclass
+class Watch:
+    """Collects violations of the invariants."""
+
+    zone: SimulatedZone
+    clusters: Sequence[Cluster]
+    issuers: dict[CertificateId, str]
+    """The issuer that each certificate stands for."""
+    slowest: float
+    unrelated: frozenset[str]
+    """Hostnames that unrelated writers claim."""
+    violations: list[str] = field(default_factory=list)
+    foreign_since: dict[tuple[CertificateId, str], float] = field(default_factory=dict)
+    foreign_rules: tuple[Rule, ...] = ()
+    covered: set[Held] = field(default_factory=set)
+    wanted_since: dict[Held, float] = field(default_factory=dict)
+    locked_out: set[str] = field(default_factory=set)
+
+    def zone_changed(self) -> None:
+        """After each change of a list or of the ruleset."""
+        self._check_lock_out()
+        self._check_foreign()
+        self._check_coverage(renew=True)
+
+    def cluster_changed(self) -> None:
+        """After each change of a binding."""
+        now = self.zone.clock()
+        wanted = {(cluster.installation, name) for cluster in self.clusters for name in cluster.wanted()}
+        self.wanted_since = {held: self.wanted_since.get(held, now) for held in wanted}
+        self._check_coverage(renew=False)
+
+    def before_step(self, operator: Operator, step: ZoneStep) -> None:
+        """Before each step: nothing is written before the finalizer and the record of what is written."""
+        cluster = operator.cluster
+        match step:
+            case WriteList(certificate, hostnames):
+                added = hostnames - operator.known.lists[certificate].value
+                unknown = [name for name in added if not self._is_recorded(name)]
+                self._complain_if(unknown, f"PUT adds {unknown}, recorded in no status")
+            case WriteRule(body, _, _):
+                names = _hostnames(read_mark(Rule("new", body)))
+                unknown = [name for name in names if not cluster.owns(name)]
+                self._complain_if(unknown, f"rule written for {unknown}, recorded in no status of {cluster}")
+            case RecordManaged(key, managed):
+                held = cluster.bindings[key].has_finalizer
+                self._complain_if(managed and not held, f"{key} records before it has the finalizer")
+
+    def _is_recorded(self, hostname: str) -> bool:
+        return hostname in self.unrelated or any(each.owns(hostname) for each in self.clusters)
+
+    def marks(self) -> list[tuple[Rule, Mark | None]]:
+        """The ruleset as it is."""
+        ruleset = self.zone.ruleset.now
+        return [(rule, read_mark(rule)) for rule in ruleset.rules] if ruleset else []
+
+    def complain(self, what: str) -> None:
+        """Note a violation."""
+        self.violations.append(f"{self.zone.clock():.1f}: {what}")
+
+    def _complain_if(self, condition: object, what: str) -> None:
+        if condition:
+            self.complain(what)
+
+    def _enforced(self) -> Iterator[tuple[str, Enforcement]]:
+        for _, mark in self.marks():
+            if isinstance(mark, Enforcement) and mark.enabled:
+                for hostname in mark.hostnames:
+                    yield hostname, mark
+
+    def _check_lock_out(self) -> None:
+        """Rules are ANDed: some certificate has to be accepted by all of a hostname's rules and be associated."""
+        accepted: dict[str, set[CertificateId]] = {}
+        for hostname, rule in self._enforced():
+            allowed = {c for c, issuer in self.issuers.items() if rule.issuers is None or issuer in rule.issuers}
+            accepted[hostname] = accepted.get(hostname, set(self.issuers)) & allowed
+        out = {
+            hostname
+            for hostname, certificates in accepted.items()
+            if not any(hostname in self.zone.lists[certificate].now for certificate in certificates)
+        }
+        for hostname in sorted(out - self.locked_out):
+            self.complain(f"lock-out: {hostname} is enforced and not on the list of a certificate that is accepted")
+        self.locked_out = out
+
+    def _check_foreign(self) -> None:
+        """A foreign hostname stays, unless it came so late that no reading could show it."""
+        blind = self.zone.lag + FRESH_SECONDS + 2 * self.slowest
+        for (certificate, hostname), since in list(self.foreign_since.items()):
+            if hostname not in self.zone.lists[certificate].now:
+                late = self.zone.clock() - since <= blind
+                self._complain_if(not late, f"foreign {hostname} removed from {certificate}")
+                del self.foreign_since[certificate, hostname]
+        foreign = tuple(rule for rule, mark in self.marks() if mark is None)
+        self._complain_if(foreign != self.foreign_rules, "a rule of somebody else was changed")
+
+    def _check_coverage(self, *, renew: bool) -> None:
+        """Once covered, a hostname stays covered while it is wanted without a break."""
+        enforced = {(rule.installation, hostname) for hostname, rule in self._enforced()}
+        for held in sorted(self.covered - enforced, key=str):
+            self._complain_if(held in self.wanted_since, f"coverage of {held[1]} by {held[0].owner} was lost")
+        self.covered &= enforced & self.wanted_since.keys()
+        if renew:
+            settled = self.zone.clock() - self.slowest
+            self.covered |= {held for held in enforced if self.wanted_since.get(held, settled) < settled}
+
+
+def _hostnames(mark: Mark | None) -> frozenset[str]:
+    return mark.hostnames if isinstance(mark, Claim | Enforcement) else frozenset()
