@@ -1,4 +1,4 @@
-"""What the operator asks of the API server, and nothing more: lists, two kinds of patch, events.
+"""The API server, through the `kubernetes` package: lists, two kinds of patch, events, and watches by name.
 
 Patches are JSON patches that test what was decided on, so that a write never lands on an object that was
 recreated or changed meanwhile. Status is replaced whole: a merge would keep what is no longer there.
@@ -6,37 +6,31 @@ recreated or changed meanwhile. Status is replaced whole: a merge would keep wha
 
 from __future__ import annotations
 
+import base64
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from kubernetes.aio import client, config
 
 from mtls_operator.api.constants import GROUP, VERSION
+from mtls_operator.cluster.cluster_api import ClusterApi, Listed
 from mtls_operator.cluster.errors import explained
 from mtls_operator.cluster.kinds import PLURALS
+from mtls_operator.cluster.reflector import Reflector
 from mtls_operator.domain.records import ResourceKey
+from mtls_operator.domain.sources import SourceKey, SourceKind
 
 _PATCH = "application/json-patch+json"
 _TIMEOUT_SECONDS = 30
 _PAGE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """All objects of a kind, and the resource version at which that was so."""
-
-    items: list[Mapping[str, Any]]
-    version: int
-
-
-class ApiServer:
+class ApiServer(ClusterApi):
     """The API server as the operator's ServiceAccount sees it."""
 
     def __init__(self, connection: client.ApiClient) -> None:
-        self.connection = connection
         self._objects = client.CustomObjectsApi(connection)
         self._core = client.CoreV1Api(connection)
         self._events = client.EventsV1Api(connection)
@@ -118,6 +112,45 @@ class ApiServer:
         """Post an event of events.k8s.io/v1. Raises ClusterError."""
         with explained(f"posting an event in namespace {namespace}"):
             await self._events.create_namespaced_event(namespace, event, _request_timeout=_TIMEOUT_SECONDS)
+
+    async def follow_source(self, source: SourceKey, on_data: Callable[[Mapping[str, bytes] | None], None]) -> None:
+        """By a field selector on the name, so that a Role with `resourceNames` is enough."""
+        by_kind = {
+            SourceKind.SECRET: self._core.list_namespaced_secret,
+            SourceKind.CONFIG_MAP: self._core.list_namespaced_config_map,
+        }
+        await Reflector(
+            str(source),
+            by_kind[source.kind],
+            on_list=lambda objects: on_data(_data(source.kind, objects[0]) if objects else None),
+            on_change=lambda found: on_data(_data(source.kind, found)),
+            on_delete=lambda _: on_data(None),
+            namespace=source.namespace,
+            field_selector=f"metadata.name={source.name}",
+        ).run()
+
+    async def follow_namespaces(self, on_labels: Callable[[str, Mapping[str, str]], None]) -> None:
+        def tell(found: Any) -> None:
+            on_labels(found.metadata.name, dict(found.metadata.labels or {}))
+
+        def tell_all(namespaces: list[Any]) -> None:
+            for found in namespaces:
+                tell(found)
+
+        await Reflector(
+            "namespaces",
+            self._core.list_namespace,
+            on_list=tell_all,
+            on_change=tell,
+            on_delete=lambda found: on_labels(found.metadata.name, {}),
+        ).run()
+
+
+def _data(kind: SourceKind, found: Any) -> Mapping[str, bytes]:
+    if kind is SourceKind.SECRET:
+        return {name: base64.b64decode(value) for name, value in (found.data or {}).items()}
+    text = {name: value.encode() for name, value in (found.data or {}).items()}
+    return text | {name: base64.b64decode(value) for name, value in (found.binary_data or {}).items()}
 
 
 @asynccontextmanager

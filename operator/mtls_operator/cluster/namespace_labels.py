@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from kubernetes.aio import client
-
-from mtls_operator.cluster.api_server import ApiServer
-from mtls_operator.cluster.reflector import Reflector
+from mtls_operator.cluster.cluster_api import ClusterApi
 
 
 class NamespaceLabels:
     """Follows the namespaces, and calls `on_change` with the name of one whose labels have changed."""
 
-    def __init__(self, api: ApiServer, on_change: Callable[[str], None]) -> None:
-        self._list = client.CoreV1Api(api.connection).list_namespace
+    def __init__(self, api: ClusterApi, on_change: Callable[[str], None]) -> None:
+        self._api = api
         self._on_change = on_change
         self._labels: dict[str, Mapping[str, str]] = {}
 
@@ -25,19 +21,7 @@ class NamespaceLabels:
 
     async def run(self) -> None:
         """Until cancelled."""
-        await Reflector(
-            "namespaces", self._list, on_list=self._take_all, on_change=self._take, on_delete=self._drop
-        ).run()
-
-    def _take_all(self, namespaces: list[Any]) -> None:
-        for found in namespaces:
-            self._take(found)
-
-    def _take(self, found: Any) -> None:
-        self._set(found.metadata.name, dict(found.metadata.labels or {}))
-
-    def _drop(self, found: Any) -> None:
-        self._set(found.metadata.name, {})
+        await self._api.follow_namespaces(self._set)
 
     def _set(self, namespace: str, labels: Mapping[str, str]) -> None:
         if self._labels.get(namespace) != labels:

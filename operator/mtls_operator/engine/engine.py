@@ -19,7 +19,7 @@ import httpx
 from mtls_operator.api.certificate_authority import MtlsCertificateAuthority
 from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.host_binding import MtlsHostBinding
-from mtls_operator.cluster.api_server import ApiServer
+from mtls_operator.cluster.cluster_api import ClusterApi
 from mtls_operator.cluster.errors import ClusterError
 from mtls_operator.cluster.kinds import authority_record, binding_record
 from mtls_operator.cluster.namespace_labels import NamespaceLabels
@@ -69,7 +69,7 @@ class Engine:
         configuration: Configuration,
         identity: Identity,
         *,
-        api: ApiServer,
+        api: ClusterApi,
         http: httpx.AsyncClient,
         clock: Clock,
         metrics: Metrics,

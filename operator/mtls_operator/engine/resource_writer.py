@@ -15,7 +15,7 @@ from mtls_operator.api.conditions import Condition, ConditionType
 from mtls_operator.api.constants import FINALIZER, FORCE_ORPHAN
 from mtls_operator.api.host_binding import HostBindingStatus
 from mtls_operator.api.reasons import Reason
-from mtls_operator.cluster.api_server import ApiServer
+from mtls_operator.cluster.cluster_api import ClusterApi
 from mtls_operator.cluster.errors import ClusterError, ResourceChanged, ResourceGone
 from mtls_operator.cluster.events import event_body
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord
@@ -56,7 +56,7 @@ class ResourceWriter(Generic[R]):
         self,
         kind: str,
         *,
-        api: ApiServer,
+        api: ClusterApi,
         clock: Clock,
         metrics: Metrics,
         instance: str,
