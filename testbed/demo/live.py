@@ -1,0 +1,125 @@
+"""The demo on a terminal: steps, resources, what Cloudflare holds and each call to it, all at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, RenderableType
+from rich.layout import Layout
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from testbed.demo.calls import Call
+from testbed.demo.resources import Resource
+from testbed.demo.styles import call_style, call_text, ready_style
+
+SMALLEST = (90, 28)
+"""Columns and lines below which everything together is unreadable."""
+_STEP_LINES = 6
+_RESOURCE_LINES = 7
+_HOLDING_LINES = 9
+_REFRESHES = 8
+"""Per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    text: str
+    style: str = ""
+
+
+class LiveScreen:
+    """Draws again and again while its block runs; what stood there last stays on the terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._lock = threading.Lock()
+        self._begun = time.monotonic()
+        self._step, self._number = "", 0
+        self._said: deque[_Said] = deque(maxlen=_STEP_LINES - 2)
+        self._resources: tuple[Resource, ...] = ()
+        self._holdings: tuple[str, ...] = ()
+        self._calls: deque[Call] = deque(maxlen=100)
+        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=_REFRESHES)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def step(self, title: str) -> None:
+        with self._lock:
+            self._step, self._number = title, self._number + 1
+            self._said.clear()
+
+    def command(self, text: str) -> None:
+        self._add(_Said(f"$ {text}", "bold"))
+
+    def say(self, text: str) -> None:
+        self._add(_Said(text))
+
+    def call(self, call: Call) -> None:
+        with self._lock:
+            self._calls.append(call)
+
+    def resources(self, resources: tuple[Resource, ...]) -> None:
+        with self._lock:
+            self._resources = resources
+
+    def cloudflare(self, holdings: tuple[str, ...]) -> None:
+        with self._lock:
+            self._holdings = holdings
+
+    def _add(self, said: _Said) -> None:
+        with self._lock:
+            self._said.append(said)
+
+    def _draw(self) -> RenderableType:
+        with self._lock:
+            elapsed = f"{time.monotonic() - self._begun:.0f} s"
+            layout = Layout()
+            layout.split_column(
+                Layout(
+                    Panel(_lines(self._said), title=f"{self._number}. {self._step}", subtitle=elapsed), size=_STEP_LINES
+                ),
+                Layout(Panel(self._resource_table(), title="Kubernetes: resources"), size=_RESOURCE_LINES),
+                Layout(Panel(_holdings(self._holdings), title="Cloudflare: what is there"), size=_HOLDING_LINES),
+                Layout(Panel(self._call_lines(), title="Cloudflare: calls")),
+            )
+            return layout
+
+    def _resource_table(self) -> RenderableType:
+        table = Table(box=None, expand=True, pad_edge=False)
+        for title, ratio in (("Resource", 3), ("Ready", 1), ("Reason", 2), ("Message", 6)):
+            table.add_column(title, ratio=ratio, no_wrap=title != "Message", overflow="ellipsis")
+        for resource in self._resources:
+            name = f"{resource.kind} {resource.name}"
+            table.add_row(name, resource.ready, resource.reason, resource.message, style=ready_style(resource))
+        return table if self._resources else Text("none", style="dim")
+
+    def _call_lines(self) -> RenderableType:
+        # The newest first: what does not fit is cut off at the bottom.
+        return _cut([Text(call_text(call), style=call_style(call)) for call in reversed(self._calls)])
+
+
+def _lines(said: deque[_Said]) -> RenderableType:
+    return _cut([Text(each.text, style=each.style) for each in said])
+
+
+def _holdings(holdings: tuple[str, ...]) -> RenderableType:
+    return _cut([Text(line) for line in holdings])
+
+
+def _cut(lines: list[Text]) -> RenderableType:
+    """Below each other, each cut at the right edge."""
+    return Text("\n", no_wrap=True, overflow="ellipsis").join(lines)

@@ -1,0 +1,77 @@
+"""What the demo plays on: a control plane, a simulated Cloudflare, and the operator as a user installs it.
+
+Cloudflare lags behind by up to `CONSISTENCY_DELAY`, as the real one does by up to 90 s, and the operator is told a
+window of `WINDOW`; so everything happens as in reality, 45 times as fast.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.cloudflare.monitor import Monitor
+from testbed.cloudflare.server import CloudflareServer
+from testbed.cloudflare.settings import Consistency, Settings
+from testbed.cloudflare.simulation import CloudflareSimulation
+from testbed.controlplane import ControlPlane
+from testbed.demo.screen import Screen
+from testbed.installation import RELEASE, Site, installed
+from testbed.kubelet import Pod
+
+CONSISTENCY_DELAY = 1.0
+"""Seconds."""
+WINDOW = 2.0
+"""Seconds."""
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+QUICKSTART = EXAMPLES / "quickstart"
+OWNER = "demo"
+OPERATOR_NAMESPACE = RELEASE
+
+ACCOUNT = "0123456789abcdef0123456789abcdef"
+ZONE = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+ZONE_NAME = "example.com"
+OTHER_ZONES = {"1" * 31 + "a": "example.org", "2" * 31 + "b": "example.net"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """All of it, running. `token` is the API token that the operator was given."""
+
+    control_plane: ControlPlane
+    simulation: CloudflareSimulation
+    server: CloudflareServer
+    pod: Pod
+    token: str
+
+
+def simulated_cloudflare() -> tuple[CloudflareSimulation, str]:
+    """An account with its zones, and a token for the operator."""
+    settings = Settings(consistency=Consistency.everywhere(CONSISTENCY_DELAY))
+    simulation = CloudflareSimulation(time.time, settings, monitor=Monitor(window=WINDOW))
+    simulation.add_account(ACCOUNT)
+    for zone_id, name in {ZONE: ZONE_NAME, **OTHER_ZONES}.items():
+        simulation.add_zone(zone_id, name, ACCOUNT)
+    token = secrets.token_urlsafe(30)
+    simulation.add_token(token, owner=OWNER)
+    return simulation, token
+
+
+@contextmanager
+def set_up(simulation: CloudflareSimulation, token: str, screen: Screen, *, controllers: bool) -> Iterator[Stage]:
+    """Start everything, one step after the other, and stop it in the opposite order.
+
+    Raises ProgramUnavailableError, StartError, CommandFailedError or PodCannotStartError.
+    """
+    with CloudflareServer(simulation) as server:
+        screen.step("start etcd and kube-apiserver")
+        with ControlPlane.start(controller_manager=controllers) as control_plane:
+            screen.say(f"ready at {control_plane.url}; the simulated Cloudflare is at {server.url}")
+            screen.step("install the chart with helm, and start the operator")
+            site = Site(OPERATOR_NAMESPACE, server.url, token, WINDOW, OWNER)
+            with installed(control_plane, site) as pod:
+                screen.say(f"runs as ServiceAccount {OPERATOR_NAMESPACE}/{RELEASE}, with the chart's permissions alone")
+                yield Stage(control_plane, simulation, server, pod, token)
