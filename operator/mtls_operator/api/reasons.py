@@ -176,6 +176,12 @@ class Reason(StrEnum):
         (*_PROGRESS, On.SOURCE_RESOLVED),
         "The Secret or ConfigMap of the source does not exist; it is watched and picked up when it appears.",
     )
+    SOURCE_UNREADABLE = (
+        "SourceUnreadable",
+        (*_PROGRESS, On.SOURCE_RESOLVED, On.RESOLVED_REFS),
+        "The Secret or ConfigMap cannot be read: the operator's ServiceAccount may not (rbac.secretNames and "
+        "rbac.configMapNames of the chart), or the API server fails. Retried.",
+    )
     KEY_MISSING = (
         "KeyMissing",
         (*_PROGRESS, On.SOURCE_RESOLVED),

@@ -20,7 +20,7 @@ from mtls_operator.cluster.errors import explained
 from mtls_operator.cluster.kinds import PLURALS
 from mtls_operator.cluster.reflector import Reflector
 from mtls_operator.domain.records import ResourceKey
-from mtls_operator.domain.sources import SourceKey, SourceKind
+from mtls_operator.domain.sources import SourceData, SourceKey, SourceKind, Unreadable
 
 _PATCH = "application/json-patch+json"
 _TIMEOUT_SECONDS = 30
@@ -113,7 +113,7 @@ class ApiServer(ClusterApi):
         with explained(f"posting an event in namespace {namespace}"):
             await self._events.create_namespaced_event(namespace, event, _request_timeout=_TIMEOUT_SECONDS)
 
-    async def follow_source(self, source: SourceKey, on_data: Callable[[Mapping[str, bytes] | None], None]) -> None:
+    async def follow_source(self, source: SourceKey, on_data: Callable[[SourceData], None]) -> None:
         """By a field selector on the name, so that a Role with `resourceNames` is enough."""
         by_kind = {
             SourceKind.SECRET: self._core.list_namespaced_secret,
@@ -125,24 +125,36 @@ class ApiServer(ClusterApi):
             on_list=lambda objects: on_data(_data(source.kind, objects[0]) if objects else None),
             on_change=lambda found: on_data(_data(source.kind, found)),
             on_delete=lambda _: on_data(None),
+            on_trouble=lambda why: on_data(Unreadable(why)),
             namespace=source.namespace,
             field_selector=f"metadata.name={source.name}",
         ).run()
 
-    async def follow_namespaces(self, on_labels: Callable[[str, Mapping[str, str]], None]) -> None:
+    async def follow_namespaces(self, on_labels: Callable[[str, Mapping[str, str] | None], None]) -> None:
+        """All of them: labels are what a selector of `allowedBindings` is about."""
+        told: set[str] = set()
+
         def tell(found: Any) -> None:
+            told.add(found.metadata.name)
             on_labels(found.metadata.name, dict(found.metadata.labels or {}))
 
         def tell_all(namespaces: list[Any]) -> None:
+            for gone in told - {found.metadata.name for found in namespaces}:
+                forget(gone)
             for found in namespaces:
                 tell(found)
+
+        def forget(name: str) -> None:
+            told.discard(name)
+            on_labels(name, None)
 
         await Reflector(
             "namespaces",
             self._core.list_namespace,
             on_list=tell_all,
             on_change=tell,
-            on_delete=lambda found: on_labels(found.metadata.name, {}),
+            on_delete=lambda found: forget(found.metadata.name),
+            on_trouble=lambda _: None,
         ).run()
 
 
@@ -157,6 +169,8 @@ def _data(kind: SourceKind, found: Any) -> Mapping[str, bytes]:
 async def connected() -> AsyncIterator[ApiServer]:
     """The API server of the pod's ServiceAccount, or of `KUBECONFIG` where that is set."""
     settings = client.Configuration()
+    # Each watched Secret holds a connection: with the client's limit of 100, writes would have to wait for a slot.
+    settings.connection_pool_maxsize = 0
     if os.environ.get("KUBECONFIG"):
         await config.load_kube_config(client_configuration=settings)
     else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mtls_operator.domain.records import ResourceKey
-from mtls_operator.domain.sources import SourceKey
+from mtls_operator.domain.sources import SourceData, SourceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class ClusterApi(Protocol):
     async def post_event(self, namespace: str, event: Mapping[str, Any]) -> None:
         """Post an event of events.k8s.io/v1."""
 
-    async def follow_source(self, source: SourceKey, on_data: Callable[[Mapping[str, bytes] | None], None]) -> None:
-        """Tell the data of a Secret or ConfigMap, now and after each change, None while it does not exist. Until
-        cancelled; failures are retried, and what was told stays true meanwhile."""
+    async def follow_source(self, source: SourceKey, on_data: Callable[[SourceData], None]) -> None:
+        """Tell the data of a Secret or ConfigMap, now and after each change: None while it does not exist, Unreadable
+        when it cannot be read now. Until cancelled; failures are retried."""
 
-    async def follow_namespaces(self, on_labels: Callable[[str, Mapping[str, str]], None]) -> None:
-        """Tell the labels of every namespace, now and after each change, none for one that is gone. Until
-        cancelled."""
+    async def follow_namespaces(self, on_labels: Callable[[str, Mapping[str, str] | None], None]) -> None:
+        """Tell the labels of every namespace, now and after each change, None for one that is gone. Until
+        cancelled; failures are retried."""

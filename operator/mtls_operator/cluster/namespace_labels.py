@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 from mtls_operator.cluster.cluster_api import ClusterApi
@@ -14,16 +15,21 @@ class NamespaceLabels:
         self._api = api
         self._on_change = on_change
         self._labels: dict[str, Mapping[str, str]] = {}
+        self.listed = asyncio.Event()
+        """Set once the namespaces have been listed."""
 
-    def of(self, namespace: str) -> Mapping[str, str]:
-        """The labels of a namespace; none while they are not known, so that a selector refuses."""
-        return self._labels.get(namespace, {})
+    def of(self, namespace: str) -> Mapping[str, str] | None:
+        """The labels of a namespace, None while they are not known: nothing may be concluded from that."""
+        return self._labels.get(namespace)
 
     async def run(self) -> None:
         """Until cancelled."""
         await self._api.follow_namespaces(self._set)
 
-    def _set(self, namespace: str, labels: Mapping[str, str]) -> None:
-        if self._labels.get(namespace) != labels:
+    def _set(self, namespace: str, labels: Mapping[str, str] | None) -> None:
+        before = self._labels.pop(namespace, None)
+        if labels is not None:
             self._labels[namespace] = labels
+        if before != labels:
             self._on_change(namespace)
+        self.listed.set()

@@ -12,7 +12,7 @@ from mtls_operator.domain.consent import Grant, is_granted_to_authority
 from mtls_operator.domain.records import AuthorityRecord
 from mtls_operator.domain.served import unserved_of_authority
 from mtls_operator.domain.source_choice import SourceProblem, choose_bundle
-from mtls_operator.domain.sources import Contents, CredentialKey, credential_of, source_of
+from mtls_operator.domain.sources import Contents, CredentialKey, SourceKey, Unreadable, credential_of, source_of
 from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, ok, waiting
 
 
@@ -64,11 +64,22 @@ def credential_verdict(credential: CredentialKey, contents: Contents) -> Verdict
     if credential.source not in contents:
         return waiting(Reason.PROGRESSING, f"{credential.source} is being read")
     data = contents[credential.source]
+    if isinstance(data, Unreadable):
+        return unreadable(credential.source, data)
     if data is None:
         return waiting(Reason.CREDENTIALS_MISSING, f"{credential.source} with the API token does not exist")
     if not data.get(credential.key, b"").strip():
         return waiting(Reason.CREDENTIALS_MISSING, f"{credential.source} has no API token under key {credential.key}")
     return None
+
+
+def unreadable(source: SourceKey, data: Unreadable) -> Verdict:
+    """The verdict on an object that cannot be read."""
+    return waiting(
+        Reason.SOURCE_UNREADABLE,
+        f"{source} cannot be read ({data.why}); rbac.secretNames and rbac.configMapNames of the operator's chart may"
+        " have to name it",
+    )
 
 
 def _accepted(record: AuthorityRecord, spec: CertificateAuthoritySpec, bundle: Bundle | None) -> Verdict:
@@ -91,7 +102,10 @@ def _bundle(spec: CertificateAuthoritySpec, namespace: str, contents: Contents, 
     key, data_key = source
     if key not in contents:
         return waiting(Reason.PROGRESSING, f"{key} is being read")
-    bundle = choose_bundle(str(key), contents[key], data_key, now)
+    data = contents[key]
+    if isinstance(data, Unreadable):
+        return unreadable(key, data)
+    bundle = choose_bundle(str(key), data, data_key, now)
     if isinstance(bundle, SourceProblem):
         missing = bundle.reason in {Reason.SOURCE_MISSING, Reason.KEY_MISSING}
         return Verdict(Outcome.WAITING if missing else Outcome.BLOCKED, bundle.reason, bundle.message)

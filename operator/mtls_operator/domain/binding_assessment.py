@@ -13,7 +13,7 @@ from mtls_operator.api.host_binding import HostBindingSpec
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.authority_assessment import OperatorCredentials, credential_verdict
 from mtls_operator.domain.certificates import bundle_fingerprint
-from mtls_operator.domain.consent import is_granted_to_binding, refusal_of_binding
+from mtls_operator.domain.consent import asks_for_labels, is_granted_to_binding, refusal_of_binding
 from mtls_operator.domain.hostnames import is_hostname, is_inside_zone
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
@@ -30,8 +30,8 @@ class Surroundings:
 
     authority: AuthorityRecord | None
     """The CA that it refers to, None when there is none of that name."""
-    namespace_labels: Mapping[str, str]
-    """Labels of the binding's namespace."""
+    namespace_labels: Mapping[str, str] | None
+    """Labels of the binding's namespace, None while they are not known."""
     contents: Contents
     operator: OperatorCredentials
     zone: Zone | Verdict | None
@@ -102,8 +102,10 @@ def _authority_verdict(record: BindingRecord, spec: HostBindingSpec, around: Sur
     key, authority = authority_of(record), around.authority
     if authority is None or authority.spec is None or key is None:
         return waiting(Reason.CERTIFICATE_AUTHORITY_MISSING, f"there is no MtlsCertificateAuthority {key}")
+    if around.namespace_labels is None and asks_for_labels(authority.spec.allowed_bindings):
+        return waiting(Reason.PROGRESSING, f"the labels of namespace {record.metadata.namespace} are being read")
     refusal = refusal_of_binding(
-        authority.spec.allowed_bindings, key, record.metadata.namespace, around.namespace_labels, spec.hostnames
+        authority.spec.allowed_bindings, key, record.metadata.namespace, around.namespace_labels or {}, spec.hostnames
     )
     if refusal is not None:
         return blocked(Reason.REF_NOT_PERMITTED, refusal)

@@ -23,6 +23,12 @@ class Grant:
     hostnames: tuple[str, ...] | None = None
 
 
+def asks_for_labels(allowed: AllowedBindings | None) -> bool:
+    """Whether the labels of a binding's namespace matter to the CA."""
+    namespaces = allowed.namespaces if allowed else None
+    return namespaces is not None and namespaces.from_ is NamespacesFrom.SELECTOR
+
+
 def refusal_of_binding(
     allowed: AllowedBindings | None,
     authority: ResourceKey,

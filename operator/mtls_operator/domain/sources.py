@@ -40,8 +40,18 @@ class CredentialKey:
         return f"{self.source}, key {self.key}"
 
 
-Contents = Mapping[SourceKey, Mapping[str, bytes] | None]
-"""What has been read: an object that is not in it has not been read yet; None says that it does not exist."""
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An object that could never be read, and why: the operator's ServiceAccount may not, or the API server fails."""
+
+    why: str
+
+
+SourceData = Mapping[str, bytes] | Unreadable | None
+"""The data of an object; None says that it does not exist."""
+
+Contents = Mapping[SourceKey, SourceData]
+"""What has been read: an object that is not in it has not been read yet."""
 
 
 def source_of(spec: CertificateAuthoritySpec, namespace: str) -> tuple[SourceKey, str | None] | None:

@@ -15,7 +15,7 @@ from mtls_operator.cloudflare.client import CloudflareClient
 from mtls_operator.cloudflare.rate_budget import RateBudget
 from mtls_operator.cloudflare.sending import CallRecord
 from mtls_operator.cloudflare.token import ApiToken
-from mtls_operator.domain.sources import Contents, CredentialKey
+from mtls_operator.domain.sources import Contents, CredentialKey, Unreadable
 from mtls_operator.engine.clock import Clock
 from mtls_operator.observability.metrics import Metrics
 from mtls_operator.observability.redaction import redact
@@ -45,7 +45,7 @@ class Credentials:
 
     def _read(self, credential: CredentialKey) -> ApiToken | None:
         data = self._contents.get(credential.source)
-        if data is None or credential.key not in data:
+        if data is None or isinstance(data, Unreadable) or credential.key not in data:
             return None
         try:
             token = ApiToken(data[credential.key].decode("ascii", errors="replace"))

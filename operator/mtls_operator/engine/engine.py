@@ -131,6 +131,7 @@ class Engine:
             tasks.create_task(self._follow_references())
             await self._list_until_complete()
             await self._wait_for_sources()
+            await self._labels.listed.wait()
             self._health.ready()
             tasks.create_task(self._relist())
             for key in self._situation.all_keys():

@@ -42,7 +42,7 @@ class Situation:
 
     operator: OperatorCredentials
     contents: Contents
-    labels_of: Callable[[str], Mapping[str, str]]
+    labels_of: Callable[[str], Mapping[str, str] | None]
     clock: Clock
     authorities: ResourceCache[AuthorityRecord] = field(default_factory=ResourceCache)
     bindings: ResourceCache[BindingRecord] = field(default_factory=ResourceCache)
