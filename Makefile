@@ -3,6 +3,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
+CHART := deploy/helm/cloudflare-mtls-operator
 export PYTHONPATH := operator:.
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -36,12 +37,16 @@ contracts: $(VENV)/installed ## which layer may import which
 generated: $(VENV)/installed ## generated files are up to date
 	$(PY) -m mtls_operator.api.crd --output deploy/crds --check
 	$(PY) -m mtls_operator.api.reference --output docs/reference --check
-	diff -r deploy/crds deploy/helm/cloudflare-mtls-operator/files/crds
+	diff -r deploy/crds $(CHART)/files/crds
+	$(PY) deploy/helm/render_readme.py | diff - $(CHART)/README.md
+	$(PY) deploy/argocd/render.py | diff - deploy/argocd/argocd-cm.yaml
 
-generate: $(VENV)/installed ## generate CRDs and reference pages from the types
+generate: $(VENV)/installed ## generate CRDs, reference pages, the chart's README, Argo CD's snippet
 	$(PY) -m mtls_operator.api.crd --output deploy/crds
 	$(PY) -m mtls_operator.api.reference --output docs/reference
-	cp deploy/crds/*.yaml deploy/helm/cloudflare-mtls-operator/files/crds/
+	cp deploy/crds/*.yaml $(CHART)/files/crds/
+	$(PY) deploy/helm/render_readme.py > $(CHART)/README.md
+	$(PY) deploy/argocd/render.py > deploy/argocd/argocd-cm.yaml
 
 unit: $(VENV)/installed ## pure and fast; domain/ at 100 % branch coverage
 	$(PY) -m coverage run -m pytest tests/unit
