@@ -69,7 +69,6 @@ def _demonstrate(console: Console, screen: Screen) -> int:
         screen.cloudflare(holdings(before))
         with set_up(simulation, token, screen, controllers=False) as stage:
             proved = _proved(Scenario(stage, screen, journal, before), stage)
-            screen.step("stop everything")
     for line in proved:
         console.print(f"  ✓ {line}", style="green", markup=False, highlight=False, soft_wrap=True)
     console.print(f"The demo took {time.monotonic() - begun:.0f} s.", highlight=False)

@@ -93,7 +93,7 @@ class Reader:
 
     def _list(self, entry: LogEntry, path: str) -> Call:
         if entry.method == "GET":
-            seen = _result(entry).get("hostnames") or ["nothing on it yet"]
+            seen = _result(entry).get("hostnames") or ["empty"]
             return Call(entry, Meaning.READ_LIST, ", ".join(sorted(seen)))
         body = _json(entry.request_body)
         key = (path, str(body.get("mtls_certificate_id")))
@@ -105,8 +105,7 @@ class Reader:
 
     def _rule(self, entry: LogEntry, path: str) -> Call:
         if entry.method == "GET":
-            none = "none yet" if entry.status == 404 else f"{len(_result(entry).get('rules', ()))} in the zone"
-            return Call(entry, Meaning.READ_RULES, none)
+            return Call(entry, Meaning.READ_RULES, f"{len(_result(entry).get('rules', ()))} in the zone")
         rule = self._written_rule(entry, path)
         for known in _result(entry).get("rules", ()):
             self._rules[known["id"]] = known

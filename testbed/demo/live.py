@@ -27,6 +27,8 @@ _RESOURCE_LINES = 7
 _HOLDING_LINES = 9
 _REFRESHES = 8
 """Per second."""
+_READING_TIME = 1.5
+"""Seconds that the last words of a step stay before the next step begins: for people, nothing waits on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class LiveScreen:
         self._lock = threading.Lock()
         self._begun = time.monotonic()
         self._step, self._number = "", 0
+        self._said_at = -_READING_TIME
         self._said: deque[_Said] = deque(maxlen=_STEP_LINES - 2)
         self._resources: tuple[Resource, ...] = ()
         self._holdings: tuple[str, ...] = ()
@@ -58,6 +61,7 @@ class LiveScreen:
         self._live.stop()
 
     def step(self, title: str) -> None:
+        time.sleep(max(0.0, self._said_at + _READING_TIME - time.monotonic()))
         with self._lock:
             self._step, self._number = title, self._number + 1
             self._said.clear()
@@ -83,6 +87,7 @@ class LiveScreen:
     def _add(self, said: _Said) -> None:
         with self._lock:
             self._said.append(said)
+            self._said_at = time.monotonic()
 
     def _draw(self) -> RenderableType:
         with self._lock:

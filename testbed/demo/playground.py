@@ -20,7 +20,7 @@ The operator runs. In another terminal, in this directory:
     export CLOUDFLARE={stage.server.origin}/simulation
 
     kubectl apply -f examples/quickstart/           # Ready after {WINDOW:.0f} s and a little
-    kubectl get cloudflare --all-namespaces --watch
+    kubectl get cloudflare --all-namespaces         # both kinds
     kubectl describe mtlshb --namespace quickstart  # conditions and events
     curl -s $CLOUDFLARE/state                       # the truth at Cloudflare, without its delay
     curl -s $CLOUDFLARE/violations                  # broken safety invariants: []

@@ -56,6 +56,8 @@ class ResourceWatch:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        if error is None:
+            self._changed(self.look())
         self._client.close()
 
     def look(self) -> tuple[Resource, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 
 from testbed.cloudflare.journal import LogEntry
@@ -12,7 +13,7 @@ from testbed.demo.calls import Call, Reader
 from testbed.demo.holdings import differences, holdings
 from testbed.demo.resources import Resource, ResourceWatch
 from testbed.demo.screen import Screen
-from testbed.demo.stage import QUICKSTART, Stage
+from testbed.demo.stage import QUICKSTART, ROOT, Stage
 
 NAMESPACE = "quickstart"
 AUTHORITY = "mtlsca/partners"
@@ -118,7 +119,8 @@ class Scenario:
             raise DemoFailedError(f"{what}: {difference}")
 
     def _kubectl(self, *arguments: str) -> None:
-        self._screen.command(" ".join(("kubectl", *arguments)))
+        # Shown as the user would type it, in the checkout.
+        self._screen.command(shlex.join(("kubectl", *arguments)).replace(f"{ROOT}/", ""))
         for line in self._stage.control_plane.kubectl(*arguments).stdout.splitlines():
             self._screen.say(line)
 

@@ -19,15 +19,15 @@ from testbed.cloudflare.settings import Consistency, Settings
 from testbed.cloudflare.simulation import CloudflareSimulation
 from testbed.controlplane import ControlPlane
 from testbed.demo.screen import Screen
-from testbed.installation import RELEASE, Site, installed
+from testbed.installation import CHART, RELEASE, Site, installed
 from testbed.kubelet import Pod
 
 CONSISTENCY_DELAY = 1.0
 """Seconds."""
 WINDOW = 2.0
 """Seconds."""
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-QUICKSTART = EXAMPLES / "quickstart"
+ROOT = Path(__file__).resolve().parents[2]
+QUICKSTART = ROOT / "examples" / "quickstart"
 OWNER = "demo"
 OPERATOR_NAMESPACE = RELEASE
 
@@ -39,13 +39,12 @@ OTHER_ZONES = {"1" * 31 + "a": "example.org", "2" * 31 + "b": "example.net"}
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """All of it, running. `token` is the API token that the operator was given."""
+    """All of it, running."""
 
     control_plane: ControlPlane
     simulation: CloudflareSimulation
     server: CloudflareServer
     pod: Pod
-    token: str
 
 
 def simulated_cloudflare() -> tuple[CloudflareSimulation, str]:
@@ -71,7 +70,13 @@ def set_up(simulation: CloudflareSimulation, token: str, screen: Screen, *, cont
         with ControlPlane.start(controller_manager=controllers) as control_plane:
             screen.say(f"ready at {control_plane.url}; the simulated Cloudflare is at {server.url}")
             screen.step("install the chart with helm, and start the operator")
+            screen.command(
+                f"helm upgrade --install {RELEASE} {CHART.relative_to(ROOT)} --namespace {OPERATOR_NAMESPACE} ..."
+            )
             site = Site(OPERATOR_NAMESPACE, server.url, token, WINDOW, OWNER)
             with installed(control_plane, site) as pod:
                 screen.say(f"runs as ServiceAccount {OPERATOR_NAMESPACE}/{RELEASE}, with the chart's permissions alone")
-                yield Stage(control_plane, simulation, server, pod, token)
+                try:
+                    yield Stage(control_plane, simulation, server, pod)
+                finally:
+                    screen.step("stop everything")

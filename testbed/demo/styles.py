@@ -9,8 +9,8 @@ from testbed.demo.resources import Resource
 def call_text(call: Call) -> str:
     """A call on one line: its number, its method, its meaning and what it is about."""
     entry = call.entry
-    refused = "" if call.succeeded else f" (answer {entry.status or 'lost'})"
-    return f"{entry.index + 1:>3} {entry.method:<6} {call.meaning}: {call.about}{refused}"
+    about = call.about if call.succeeded else f"answered with {entry.status or 'a broken connection'}"
+    return f"{entry.index + 1:>3} {entry.method:<6} {call.meaning}: {about}"
 
 
 def call_style(call: Call) -> str:
