@@ -39,6 +39,8 @@ class ZoneKnowledge:
 
     started: float
     rules: Reading[Ruleset | None] | None = None
+    rules_seen: float = 0.0
+    """When the last of the answers that `rules` rests on was there: what it shows is from then at the latest."""
     rules_uncertain_since: float | None = None
     """Since when our own rules may differ from what is read until the window has passed; None: they are exact."""
     rules_must_be_read: bool = True
@@ -57,14 +59,20 @@ class ZoneKnowledge:
     ) -> ZoneKnowledge:
         """After a read of the ruleset. One older than what is known changes nothing, until the consistency window
         has passed: only then has somebody really put an older one, or none, in its place."""
-        if self._is_older(ruleset) and self.rules is not None and begun < self.rules.begun + window:
+        if self._is_older(ruleset) and begun < self.rules_seen + window:
             return self
-        known = replace(self, rules=Reading(ruleset, begun), rules_must_be_read=False)
+        known = replace(self, rules=Reading(ruleset, begun), rules_seen=now, rules_must_be_read=False)
         return known._with_our_claims(now, us)
 
     def with_rules_written(self, ruleset: Ruleset, *, begun: float, now: float, us: Installation) -> ZoneKnowledge:
         """After a write, whose answer is the whole ruleset."""
-        known = replace(self, rules=Reading(ruleset, begun), rules_uncertain_since=None, rules_must_be_read=False)
+        known = replace(
+            self,
+            rules=Reading(ruleset, begun),
+            rules_seen=now,
+            rules_uncertain_since=None,
+            rules_must_be_read=False,
+        )
         return known._with_our_claims(now, us)
 
     def with_list_read(self, certificate: CertificateId, hostnames: frozenset[str], begun: float) -> ZoneKnowledge:
@@ -96,8 +104,9 @@ class ZoneKnowledge:
         )
 
     def with_rules_unknown(self, now: float) -> ZoneKnowledge:
-        """After a write of a rule failed: what is there now has to be read, however fresh the last reading is."""
-        return replace(self, rules_uncertain_since=now, rules_must_be_read=True)
+        """After a write of a rule failed: what is there now has to be read, however fresh the last reading is. It may
+        have claimed again what had been given up."""
+        return replace(self, rules_uncertain_since=now, rules_must_be_read=True, released=frozenset())
 
     def can_change_rules(self, window: float) -> bool:
         """Whether a rule that exists may be written: a stale idea of what it holds would drop hostnames from it."""
@@ -108,10 +117,6 @@ class ZoneKnowledge:
     def with_released(self, places: frozenset[Place]) -> ZoneKnowledge:
         """After our claims on these places were given up."""
         return replace(self, released=self.released | places)
-
-    def with_struck(self, places: frozenset[Place]) -> ZoneKnowledge:
-        """After these places were struck from the status of every resource: nothing of them is remembered."""
-        return replace(self, released=self.released - places)
 
     def _is_older(self, ruleset: Ruleset | None) -> bool:
         if self.rules is None or self.rules.value is None:

@@ -135,9 +135,9 @@ def _leave(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     if taken_off is None:
         _take_off(zone, agenda, place)
         return
-    gone_at = taken_off + zone.timing.window
-    if zone.view.is_shared(certificate):
-        gone_at += zone.timing.slow_call
+    announced_at = _announced_at(zone, place)
+    # Written without it too early, it may have been put back and dropped again by others until a window later.
+    gone_at = zone.timing.window + (taken_off if taken_off >= announced_at else announced_at + zone.timing.window)
     if zone.now < gone_at:
         agenda.wait(place, gone_at)
     elif not _is_read(zone, certificate, gone_at):
@@ -152,9 +152,8 @@ def _leave(zone: ZoneState, agenda: Agenda, place: Place) -> None:
 
 def _take_off(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     """Others have had the window to see the claim `leaving`; theirs are read afresh before the list is written."""
-    certificate, hostname = place
-    since = zone.known.claimed_since[(certificate, hostname, ClaimState.LEAVING)]
-    announced_at = since + zone.timing.window
+    certificate, _ = place
+    announced_at = _announced_at(zone, place)
     fresh_after = max(announced_at, zone.now - FRESH_SECONDS)
     if zone.now < announced_at:
         agenda.wait(place, announced_at)
@@ -164,6 +163,14 @@ def _take_off(zone: ZoneState, agenda: Agenda, place: Place) -> None:
         agenda.concluded.add(place)
     else:
         agenda.writes.add(certificate)
+
+
+def _announced_at(zone: ZoneState, place: Place) -> float:
+    """From when on no write of another installation can rest on our claim as it was before `leaving`. What a slow
+    write brought back later, seen gone once, could come back from a list read before and a claim gone after."""
+    certificate, hostname = place
+    since = zone.known.claimed_since[(certificate, hostname, ClaimState.LEAVING)]
+    return since + zone.timing.window + (zone.timing.slow_call if zone.view.is_shared(certificate) else 0.0)
 
 
 def _is_as_others_want(zone: ZoneState, place: Place) -> bool:
@@ -207,7 +214,5 @@ def _our_removals(zone: ZoneState, certificate: CertificateId) -> frozenset[str]
     return frozenset(
         hostname
         for hostname in zone.view.claimed(certificate, ClaimState.LEAVING)
-        if (certificate, hostname) in zone.unwanted
-        and zone.known.claimed_since[(certificate, hostname, ClaimState.LEAVING)] + zone.timing.window
-        <= zone.rules.begun
+        if (certificate, hostname) in zone.unwanted and _announced_at(zone, (certificate, hostname)) <= zone.rules.begun
     )

@@ -7,6 +7,7 @@ As the engine does it: the first step is carried out, then the plan is made agai
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -120,6 +121,8 @@ class Troubles:
 
     slowest: float = 8.0
     lost: float = 0.0
+    late: float = 0.0
+    """How long after an answer was given up a request may still have its effect, in seconds."""
     deadly: float = 0.0
 
 
@@ -136,12 +139,16 @@ class Operator:
     before_step: Callable[[Operator, ZoneStep], None] = lambda _operator, _step: None
     peaceful: Callable[[], bool] = lambda: False
     known: ZoneKnowledge = field(default_factory=lambda: nothing_known(0.0))
-    steps_done: int = 0
-    calls: dict[str, int] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         deadly = self.troubles.deadly
         self.process = Process(self.time, self.rng, self.run, lambda: 0.0 if self.peaceful() else deadly)
+
+    def forget_rules(self) -> None:
+        """Somebody asks for a fresh look."""
+        self.known = replace(self.known, rules_must_be_read=True)
+        self.process.wake()
 
     def plan(self) -> ZonePlan:
         """What is to be done now."""
@@ -150,15 +157,20 @@ class Operator:
     def run(self) -> Body:
         """Carry out first steps for ever."""
         self.known = nothing_known(self.time.now)
+        done: tuple[ZoneStep, ZoneKnowledge] | None = None
         while True:
             plan = self.plan()
             if not plan.steps:
                 yield Sleep(plan.wake_at)
                 continue
             step = plan.steps[0]
+            if done is not None and done[0] == step and done[1] is self.known:
+                done = None
+                yield Sleep(self.time.now + self.timing.poll)
+                continue
+            done = (step, self.known)
             self.before_step(self, step)
-            self.steps_done += 1
-            self.calls[type(step).__name__] = self.calls.get(type(step).__name__, 0) + 1
+            self.calls[type(step).__name__] += 1
             yield from self._do(step)
 
     def _do(self, step: ZoneStep) -> Body:
@@ -171,6 +183,8 @@ class Operator:
                 yield from self._read_list(certificate)
             case WriteList(certificate, hostnames):
                 yield from self._write_list(certificate, hostnames)
+            case WriteRule(body, None, _) if self.known.rules is None or self.known.rules.value is None:
+                yield from self._write_rules(lambda: self.zone.create_ruleset(body))
             case WriteRule(body, None, before):
                 yield from self._write_rules(lambda: self.zone.create_rule(body, before))
             case WriteRule(body, str() as rule_id, _):
@@ -189,13 +203,6 @@ class Operator:
                 self.cluster.put(_after(binding, step))
 
         yield from self._call(effect, slowest=0.5, lost=0.0)
-        owned = {
-            (certificate, hostname)
-            for stake in self.cluster.stakes
-            for certificate, names in stake.managed.items()
-            for hostname in names
-        }
-        self.known = self.known.with_struck(self.known.released - owned)
 
     def _read_rules(self) -> Body:
         begun = self.time.now
@@ -251,8 +258,8 @@ class Operator:
             except RefusedError as error:
                 box.append(error)
 
-        event = self.time.after(self.rng.uniform(0, seconds), happen)
         is_lost = not self.peaceful() and self.rng.random() < (self.troubles.lost if lost is None else lost)
+        event = self.time.after(self.rng.uniform(0, seconds + (self.troubles.late if is_lost else 0.0)), happen)
         event.off = is_lost and self.rng.random() < 0.5
         answered = False
         try:

@@ -67,6 +67,12 @@ class SimulatedZone:
         self.lists[certificate].become(self.clock(), hostnames)
         self.watch()
 
+    def create_ruleset(self, body: RuleBody) -> Ruleset:
+        """Create the ruleset with its first rule."""
+        if self.ruleset.now is not None:
+            raise RefusedError("the zone has a ruleset already")
+        return self.create_rule(body, None)
+
     def create_rule(self, body: RuleBody, before: str | None) -> Ruleset:
         """Insert a rule before another, or at the end."""
         rules = self._rules()

@@ -43,6 +43,8 @@ class Shape:
     certificates: int
     unrelated_writers: int
     dashboard: bool
+    empty: bool
+    """Whether the zone has no custom ruleset at first."""
     troubles: Troubles
     moves: bool
     all_goes: bool
@@ -52,14 +54,17 @@ class Shape:
     def drawn(cls, rng: random.Random) -> Shape:
         """Any kind of history."""
         installations = rng.choice([1, 1, 2, 2, 3])
+        unrelated_writers = rng.choice([0, 0, 1, 2])
         return cls(
             installations=installations,
             certificates=rng.choice([1, 1, 2]),
-            unrelated_writers=rng.choice([0, 0, 1, 2]),
+            unrelated_writers=unrelated_writers,
             dashboard=rng.random() < 0.5,
+            empty=unrelated_writers == 0 and rng.random() < 0.5,
             troubles=Troubles(
                 slowest=rng.choice([1.0, 8.0, 8.0]),
                 lost=rng.choice([0.0, 0.0, 0.03, 0.1]),
+                late=rng.choice([0.0, 20.0]),
                 deadly=rng.choice([0.0, 0.02, 0.05]),
             ),
             moves=installations == 1 and rng.random() < 0.5,
@@ -86,7 +91,7 @@ class World:
             issuers={c: ISSUERS[c] for c in self.certificates},
             slowest=self.shape.troubles.slowest,
             unrelated=frozenset(f"x{number}.example.com" for number in range(self.shape.unrelated_writers)),
-            foreign_rules=(FOREIGN_RULE,),
+            foreign_rules=() if self.shape.empty else (FOREIGN_RULE,),
         )
         self.zone.watch = self.watch.zone_changed
         self._start()
@@ -114,7 +119,7 @@ class World:
             clock=lambda: self.time.now,
             lag=WINDOW,
             lists={c: Past([0.0], [names]) for c, names in listed.items()},
-            ruleset=Past([0.0], [Ruleset("the-ruleset", 1, rules)]),
+            ruleset=Past([0.0], [None if self.shape.empty else Ruleset("the-ruleset", 1, rules)]),
         )
 
     def _operator(self, number: int) -> Operator:
@@ -131,7 +136,7 @@ class World:
             operator.before_step = self.watch.before_step
             operator.cluster.changed = _both(operator.process.wake, self.watch.cluster_changed)
             operator.process.start(self.rng.uniform(0, 100))
-            self._begin(self._user(operator.cluster))
+            self._begin(self._user(operator))
         for number in range(self.shape.unrelated_writers):
             self._begin(self._unrelated_writer(number))
         if self.shape.dashboard:
@@ -145,10 +150,13 @@ class World:
         """Whether calls no longer fail, nobody dies and nobody else writes."""
         return self.time.now >= self.quiet_from
 
-    def _user(self, cluster: Cluster) -> Body:
+    def _user(self, operator: Operator) -> Body:
+        cluster = operator.cluster
         for _ in range(self.rng.randint(1, 7)):
             yield self.rng.choice([0.0, self.rng.uniform(0, 20), self.rng.uniform(0, 300), self.rng.uniform(0, 900)])
             cluster.put(self._changed(cluster))
+            if self.rng.random() < 0.1:
+                operator.forget_rules()
         yield self.rng.uniform(0, 900)
         for binding in list(cluster.bindings.values()):
             current = cluster.bindings.get(binding.key, binding)
