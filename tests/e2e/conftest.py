@@ -1,0 +1,36 @@
+"""The world of the end-to-end tests: one cluster with the operator for all of them, a tenant of its own for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from testbed.controlplane import ControlPlane
+from tests.e2e.tenant import RESOURCES, Tenant
+from tests.e2e.world import World, world_on
+
+
+@pytest.fixture(scope="session")
+def common_world(control_plane_programs: None) -> Iterator[World]:
+    """A cluster of its own, because the operator watches all namespaces, and the operator in it."""
+    with ControlPlane.start() as cluster, world_on(cluster) as world:
+        yield world
+
+
+@pytest.fixture
+def world(common_world: World) -> Iterator[World]:
+    """The world, which no test may leave with a violated invariant."""
+    before = len(common_world.simulation.monitor.violations)
+    yield common_world
+    common_world.simulation.faults.clear()
+    violations = [str(each) for each in common_world.simulation.monitor.violations[before:]]
+    assert not violations, "\n".join(violations)
+
+
+@pytest.fixture
+def tenant(world: World) -> Iterator[Tenant]:
+    """A new user with one zone. What it leaves behind goes after the test, unwaited for."""
+    tenant = Tenant.arrive(world)
+    yield tenant
+    tenant.delete(RESOURCES, "--all")

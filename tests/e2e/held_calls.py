@@ -1,0 +1,53 @@
+"""Calls that are held on their way, so that the operator can be killed in the middle of them.
+
+A held call is a fault with a delay that lasts until it is let go. Held before Cloudflare handles it, it never is:
+its connection is cut. Held after, its answer is lost with the process that would have read it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from testbed.cloudflare.faults import Cut, Delay, Fault, Faults, Moment
+from testbed.cloudflare.messages import Request
+
+_FOR_EVER = 1e9
+
+
+class HeldCalls:
+    """`sleep` serves the delays of a server's faults: finite ones by waiting, endless ones until `let_go`."""
+
+    def __init__(self) -> None:
+        self._change = threading.Condition()
+        self._generation = 0
+        self._held = 0
+
+    @property
+    def count(self) -> int:
+        """How many calls are held now."""
+        return self._held
+
+    def hold(self, faults: Faults, match: Callable[[Request], bool], number: int, moment: Moment) -> None:
+        """Hold the call that matches for the `number`-th time from now on, counted from 0."""
+        faults.add(Fault(Delay(_FOR_EVER, moment), match, skip=number))
+        if moment is Moment.BEFORE:
+            faults.add(Fault(Cut(Moment.BEFORE), match, skip=number))
+
+    def let_go(self) -> None:
+        """All that is held goes on."""
+        with self._change:
+            self._generation += 1
+            self._change.notify_all()
+
+    def sleep(self, seconds: float) -> None:
+        """For `CloudflareServer`."""
+        if seconds < _FOR_EVER:
+            time.sleep(seconds)
+            return
+        with self._change:
+            mine = self._generation
+            self._held += 1
+            self._change.wait_for(lambda: self._generation > mine)
+            self._held -= 1

@@ -1,0 +1,112 @@
+"""One cluster, one Cloudflare, and one installation of the operator between them: a real process with the chart's
+rights, which tests configure otherwise, kill and restart."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from testbed.cloudflare.faults import Moment
+from testbed.cloudflare.journal import LogEntry
+from testbed.cloudflare.monitor import Monitor
+from testbed.cloudflare.server import CloudflareServer
+from testbed.cloudflare.settings import RateLimit, Settings
+from testbed.cloudflare.simulation import CloudflareSimulation
+from testbed.cloudflare.state import State
+from testbed.controlplane import ControlPlane
+from testbed.installation import CHART, RELEASE, Site, helm_install
+from testbed.kubelet import Pod
+from tests.e2e.held_calls import HeldCalls
+
+WINDOW = 0.4
+"""Seconds. The consistency window and settle time that the operator is told, where a test does not choose another."""
+OWNER = "cluster-a"
+TOKEN = "e2e-0perator-t0ken-" + "Zq7x" * 6
+RELEASE_NAMESPACE = "cfmtls-system"
+
+__all__ = ["OWNER", "RELEASE_NAMESPACE", "TOKEN", "WINDOW", "Handled", "Moment", "World", "world_on"]
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A request that reached Cloudflare, with the truth before and after it."""
+
+    entry: LogEntry
+    before: State
+    after: State
+
+
+@dataclass
+class World:
+    """What a test acts on. `history` holds every request since the beginning, oldest first."""
+
+    cluster: ControlPlane
+    simulation: CloudflareSimulation
+    held: HeldCalls
+    pod: Pod
+    history: list[Handled] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def restart(self) -> None:
+        """The operator ends and begins again, as after an upgrade of a node."""
+        self.pod.restart()
+        self.pod.wait_until_ready()
+
+    def crash(self) -> None:
+        """`kill -9`. What it has sent and is not answered never will be."""
+        self.pod.kill9()
+        self.held.let_go()
+
+    @contextmanager
+    def configured(self, values: Mapping[str, Any]) -> Iterator[None]:
+        """The chart upgraded with these values on top, until the block ends; the operator restarts both times."""
+        upgrade(self.cluster, values)
+        self.restart()
+        try:
+            yield
+        finally:
+            self.cluster.helm("rollback", RELEASE, "--namespace", RELEASE_NAMESPACE)
+            self.restart()
+
+
+@contextmanager
+def world_on(cluster: ControlPlane) -> Iterator[World]:
+    """The chart installed by helm, the operator running and ready, until the block ends.
+
+    It logs at DEBUG, so that whatever a test says about the log holds for every level.
+    """
+    settings = Settings(rate_limit=RateLimit(requests=1_000_000))
+    simulation = CloudflareSimulation(time.time, settings, seed=1, monitor=Monitor(window=WINDOW))
+    simulation.add_token(TOKEN, owner=OWNER)
+    held = HeldCalls()
+    with ExitStack() as ends:
+        server = ends.enter_context(CloudflareServer(simulation, sleep=held.sleep))
+        helm_install(cluster, Site(RELEASE_NAMESPACE, server.url, TOKEN, window=WINDOW, owner=OWNER))
+        ends.callback(cluster.helm, "uninstall", RELEASE, "--namespace", RELEASE_NAMESPACE)
+        upgrade(cluster, {"logging": {"level": "DEBUG"}})
+        pod = ends.enter_context(Pod.start(cluster, RELEASE_NAMESPACE, RELEASE))
+        ends.callback(held.let_go)
+        world = World(cluster, simulation, held, pod)
+        _keep_history(world)
+        pod.wait_until_ready()
+        yield world
+
+
+def upgrade(cluster: ControlPlane, values: Mapping[str, Any]) -> None:
+    """The installed release with these values on top of its own."""
+    where = ("--namespace", RELEASE_NAMESPACE, "--reuse-values")
+    cluster.helm("upgrade", RELEASE, str(CHART), *where, "--values", "-", stdin=json.dumps(values))
+
+
+def _keep_history(world: World) -> None:
+    last = [world.simulation.state]
+    # A change from outside the API belongs to no request, so the state before is taken when one begins.
+    world.simulation.before_request.append(lambda *_: last.__setitem__(0, world.simulation.state))
+    world.simulation.on_entry.append(
+        lambda entry: world.history.append(Handled(entry, last[0], world.simulation.state))
+    )
