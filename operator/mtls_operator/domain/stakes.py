@@ -40,7 +40,8 @@ def managed_of(record: BindingRecord) -> Managed:
 def stakes_of(judged: Sequence[tuple[BindingRecord, BindingAssessment]]) -> tuple[tuple[Stake, ...], Conflicts]:
     """The stakes of a zone's bindings without contradictions, and what was refused to whom."""
     candidates = [_Candidate(_stake(record, verdict), _age(record)) for record, verdict in judged]
-    conflicts = {each.stake.binding: _lost(each, candidates) for each in candidates}
+    contenders = _contenders(candidates)
+    conflicts = {each.stake.binding: _lost(each, contenders) for each in candidates}
     stakes = tuple(_without(each.stake, conflicts[each.stake.binding]) for each in candidates)
     return stakes, {binding: lost for binding, lost in conflicts.items() if lost}
 
@@ -66,10 +67,20 @@ def _age(record: BindingRecord) -> tuple[str, ResourceKey]:
     return (created.isoformat() if created else "", record.key)
 
 
-def _lost(candidate: _Candidate, all_candidates: Sequence[_Candidate]) -> Mapping[str, ResourceKey]:
+def _contenders(candidates: Sequence[_Candidate]) -> Mapping[str, Sequence[_Candidate]]:
+    """Per hostname, who wants it or has it."""
+    found: dict[str, list[_Candidate]] = {}
+    for candidate in candidates:
+        managed = {hostname for names in candidate.stake.managed.values() for hostname in names}
+        for hostname in managed | candidate.stake.wants.keys():
+            found.setdefault(hostname, []).append(candidate)
+    return found
+
+
+def _lost(candidate: _Candidate, contenders: Mapping[str, Sequence[_Candidate]]) -> Mapping[str, ResourceKey]:
     lost = {}
     for hostname, target in candidate.stake.wants.items():
-        winner = next((o for o in all_candidates if _wins_over(o, candidate, hostname, target)), None)
+        winner = next((o for o in contenders[hostname] if _wins_over(o, candidate, hostname, target)), None)
         if winner is not None:
             lost[hostname] = winner.stake.binding
     return lost

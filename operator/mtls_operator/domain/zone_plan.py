@@ -93,8 +93,7 @@ def _intents(desired: Desired) -> list[ZoneStep]:
     """A hostname is recorded before it is added: the status is the intent log."""
     steps: list[ZoneStep] = []
     for stake in desired.stakes:
-        recorded = _places(stake.managed)
-        wanted = frozenset((target.certificate, hostname) for hostname, target in stake.wants.items())
+        recorded, wanted = _places(stake.managed), _wanted_places(stake)
         if not wanted <= recorded:
             steps.append(RecordManaged(stake.binding, _managed(recorded | wanted)))
     return steps
@@ -102,25 +101,27 @@ def _intents(desired: Desired) -> list[ZoneStep]:
 
 def _strikes(zone: ZoneState) -> list[ZoneStep]:
     """A hostname is struck after it is gone, or when another binding of the cluster has it in its own status."""
-    return [
-        RecordManaged(stake.binding, _managed(_places(stake.managed) - gone))
-        for stake in zone.desired.stakes
-        if (gone := _struck(zone, stake))
-    ]
-
-
-def _struck(zone: ZoneState, stake: Stake) -> frozenset[Place]:
-    wanted = frozenset((target.certificate, hostname) for hostname, target in stake.wants.items())
-    unwanted = _places(stake.managed) - wanted
-    wanted_by_another = frozenset(
-        (target.certificate, hostname)
-        for other in zone.desired.stakes
-        if other.binding != stake.binding
-        for hostname, target in other.wants.items()
-        if hostname in other.managed.get(target.certificate, frozenset())
-    )
     gone = frozenset(place for place in zone.known.released if not zone.view.claim_keys(*place))
-    return unwanted & (wanted_by_another | gone)
+    holders = _holders(zone.desired)
+    steps: list[ZoneStep] = []
+    for stake in zone.desired.stakes:
+        recorded = _places(stake.managed)
+        unwanted = recorded - _wanted_places(stake)
+        struck = {place for place in unwanted if place in gone or holders.get(place, stake.binding) != stake.binding}
+        if struck:
+            steps.append(RecordManaged(stake.binding, _managed(recorded - struck)))
+    return steps
+
+
+def _holders(desired: Desired) -> dict[Place, ResourceKey]:
+    """For each place a binding that wants it and has recorded it."""
+    return {
+        place: stake.binding for stake in desired.stakes for place in _wanted_places(stake) & _places(stake.managed)
+    }
+
+
+def _wanted_places(stake: Stake) -> frozenset[Place]:
+    return frozenset((target.certificate, hostname) for hostname, target in stake.wants.items())
 
 
 def _progress(zone: ZoneState, agenda: zone_lists.Agenda) -> dict[ResourceKey, dict[str, HostProgress]]:
@@ -134,7 +135,7 @@ def _progress(zone: ZoneState, agenda: zone_lists.Agenda) -> dict[ResourceKey, d
 
 
 def _shown_places(stake: Stake) -> frozenset[Place]:
-    return _places(stake.managed) | {(target.certificate, hostname) for hostname, target in stake.wants.items()}
+    return _places(stake.managed) | _wanted_places(stake)
 
 
 def _host_progress(
@@ -144,7 +145,7 @@ def _host_progress(
     if (certificate, hostname) not in zone.wanted:
         return HostProgress(HostStage.LEAVING, until)
     held = hostname in zone.view.claimed(certificate, ClaimState.HELD)
-    if held and hostname in zone.view.enforced():
+    if held and hostname in zone.view.enforced:
         return HostProgress(HostStage.ENFORCED)
     if held:
         return HostProgress(HostStage.ASSOCIATED)

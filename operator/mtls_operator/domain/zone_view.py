@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 from mtls_operator.domain.expressions import MAX_LENGTH, claim_expression, enforcement_expression
 from mtls_operator.domain.marks import (
@@ -16,6 +18,8 @@ from mtls_operator.domain.marks import (
 )
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Ruleset
 from mtls_operator.domain.rule_groups import Group
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class ClaimKey:
     in_force: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ZoneView:
     """The marks of a zone's ruleset from the point of view of one installation."""
 
@@ -61,17 +65,11 @@ class ZoneView:
 
     def claimed(self, certificate: CertificateId, state: ClaimState) -> frozenset[str]:
         """Our hostnames in a state on a certificate's list."""
-        return _union(
-            each.hostnames for each in self.claims if each.key.certificate == certificate and each.key.state is state
-        )
+        return self._claimed.get((certificate, state), frozenset())
 
     def claim_keys(self, certificate: CertificateId, hostname: str) -> list[ClaimKey]:
         """The claims of ours that name a hostname on a certificate's list."""
         return [e.key for e in self.claims if e.key.certificate == certificate and hostname in e.hostnames]
-
-    def enforced(self) -> frozenset[str]:
-        """Hostnames that an enabled rule of ours covers."""
-        return _union(each.hostnames for each in self.enforcement if each.key.enabled)
 
     def enforcement_keys(self, hostname: str) -> list[EnforcementKey]:
         """The policies of our rules that cover a hostname."""
@@ -79,11 +77,7 @@ class ZoneView:
 
     def relied_on_by_others(self, certificate: CertificateId) -> frozenset[str]:
         """Hostnames that another installation claims as arriving or held on a certificate's list."""
-        return _union(
-            claim.hostnames
-            for claim in self.others
-            if certificate in claim.certificate_ids and claim.state is not ClaimState.LEAVING
-        )
+        return self._relied_on_by_others.get(certificate, frozenset())
 
     def given_up_by_others(self, certificate: CertificateId) -> frozenset[str]:
         """Hostnames that other installations claim only as leaving."""
@@ -93,6 +87,29 @@ class ZoneView:
             if certificate in claim.certificate_ids and claim.state is ClaimState.LEAVING
         )
         return leaving - self.relied_on_by_others(certificate)
+
+    @cached_property
+    def enforced(self) -> frozenset[str]:
+        """Hostnames that an enabled rule of ours covers."""
+        return _union(each.hostnames for each in self.enforcement if each.key.enabled)
+
+    @cached_property
+    def _claimed(self) -> Mapping[tuple[CertificateId, ClaimState], frozenset[str]]:
+        keys = {(each.key.certificate, each.key.state) for each in self.claims}
+        return {
+            (certificate, state): _union(
+                each.hostnames for each in self.claims if (each.key.certificate, each.key.state) == (certificate, state)
+            )
+            for certificate, state in keys
+        }
+
+    @cached_property
+    def _relied_on_by_others(self) -> Mapping[CertificateId, frozenset[str]]:
+        relying = [claim for claim in self.others if claim.state is not ClaimState.LEAVING]
+        return {
+            certificate: _union(claim.hostnames for claim in relying if certificate in claim.certificate_ids)
+            for certificate in _union(claim.certificate_ids for claim in relying)
+        }
 
     def is_shared(self, certificate: CertificateId) -> bool:
         """Whether another installation has a mark for the certificate in this zone."""
@@ -141,5 +158,5 @@ def _enforcement_key(rule: Enforcement) -> EnforcementKey:
     return EnforcementKey(Policy(rule.issuers, rule.action, rule.response), rule.enabled, rule.retained)
 
 
-def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+def _union(sets: Iterable[frozenset[T]]) -> frozenset[T]:
     return frozenset().union(*sets)

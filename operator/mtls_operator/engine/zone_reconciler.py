@@ -116,7 +116,7 @@ class ZoneReconciler:
                 return self.timing.poll
             done = (step, zone.known)
             if isinstance(step, AddFinalizer | RemoveFinalizer | RecordManaged):
-                await self._write(judged, step)
+                await self._write_all(judged, plan)
             elif client := self._client(judged):
                 await self._call(client, zone_id, zone, step)
             else:
@@ -128,6 +128,15 @@ class ZoneReconciler:
         bindings = [(each, self.situation.assess(each)) for each in self.situation.bindings_in(zone_id)]
         stakes, conflicts = stakes_of(bindings)
         return _Judged(bindings, Desired(self.installation, stakes), conflicts)
+
+    async def _write_all(self, judged: _Judged, plan: ZonePlan) -> None:
+        """The first steps of one type, each about another binding: a thousand bindings that come together are not
+        planned for one by one."""
+        for step in plan.steps:
+            if not isinstance(step, type(plan.steps[0])):
+                return
+            if isinstance(step, AddFinalizer | RemoveFinalizer | RecordManaged):
+                await self._write(judged, step)
 
     async def _write(self, judged: _Judged, step: AddFinalizer | RemoveFinalizer | RecordManaged) -> None:
         if isinstance(step, RecordManaged):
