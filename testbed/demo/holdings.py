@@ -17,7 +17,7 @@ def holdings(state: State) -> tuple[str, ...]:
 def differences(before: State, after: State) -> list[str]:
     """What is not as it was: certificates, lists, and the rules of every zone with their order and versions."""
     parts = {
-        "certificates": (_certificates(before), _certificates(after)),
+        "certificates": (dict(before.certificates), dict(after.certificates)),
         "hostname lists": (dict(before.lists), dict(after.lists)),
         "rules": (_all_rules(before), _all_rules(after)),
     }
