@@ -51,7 +51,13 @@ async def _run(configuration: Configuration) -> None:
         identity = await _identity(configuration, api)
         _LOG.info("started", extra={"owner": identity.installation.owner, "port": port, "pod": identity.pod})
         engine = Engine(configuration, identity, api=api, http=http, clock=Clock(), metrics=metrics, health=health)
-        await _until_one_ends(asyncio.create_task(watch(engine)), asyncio.create_task(engine.run()))
+        await _until_one_ends(asyncio.create_task(_watch(engine)), asyncio.create_task(engine.run()))
+
+
+async def _watch(engine: Engine) -> None:
+    """kopf looks once which kinds are served, so it begins when both have been listed."""
+    await engine.listed.wait()
+    await watch(engine)
 
 
 async def _until_one_ends(*tasks: asyncio.Task[None]) -> None:

@@ -34,6 +34,7 @@ def certificate(value: object) -> Certificate:
         name=_optional_text(fields, "name") or "",
         pem=_text(fields, "certificates"),
         type=_optional_text(fields, "type"),
+        ca=fields.get("ca") is not False,
     )
 
 

@@ -1,7 +1,7 @@
 """The API server, through the `kubernetes` package: lists, two kinds of patch, events, and watches by name.
 
-Patches are JSON patches that test what was decided on, so that a write never lands on an object that was
-recreated or changed meanwhile. Status is replaced whole: a merge would keep what is no longer there.
+Patches are JSON patches that test the resourceVersion that was decided on, so that a write never lands on an object
+that was recreated or changed meanwhile. Status is replaced whole: a merge would keep what is no longer there.
 """
 
 from __future__ import annotations
@@ -65,11 +65,10 @@ class ApiServer(ClusterApi):
             )
 
     async def replace_status(
-        self, kind: str, key: ResourceKey, uid: str, status: Mapping[str, Any]
+        self, kind: str, key: ResourceKey, resource_version: str, status: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Replace the status of the object with this uid; returns the object. Raises ResourceGone, ResourceChanged."""
         patch = [
-            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
             {"op": "add", "path": "/status", "value": status},
         ]
         with explained(f"writing the status of {kind} {key}"):
@@ -89,7 +88,6 @@ class ApiServer(ClusterApi):
     async def replace_finalizers(
         self, kind: str, key: ResourceKey, resource_version: str, finalizers: Sequence[str]
     ) -> Mapping[str, Any]:
-        """Replace the finalizers of the object as it was at this version. Raises ResourceGone, ResourceChanged."""
         patch = [
             {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
             {"op": "add", "path": "/metadata/finalizers", "value": list(finalizers)},

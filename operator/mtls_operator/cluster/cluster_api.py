@@ -34,9 +34,10 @@ class ClusterApi(Protocol):
         """One object. Raises ResourceGone."""
 
     async def replace_status(
-        self, kind: str, key: ResourceKey, uid: str, status: Mapping[str, Any]
+        self, kind: str, key: ResourceKey, resource_version: str, status: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Replace the status of the object with this uid; returns the object. Raises ResourceGone, ResourceChanged."""
+        """Replace the status of the object as it was at this version; returns the object. Raises ResourceGone,
+        ResourceChanged."""
 
     async def replace_finalizers(
         self, kind: str, key: ResourceKey, resource_version: str, finalizers: Sequence[str]

@@ -7,6 +7,7 @@
 |                                   | does not, and nothing was sent        | hold, record the intent, upload          |
 |                                   | does not, and something was sent      | list until the window is over, upload    |
 | has an id                         |                                       | nothing                                  |
+| announced another bundle before  | its outcome is not known              | settle that first                        |
 | deleted, bindings use it          |                                       | nothing (`InUse`)                        |
 | deleted, nothing was ever sent    |                                       | let go                                   |
 | deleted, sent but no id           | holds it                              | record its id, go on                     |
@@ -21,15 +22,16 @@ Rules of this module, besides those of `zone_plan`:
 - An upload is announced in the status (`pendingUpload`) before it is sent, so that a lost answer or a crash leads
   to looking, not to a second upload (safety invariant 7).
 - Only a certificate whose name carries our mark is deleted (safety invariant 5).
+- A listing counts only for those who would have been given it: each token lists for itself (safety invariant 12).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mtls_operator.api.certificate_authority import Ownership
-from mtls_operator.domain.certificates import Bundle, bundle_fingerprint, fingerprints_in
+from mtls_operator.domain.certificates import Bundle, bundle_fingerprint, uploaded_bundle
 from mtls_operator.domain.marks import certificate_owner
 from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
@@ -42,6 +44,8 @@ class Demand:
     """What one CA resource asks of its account, and what its status says of the past."""
 
     authority: ResourceKey
+    token: str = ""
+    """Names the token that acts for it."""
     bundle: Bundle | None = None
     """The certificates of the source; None when there are none to act on (unreadable, refused, not served)."""
     name: str = ""
@@ -60,7 +64,8 @@ class AccountKnowledge:
     """What this process knows of an account's certificates. Times as in `zone_knowledge`."""
 
     started: float
-    certificates: Reading[tuple[Certificate, ...]] | None = None
+    listings: Mapping[str, Reading[tuple[Certificate, ...]]] = field(default_factory=dict)
+    """The account's certificates as each token lists them."""
     sent: Mapping[str, float] = field(default_factory=dict)
     """When an upload was sent whose outcome is unknown, by bundle fingerprint."""
     gone: frozenset[CertificateId] = frozenset()
@@ -69,20 +74,27 @@ class AccountKnowledge:
     """Since when a deletion is refused as in use."""
     refused_last: Mapping[CertificateId, float] = field(default_factory=dict)
 
-    def with_certificates_read(self, certificates: tuple[Certificate, ...], begun: float) -> AccountKnowledge:
-        return replace(self, certificates=Reading(certificates, begun))
+    def listed_by(self, token: str) -> tuple[Certificate, ...]:
+        """What the token listed last; nothing when it has not listed yet."""
+        listing = self.listings.get(token)
+        return listing.value if listing else ()
 
-    def with_upload_begun(self, fingerprint: str, now: float) -> AccountKnowledge:
-        """From here on the certificates may exist, whatever the answer will be."""
-        return replace(self, sent={**self.sent, fingerprint: now})
+    def with_listing(self, token: str, certificates: tuple[Certificate, ...], begun: float) -> AccountKnowledge:
+        return replace(self, listings={**self.listings, token: Reading(certificates, begun)})
 
-    def with_uploaded(self, certificate: Certificate, now: float) -> AccountKnowledge:
-        """The answer came: it is known without reading the list again."""
-        known = self.certificates.value if self.certificates else ()
-        return replace(self, certificates=Reading((*known, certificate), now))
+    def with_upload_sent(self, fingerprint: str, now: float) -> AccountKnowledge:
+        """The certificates may exist now: the answer was lost, or says that they were there before."""
+        return replace(self, sent={**self.sent, fingerprint: now}, listings={})
+
+    def with_uploaded(self, token: str, certificate: Certificate, now: float) -> AccountKnowledge:
+        """The answer came: it is known without listing again, to who uploaded it."""
+        return replace(self, listings={token: Reading((*self.listed_by(token), certificate), now)})
+
+    def with_listings_forgotten(self) -> AccountKnowledge:
+        return replace(self, listings={})
 
     def with_gone(self, certificate_id: CertificateId) -> AccountKnowledge:
-        return replace(self, gone=self.gone | {certificate_id}, certificates=None)
+        return replace(self, gone=self.gone | {certificate_id}, listings={})
 
     def with_deletion_refused(self, certificate_id: CertificateId, now: float) -> AccountKnowledge:
         return replace(
@@ -94,7 +106,9 @@ class AccountKnowledge:
 
 @dataclass(frozen=True, slots=True)
 class ReadCertificates:
-    """List the account's certificates."""
+    """List the account's certificates, with the token of this CA."""
+
+    authority: ResourceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +130,12 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class RecordCertificate:
-    """Write into the status which certificate of the account is used, and whose it is. `bundle` None: the resource
-    is being deleted and its source may be gone."""
+    """Write into the status which certificate of the account is used, whose it is, and what it holds."""
 
     authority: ResourceKey
     certificate_id: CertificateId
     ownership: Ownership
-    bundle: Bundle | None
+    bundle: Bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +153,9 @@ class ConfirmGone:
     authority: ResourceKey
     certificate_id: CertificateId
 
+
+Found = tuple[Certificate, Bundle]
+"""A certificate of the account and what it holds."""
 
 AccountStep = (
     AddFinalizer
@@ -204,38 +220,51 @@ def plan_account(
 
 
 def _obtain(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) -> None:
-    if not _is_listed(account, account.now - FRESH_SECONDS):
-        agenda.steps.append(ReadCertificates())
-    elif found := _find(account, bundle.fingerprint):
+    if not _is_listed(account, demand, account.now - FRESH_SECONDS):
+        agenda.steps.append(ReadCertificates(demand.authority))
+    elif found := _find(account, demand, bundle.fingerprint):
         _record(account, agenda, demand, found)
+    elif demand.pending_upload and demand.pending_upload != bundle.fingerprints:
+        _settle_announced(account, agenda, demand, bundle)
     elif bundle.fingerprint in account.known.sent:
         _look_again(account, agenda, demand, bundle)
     else:
         _upload(account, agenda, demand, bundle)
 
 
-def _record(account: _Account, agenda: _Agenda, demand: Demand, found: Certificate) -> None:
+def _settle_announced(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) -> None:
+    """The source changed while the outcome of an upload was unknown: what was sent is found, or was never made."""
+    announced = bundle_fingerprint(demand.pending_upload)
+    if found := _find(account, demand, announced):
+        _record(account, agenda, demand, found)
+    elif _looked_long_enough(account, agenda, demand, account.known.sent.get(announced, account.known.started)):
+        _upload(account, agenda, demand, bundle)
+
+
+def _record(account: _Account, agenda: _Agenda, demand: Demand, found: Found) -> None:
     if not demand.has_finalizer:
         agenda.steps.append(AddFinalizer(demand.authority))
-    ours = certificate_owner(found.name) == account.owner
+    certificate, bundle = found
+    ours = certificate_owner(certificate.name) == account.owner
     ownership = Ownership.CREATED if ours else Ownership.ADOPTED
-    agenda.steps.append(RecordCertificate(demand.authority, found.id, ownership, demand.bundle))
+    agenda.steps.append(RecordCertificate(demand.authority, certificate.id, ownership, bundle))
 
 
 def _look_again(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) -> None:
     """Something was sent and is not listed: look until the window has passed, then send it again."""
-    if _looked_long_enough(account, agenda, account.known.sent[bundle.fingerprint]):
+    if _looked_long_enough(account, agenda, demand, account.known.sent[bundle.fingerprint]):
         _upload(account, agenda, demand, bundle)
 
 
-def _looked_long_enough(account: _Account, agenda: _Agenda, since: float) -> bool:
+def _looked_long_enough(account: _Account, agenda: _Agenda, demand: Demand, since: float) -> bool:
     believed_at = since + account.timing.window
-    if _is_listed(account, believed_at):
+    if _is_listed(account, demand, believed_at):
         return True
-    begun = account.known.certificates.begun if account.known.certificates else since
+    listing = account.known.listings.get(demand.token)
+    begun = listing.begun if listing else since
     again = min(believed_at, begun + max(account.timing.poll, (begun - since) / 2))
-    if account.now >= max(again, since) or begun < since:
-        agenda.steps.append(ReadCertificates())
+    if listing is None or begun < since or account.now >= again:
+        agenda.steps.append(ReadCertificates(demand.authority))
     else:
         agenda.wakes.append(again)
     return False
@@ -244,7 +273,7 @@ def _looked_long_enough(account: _Account, agenda: _Agenda, since: float) -> boo
 def _upload(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) -> None:
     if bundle.fingerprint in agenda.uploading:
         return
-    if len(occupants(account.known)) + len(agenda.uploading) >= account.limit:
+    if len(occupants(account.known.listed_by(demand.token))) + len(agenda.uploading) >= account.limit:
         agenda.without_slot.add(demand.authority)
         agenda.wakes.append(account.now + account.timing.window)
         return
@@ -270,41 +299,40 @@ def _release(account: _Account, agenda: _Agenda, demand: Demand) -> None:
 def _find_pending(account: _Account, agenda: _Agenda, demand: Demand) -> None:
     fingerprint = bundle_fingerprint(demand.pending_upload)
     since = account.known.sent.get(fingerprint, account.known.started)
-    if account.known.certificates is None:
-        agenda.steps.append(ReadCertificates())
-    elif found := _find(account, fingerprint):
+    if demand.token not in account.known.listings:
+        agenda.steps.append(ReadCertificates(demand.authority))
+    elif found := _find(account, demand, fingerprint):
         _record(account, agenda, demand, found)
-    elif _looked_long_enough(account, agenda, since):
+    elif _looked_long_enough(account, agenda, demand, since):
         agenda.steps.append(RemoveFinalizer(demand.authority))
 
 
 def _give_back(account: _Account, agenda: _Agenda, demand: Demand, certificate_id: CertificateId) -> None:
     if demand.ownership is Ownership.ADOPTED or certificate_id in account.known.gone or _is_shared(account, demand):
         agenda.steps.append(RemoveFinalizer(demand.authority))
-    elif not _is_listed(account, account.now - FRESH_SECONDS):
-        _list_when_due(account, agenda, certificate_id)
+    elif not _is_listed(account, demand, account.now - FRESH_SECONDS):
+        _list_when_due(account, agenda, demand, certificate_id)
     else:
         _delete(account, agenda, demand, certificate_id)
 
 
-def _list_when_due(account: _Account, agenda: _Agenda, certificate_id: CertificateId) -> None:
+def _list_when_due(account: _Account, agenda: _Agenda, demand: Demand, certificate_id: CertificateId) -> None:
     """After a refusal the next try waits, longer and longer up to a minute."""
     refused = account.known.refused_last.get(certificate_id)
     if refused is None:
-        agenda.steps.append(ReadCertificates())
+        agenda.steps.append(ReadCertificates(demand.authority))
         return
     waited = refused - account.known.refused_since[certificate_id]
     again = refused + min(60.0, max(10 * account.timing.poll, waited))
     if account.now >= again:
-        agenda.steps.append(ReadCertificates())
+        agenda.steps.append(ReadCertificates(demand.authority))
     else:
         agenda.wakes.append(again)
 
 
 def _delete(account: _Account, agenda: _Agenda, demand: Demand, certificate_id: CertificateId) -> None:
     known = account.known
-    listed = known.certificates.value if known.certificates else ()
-    found = next((each for each in listed if each.id == certificate_id), None)
+    found = next((each for each in known.listed_by(demand.token) if each.id == certificate_id), None)
     refused = known.refused_since.get(certificate_id)
     if found is None:
         _confirm_gone(account, agenda, demand, certificate_id)
@@ -313,8 +341,8 @@ def _delete(account: _Account, agenda: _Agenda, demand: Demand, certificate_id: 
     elif refused is not None and known.refused_last[certificate_id] >= refused + account.timing.window:
         agenda.in_use_elsewhere.add(demand.authority)
         agenda.steps.append(RemoveFinalizer(demand.authority))
-    elif refused is not None and known.certificates and known.certificates.begun < known.refused_last[certificate_id]:
-        _list_when_due(account, agenda, certificate_id)
+    elif refused is not None and not _is_listed(account, demand, known.refused_last[certificate_id]):
+        _list_when_due(account, agenda, demand, certificate_id)
     else:
         agenda.steps.append(DeleteCertificate(demand.authority, certificate_id))
 
@@ -335,23 +363,19 @@ def _is_shared(account: _Account, demand: Demand) -> bool:
     )
 
 
-def occupants(known: AccountKnowledge) -> tuple[Certificate, ...]:
-    """The certificates that occupy the account's slots: all but those of Gateway and Access."""
-    listed = known.certificates.value if known.certificates else ()
-    return tuple(each for each in listed if not each.belongs_to_cloudflare)
+def occupants(listed: Iterable[Certificate]) -> tuple[Certificate, ...]:
+    """The certificates that occupy the account's CA slots: not those of Gateway and Access, nor client certificates."""
+    return tuple(each for each in listed if each.ca and not each.belongs_to_cloudflare)
 
 
-def _find(account: _Account, fingerprint: str) -> Certificate | None:
+def _find(account: _Account, demand: Demand, fingerprint: str) -> Found | None:
     """The account's certificate of a bundle: matched by its certificates, never by name or text. One with our mark
     comes first."""
-    matching = [each for each in occupants(account.known) if _fingerprint_of(each) == fingerprint]
-    return min(matching, key=lambda each: (certificate_owner(each.name) != account.owner, each.id), default=None)
+    listed = [(each, uploaded_bundle(each.pem)) for each in occupants(account.known.listed_by(demand.token))]
+    matching = [(each, bundle) for each, bundle in listed if bundle and bundle.fingerprint == fingerprint]
+    return min(matching, key=lambda each: (certificate_owner(each[0].name) != account.owner, each[0].id), default=None)
 
 
-def _fingerprint_of(certificate: Certificate) -> str | None:
-    fingerprints = fingerprints_in(certificate.pem)
-    return bundle_fingerprint(fingerprints) if fingerprints else None
-
-
-def _is_listed(account: _Account, after: float) -> bool:
-    return account.known.certificates is not None and account.known.certificates.begun >= after
+def _is_listed(account: _Account, demand: Demand, after: float) -> bool:
+    listing = account.known.listings.get(demand.token)
+    return listing is not None and listing.begun >= after

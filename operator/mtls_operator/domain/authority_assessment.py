@@ -33,6 +33,8 @@ class AuthorityAssessment:
     credential: CredentialKey | None
     bundle: Bundle | None
     """The valid certificates of the source."""
+    changes_at: datetime | None = None
+    """When time alone changes the verdict: a certificate becomes valid, or expires."""
 
     @property
     def actionable(self) -> Bundle | None:
@@ -49,13 +51,15 @@ def assess_authority(
         problems = "; ".join(record.problems)
         return AuthorityAssessment(blocked(Reason.INVALID_SPEC, problems), _unjudged(), None, None)
     bundle = _bundle(spec, record.metadata.namespace, contents, now)
+    problem = bundle if isinstance(bundle, SourceProblem) else None
     credential = _credential(spec, record.metadata.namespace, operator)
     found = bundle if isinstance(bundle, Bundle) else None
     return AuthorityAssessment(
         accepted=_accepted(record, spec, found),
-        source=_source_verdict(bundle, credential, contents),
+        source=_source_verdict(_judged(bundle), credential, contents),
         credential=credential if isinstance(credential, CredentialKey) else None,
         bundle=found,
+        changes_at=problem.valid_from if problem else found.not_after if found else None,
     )
 
 
@@ -95,7 +99,9 @@ def _accepted(record: AuthorityRecord, spec: CertificateAuthoritySpec, bundle: B
     return ok(Reason.ACCEPTED, "the spec can be served")
 
 
-def _bundle(spec: CertificateAuthoritySpec, namespace: str, contents: Contents, now: datetime) -> Bundle | Verdict:
+def _bundle(
+    spec: CertificateAuthoritySpec, namespace: str, contents: Contents, now: datetime
+) -> Bundle | SourceProblem | Verdict:
     source = source_of(spec, namespace)
     if source is None:
         return blocked(Reason.INVALID_SPEC, "spec.source names neither a Secret nor a ConfigMap")
@@ -105,11 +111,14 @@ def _bundle(spec: CertificateAuthoritySpec, namespace: str, contents: Contents, 
     data = contents[key]
     if isinstance(data, Unreadable):
         return unreadable(key, data)
-    bundle = choose_bundle(str(key), data, data_key, now)
-    if isinstance(bundle, SourceProblem):
-        missing = bundle.reason in {Reason.SOURCE_MISSING, Reason.KEY_MISSING}
-        return Verdict(Outcome.WAITING if missing else Outcome.BLOCKED, bundle.reason, bundle.message)
-    return bundle
+    return choose_bundle(str(key), data, data_key, now)
+
+
+def _judged(bundle: Bundle | SourceProblem | Verdict) -> Bundle | Verdict:
+    if not isinstance(bundle, SourceProblem):
+        return bundle
+    passes = bundle.valid_from is not None or bundle.reason in {Reason.SOURCE_MISSING, Reason.KEY_MISSING}
+    return Verdict(Outcome.WAITING if passes else Outcome.BLOCKED, bundle.reason, bundle.message)
 
 
 def _credential(

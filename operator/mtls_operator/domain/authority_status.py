@@ -62,22 +62,20 @@ def with_pending_upload(status: CertificateAuthorityStatus, bundle: Bundle) -> C
 
 
 def with_certificate(
-    status: CertificateAuthorityStatus, certificate_id: CertificateId, ownership: Ownership, bundle: Bundle | None
+    status: CertificateAuthorityStatus, certificate_id: CertificateId, ownership: Ownership, bundle: Bundle
 ) -> CertificateAuthorityStatus:
     """The status with the certificate that is in force; an announced upload is answered by it."""
-    update: dict[str, object] = {
-        "certificate_id": str(certificate_id),
-        "ownership": ownership.value,
-        "pending_upload": (),
-    }
-    if bundle is not None:
-        update |= {
+    return status.model_copy(
+        update={
+            "certificate_id": str(certificate_id),
+            "ownership": ownership.value,
+            "pending_upload": (),
             "fingerprints": tuple(each.fingerprint for each in bundle.certificates),
             "subject": bundle.subject,
             "not_after": bundle.not_after,
             "key_identifiers": _pins(bundle),
         }
-    return status.model_copy(update=update)
+    )
 
 
 def _pins(bundle: Bundle) -> tuple[str, ...]:

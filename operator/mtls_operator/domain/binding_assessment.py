@@ -46,14 +46,8 @@ class BindingAssessment:
     resolved: Verdict
     credential: CredentialKey | None = None
     target: Target | None = None
-
-    @property
-    def may_ask_for_zone(self) -> bool:
-        """Whether only the zone is missing, so that Cloudflare may be asked for it."""
-        return self.accepted.is_ok and self.credential is not None and self.resolved.reason in _ZONE_REASONS
-
-
-_ZONE_REASONS = frozenset({Reason.PROGRESSING, Reason.ZONE_NOT_FOUND, Reason.RESOLVED})
+    lacks_zone: bool = False
+    """Only the zone is missing, so Cloudflare may be asked for it."""
 
 
 def authority_of(record: BindingRecord) -> ResourceKey | None:
@@ -162,7 +156,8 @@ def _with_zone(
     zone, authority = around.zone, around.authority
     if not isinstance(zone, Zone) or authority is None or authority.spec is None:
         asking = waiting(Reason.PROGRESSING, f"zone {spec.zone.name or spec.zone.id} is being looked up")
-        return BindingAssessment(accepted, zone if isinstance(zone, Verdict) else asking, credential)
+        verdict = zone if isinstance(zone, Verdict) else asking
+        return BindingAssessment(accepted, verdict, credential, lacks_zone=True)
     if zone.account_id != authority.spec.account_id:
         message = f"zone {zone.name} belongs to account {zone.account_id}, the CA to {authority.spec.account_id}"
         return BindingAssessment(accepted, blocked(Reason.ZONE_NOT_IN_ACCOUNT, message), credential)

@@ -66,7 +66,9 @@ def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> H
             "zone_id": view.zone.id if view.zone else record.status.zone_id,
             "zone_name": view.zone.name if view.zone else record.status.zone_name,
             "certificate_authority_not_after": view.not_after or record.status.certificate_authority_not_after,
-            "last_handled_reconcile_at": record.metadata.reconcile_requested_at,
+            "last_handled_reconcile_at": record.status.last_handled_reconcile_at
+            if view.progress is None
+            else record.metadata.reconcile_requested_at,
         }
     )
 

@@ -44,8 +44,10 @@ _SIGNATURES = frozenset(
 class InvalidBundleError(ValueError):
     """The text is no bundle of CA certificates that Cloudflare takes; says which certificate, and what is wrong."""
 
-    def __init__(self, message: str, *, expired: bool = False) -> None:
+    def __init__(self, message: str, *, expired: bool = False, valid_from: datetime | None = None) -> None:
         self.expired = expired
+        self.valid_from = valid_from
+        """When a certificate that is not valid yet will be; None for every other reason."""
         super().__init__(message)
 
 
@@ -101,12 +103,14 @@ def bundle_fingerprint(fingerprints: Iterable[str]) -> str:
     return hashlib.sha256(b"".join(bytes.fromhex(each) for each in sorted(set(fingerprints)))).hexdigest()
 
 
-def fingerprints_in(pem: str) -> frozenset[str] | None:
-    """The fingerprints of the certificates in a text from Cloudflare, None when it cannot be read."""
+def uploaded_bundle(pem: str) -> Bundle | None:
+    """The certificates of an upload as Cloudflare gives them back, None when they cannot be read. Nothing is validated:
+    they are there."""
     try:
-        return frozenset(_fingerprint(each) for each in _load_all(pem))
+        distinct = {_fingerprint(each): each for each in _load_all(pem)}
     except InvalidBundleError:
         return None
+    return Bundle(tuple(_describe(each) for each in distinct.values()))
 
 
 def read_bundle(text: bytes, now: datetime) -> Bundle:
@@ -161,8 +165,12 @@ def _key_identifier(certificate: x509.Certificate) -> str | None:
 def _refuse_unusable(which: str, certificate: x509.Certificate, now: datetime) -> None:
     problem = next((found for check in _CHECKS if (found := check(certificate, now))), None)
     if problem is not None:
-        expired = now >= certificate.not_valid_after_utc
-        raise InvalidBundleError(f"{which} ({_short_subject(certificate)}) {problem}", expired=expired)
+        begins = certificate.not_valid_before_utc
+        raise InvalidBundleError(
+            f"{which} ({_short_subject(certificate)}) {problem}",
+            expired=now >= certificate.not_valid_after_utc,
+            valid_from=begins if now < begins else None,
+        )
 
 
 def _short_subject(certificate: x509.Certificate) -> str:

@@ -36,6 +36,8 @@ class Certificate:
     name: str
     pem: str
     type: str | None = None
+    ca: bool = True
+    """False for a client certificate (of Workers): it takes no CA slot and is never ours."""
 
     @property
     def belongs_to_cloudflare(self) -> bool:

@@ -33,6 +33,8 @@ class Record(Generic[SpecT, StatusT]):
     spec: SpecT | None
     status: StatusT
     problems: tuple[str, ...] = ()
+    status_is_readable: bool = True
+    """False: what it owns cannot be told, so nothing is written to it and nothing is done for it."""
 
     @property
     def key(self) -> ResourceKey:

@@ -19,6 +19,8 @@ class SourceProblem:
 
     reason: Reason
     message: str
+    valid_from: datetime | None = None
+    """When this problem goes by itself, because a certificate becomes valid."""
 
 
 def choose_bundle(
@@ -58,4 +60,4 @@ def _read(what: str, text: bytes, now: datetime) -> Bundle | SourceProblem:
         return read_bundle(text, now)
     except InvalidBundleError as error:
         reason = Reason.CERTIFICATE_EXPIRED if error.expired else Reason.INVALID_CERTIFICATE
-        return SourceProblem(reason, f"{what}: {error}")
+        return SourceProblem(reason, f"{what}: {error}", error.valid_from)

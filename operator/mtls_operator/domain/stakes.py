@@ -33,7 +33,7 @@ class _Candidate:
 
 
 def managed_of(record: BindingRecord) -> Managed:
-    """What a binding owns by its status. An entry whose id cannot be one is nothing that we could have written."""
+    """What a binding owns by its status."""
     return {CertificateId(each.certificate_id): frozenset(each.hostnames) for each in record.status.managed}
 
 

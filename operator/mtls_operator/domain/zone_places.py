@@ -68,6 +68,8 @@ class Desired:
 
     installation: Installation
     stakes: tuple[Stake, ...]
+    still: tuple[Stake, ...] = ()
+    """Stakes that act with another token: nothing is done for them now, and what they hold stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +96,22 @@ class ZoneState:
         }
 
     @cached_property
-    def owned(self) -> frozenset[Place]:
-        """Every place in some binding's status."""
+    def wanted_by_still(self) -> frozenset[Place]:
+        """Every place that a stake wants for which nothing is done now."""
         return frozenset(
+            (target.certificate, hostname) for stake in self.desired.still for hostname, target in stake.wants.items()
+        )
+
+    @cached_property
+    def owned(self) -> frozenset[Place]:
+        """Every place in some binding's status, and not left to stakes for which nothing is done now."""
+        recorded = frozenset(
             (certificate, hostname)
             for stake in self.desired.stakes
             for certificate, names in stake.managed.items()
             for hostname in names
         )
+        return recorded - self.wanted_by_still
 
     @cached_property
     def unwanted(self) -> frozenset[Place]:

@@ -59,7 +59,8 @@ class ZonePlan:
 
     steps: tuple[ZoneStep, ...]
     wake_at: float | None
-    progress: Mapping[ResourceKey, Mapping[str, HostProgress]]
+    progress: Mapping[ResourceKey, Mapping[str, HostProgress]] | None
+    """Where the hostnames of each stake stand; None while that cannot be told, because the rules must be read."""
 
 
 def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing) -> ZonePlan:
@@ -68,7 +69,7 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
         return ZonePlan(tuple(_finalizer_removals(desired)), None, {})
     intents = [*_finalizer_additions(desired), *_intents(desired)]
     if known.rules is None or known.rules_must_be_read:
-        return ZonePlan((*intents, ReadRules()), None, {})
+        return ZonePlan((*intents, ReadRules()), None, None)
     zone = ZoneState(desired, known, known.rules, now, timing)
     agenda = zone_lists.agenda(zone)
     steps: list[ZoneStep] = [*intents, *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)]
@@ -115,9 +116,8 @@ def _strikes(zone: ZoneState) -> list[ZoneStep]:
 
 def _holders(desired: Desired) -> dict[Place, ResourceKey]:
     """For each place a binding that wants it and has recorded it."""
-    return {
-        place: stake.binding for stake in desired.stakes for place in _wanted_places(stake) & _places(stake.managed)
-    }
+    everybody = (*desired.stakes, *desired.still)
+    return {place: stake.binding for stake in everybody for place in _wanted_places(stake) & _places(stake.managed)}
 
 
 def _wanted_places(stake: Stake) -> frozenset[Place]:

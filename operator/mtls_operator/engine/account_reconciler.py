@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from mtls_operator.api.certificate_authority import Ownership
 from mtls_operator.api.reasons import Reason
-from mtls_operator.cloudflare.client import CloudflareClient
-from mtls_operator.cloudflare.errors import CertificateInUse, CloudflareError, NotFound, Rejected
-from mtls_operator.cluster.errors import ClusterError
+from mtls_operator.cluster.errors import ClusterError, ResourceChanged, ResourceGone
 from mtls_operator.domain.account_plan import (
     AccountKnowledge,
     AccountPlan,
+    AccountStep,
     ConfirmGone,
     DeleteCertificate,
     Demand,
@@ -39,17 +38,19 @@ from mtls_operator.domain.certificates import bundle_fingerprint
 from mtls_operator.domain.marks import certificate_name
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, AuthorityRecord, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_places import Timing
+from mtls_operator.engine.account_calls import AccountCalls
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
+from mtls_operator.engine.setbacks import Setbacks
 from mtls_operator.engine.situation import Situation, sources_of_authority
-from mtls_operator.engine.troubles import pause_after, trouble_of
+from mtls_operator.engine.troubles import pause_after
 
 _LOG = logging.getLogger(__name__)
 
 ClusterStep = AddFinalizer | RemoveFinalizer | RecordPendingUpload | RecordCertificate
-CertificateStep = ReadCertificates | Upload | DeleteCertificate | ConfirmGone
 
 
 @dataclass
@@ -57,8 +58,8 @@ class _Account:
     """What this process remembers of an account."""
 
     known: AccountKnowledge
-    trouble: Verdict | None = None
-    failures: int = 0
+    setbacks: Setbacks[ResourceKey]
+    cluster_failures: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,16 @@ class _Judged:
 
     def record(self, key: ResourceKey) -> AuthorityRecord:
         return next(record for record, _ in self.authorities if record.key == key)
+
+    def credential(self, key: ResourceKey) -> CredentialKey | None:
+        return next(assessment.credential for record, assessment in self.authorities if record.key == key)
+
+    def demand(self, key: ResourceKey) -> Demand:
+        return next(demand for demand in self.demands if demand.authority == key)
+
+    def changes_at(self) -> list[float]:
+        """When a certificate of a source becomes valid or expires."""
+        return [each.changes_at.timestamp() for _, each in self.authorities if each.changes_at is not None]
 
 
 @dataclass
@@ -94,25 +105,25 @@ class AccountReconciler:
             self._accounts[account_id] = self._nothing_known(account_id)
         account = self._accounts[account_id]
         try:
-            return await self._work(account_id, account)
-        except CloudflareError as error:
-            account.failures += 1
-            account.trouble = trouble_of(error, account.failures)
-            _LOG.warning("a call for an account failed", extra={"account": account_id, "error": str(error)})
-            await self._report_trouble(account_id, account)
-            return pause_after(error, account.failures)
+            wake_at = await self._work(account_id, account)
+        except (ResourceChanged, ResourceGone):
+            # What is there now has been read; it is decided on anew, together with what else changes.
+            return self.timing.poll
         except ClusterError as error:
-            account.failures += 1
-            _LOG.info("a write to the cluster failed", extra={"account": account_id, "error": str(error)})
-            return pause_after(error, account.failures)
+            account.cluster_failures += 1
+            _LOG.warning("a write to the cluster failed", extra={"account": account_id, "error": str(error)})
+            return pause_after(error, account.cluster_failures)
+        account.cluster_failures = 0
+        return None if wake_at is None else max(0.0, wake_at - self.situation.clock.now())
 
     def _nothing_known(self, account_id: str) -> _Account:
         """An upload that a status announces may have been sent by the process before us, just now."""
         announced = [each.status.pending_upload for each in self.situation.authorities_in(account_id)]
         sent = {bundle_fingerprint(pending): self.started for pending in announced if pending}
-        return _Account(AccountKnowledge(started=self.started, sent=sent))
+        return _Account(AccountKnowledge(started=self.started, sent=sent), Setbacks(self.situation.clock))
 
     async def _work(self, account_id: str, account: _Account) -> float | None:
+        """Until nothing can be done now; returns when to look again."""
         while True:
             judged = self._judge(account_id)
             if waived := [record for record, _ in judged.authorities if is_waived(record)]:
@@ -120,28 +131,57 @@ class AccountReconciler:
                 continue
             now = self.situation.clock.now()
             plan = plan_account(judged.demands, account.known, now, self.timing, limit=self.limit, owner=self.owner)
-            if not plan.steps:
-                account.trouble, account.failures = None, 0
             if await self._report(account, judged, plan):
                 continue
-            if not plan.steps:
-                return None if plan.wake_at is None else max(0.0, plan.wake_at - self.situation.clock.now())
-            step = plan.steps[0]
-            if isinstance(step, ReadCertificates | Upload | DeleteCertificate | ConfirmGone):
-                client = self._client(judged)
-                if client is None:
-                    account.trouble = waiting(Reason.CREDENTIALS_MISSING, "there is no API token for the account.")
-                    await self._report(account, judged, plan)
-                    return None
-                await self._call(client, account_id, account, step)
-            else:
-                await self._write(judged, plan, step)
+            wakes = await self._act(account_id, account, judged, plan)
+            if wakes is not None:
+                return min(wakes, default=None)
+
+    async def _act(self, account_id: str, account: _Account, judged: _Judged, plan: AccountPlan) -> list[float] | None:
+        """Take one step for a CA that may act; None when one was taken, else when to look again."""
+        wakes = [at for at in (plan.wake_at, *judged.changes_at()) if at is not None]
+        for step in plan.steps:
+            authority = authority_of_step(step)
+            held_until = account.setbacks.held_until(authority, self._circumstances(judged, authority))
+            if held_until is not None:
+                wakes.append(held_until)
+            elif await self._take(account_id, account, judged, plan, step):
+                return None
+        return [at for at in wakes if at > self.situation.clock.now()]
+
+    async def _take(
+        self, account_id: str, account: _Account, judged: _Judged, plan: AccountPlan, step: AccountStep
+    ) -> bool:
+        """False when there is no token to call with."""
+        if not isinstance(step, ReadCertificates | Upload | DeleteCertificate | ConfirmGone):
+            await self._write(judged, plan, step)
+            return True
+        credential = judged.credential(step.authority)
+        client = self.credentials.client(credential) if credential else None
+        if client is None:
+            return False
+        calls = AccountCalls(client, account_id, str(credential), self.situation.clock)
+        account.known, error = await calls.perform(step, account.known)
+        if error is not None:
+            account.setbacks.note(step.authority, error, self._circumstances(judged, step.authority))
+            _LOG.warning("a call for an account failed", extra={"account": account_id, "error": str(error)})
+        elif not isinstance(step, ReadCertificates):
+            # A read that goes well says nothing about a write that did not.
+            account.setbacks.clear(step.authority)
+        return True
+
+    def _circumstances(self, judged: _Judged, authority: ResourceKey) -> object:
+        """What a new try would rest on."""
+        credential, demand = judged.credential(authority), judged.demand(authority)
+        token = self.credentials.token(credential) if credential else None
+        return demand.bundle, demand.deleting, demand.used_by, token
 
     def _judge(self, account_id: str) -> _Judged:
         authorities = [
             (each, self.situation.assess_authority(each)) for each in self.situation.authorities_in(account_id)
         ]
-        return _Judged(authorities, tuple(self._demand(record, verdict) for record, verdict in authorities))
+        readable = [(record, verdict) for record, verdict in authorities if record.status_is_readable]
+        return _Judged(authorities, tuple(self._demand(record, verdict) for record, verdict in readable))
 
     def _demand(self, record: AuthorityRecord, assessment: AuthorityAssessment) -> Demand:
         bundle, status = assessment.actionable, record.status
@@ -150,6 +190,7 @@ class AccountReconciler:
         users = [each.key for each in self.situation.users_of(record)] if record.deleting else []
         return Demand(
             authority=record.key,
+            token=str(assessment.credential),
             bundle=bundle,
             name=certificate_name(display, bundle.fingerprint, self.owner) if bundle else "",
             certificate_id=CertificateId(certificate) if certificate else None,
@@ -183,83 +224,40 @@ class AccountReconciler:
         await self.writer.remove_finalizer(record)
         _LOG.info("CA released", extra={"authority": str(record.key)})
 
-    async def _call(self, client: CloudflareClient, account_id: str, account: _Account, step: CertificateStep) -> None:
-        account.known = await self._perform(client, account_id, account, step)
-        account.failures, account.trouble = 0, None
-
-    async def _perform(
-        self, client: CloudflareClient, account_id: str, account: _Account, step: CertificateStep
-    ) -> AccountKnowledge:
-        clock, known = self.situation.clock, account.known
-        begun = clock.now()
-        match step:
-            case ReadCertificates():
-                return known.with_certificates_read(await client.list_certificates(account_id), begun)
-            case Upload(_, bundle, name):
-                account.known = replace(known.with_upload_begun(bundle.fingerprint, begun), certificates=None)
-                uploaded = await client.upload_certificate(account_id, name=name, pem=bundle.pem)
-                return known.with_uploaded(uploaded, clock.now())
-            case DeleteCertificate(_, certificate_id):
-                return await self._delete(client, account_id, account, certificate_id)
-            case ConfirmGone(_, certificate_id):
-                return await self._confirm_gone(client, account_id, known, certificate_id)
-            case _:
-                assert_never(step)
-
-    async def _delete(
-        self, client: CloudflareClient, account_id: str, account: _Account, certificate_id: CertificateId
-    ) -> AccountKnowledge:
-        try:
-            await client.delete_certificate(account_id, certificate_id)
-        except NotFound:
-            return account.known.with_gone(certificate_id)
-        except (CertificateInUse, Rejected):
-            # How Cloudflare words "in use" is not documented: a refusal counts as one until the facts say otherwise.
-            account.known = account.known.with_deletion_refused(certificate_id, self.situation.clock.now())
-            raise
-        return account.known.with_gone(certificate_id)
-
-    async def _confirm_gone(
-        self, client: CloudflareClient, account_id: str, known: AccountKnowledge, certificate_id: CertificateId
-    ) -> AccountKnowledge:
-        try:
-            await client.get_certificate(account_id, certificate_id)
-        except NotFound:
-            return known.with_gone(certificate_id)
-        return replace(known, certificates=None)
-
-    def _client(self, judged: _Judged) -> CloudflareClient | None:
-        clients = (self.credentials.client(each.credential) for _, each in judged.authorities if each.credential)
-        return next((client for client in clients if client is not None), None)
-
     async def _report(self, account: _Account, judged: _Judged, plan: AccountPlan) -> bool:
         """Write what has become of each CA into its status, where that says anything new. True if it did: what was
         judged is out of date then."""
         written = False
-        listed = account.known.certificates is not None
         for record, assessment in judged.authorities:
             gone = record.deleting and not record.metadata.has_finalizer
-            if gone or self.situation.is_loading(sources_of_authority(record)):
+            if gone or not record.status_is_readable or self.situation.is_loading(sources_of_authority(record)):
                 continue
+            if all(authority_of_step(step) != record.key for step in plan.steps):
+                account.setbacks.clear(record.key)
             users = self.situation.users_of(record)
+            listing = account.known.listings.get(str(assessment.credential))
             view = AuthorityView(
                 assessment=assessment,
                 used_by=[each.key for each in users],
                 hostnames=len({name for each in users if each.spec for name in each.spec.hostnames}),
-                occupants=occupants(account.known) if listed else None,
+                occupants=occupants(listing.value) if listing else None,
                 limit=self.limit,
                 without_slot=record.key in plan.without_slot,
-                trouble=account.trouble,
+                trouble=account.setbacks.verdict(record.key) or self._lack_of_token(judged, plan, record),
             )
             status = authority_status(record, view, self.situation.clock.moment())
             written = await self.writer.write_status(record, status) or written
         return written
 
-    async def _report_trouble(self, account_id: str, account: _Account) -> None:
-        judged = self._judge(account_id)
-        now = self.situation.clock.now()
-        plan = plan_account(judged.demands, account.known, now, self.timing, limit=self.limit, owner=self.owner)
-        try:
-            await self._report(account, judged, plan)
-        except ClusterError as error:
-            _LOG.info("a status was not written", extra={"account": account_id, "error": str(error)})
+    def _lack_of_token(self, judged: _Judged, plan: AccountPlan, record: AuthorityRecord) -> Verdict | None:
+        calls = (ReadCertificates, Upload, DeleteCertificate, ConfirmGone)
+        needs_one = any(isinstance(step, calls) and step.authority == record.key for step in plan.steps)
+        credential = judged.credential(record.key)
+        if not needs_one or (credential and self.credentials.token(credential)):
+            return None
+        return waiting(Reason.CREDENTIALS_MISSING, "there is no API token for the account.")
+
+
+def authority_of_step(step: AccountStep) -> ResourceKey:
+    """The CA that a step is taken for."""
+    return step.resource if isinstance(step, AddFinalizer | RemoveFinalizer) else step.authority

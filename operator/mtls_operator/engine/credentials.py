@@ -35,13 +35,19 @@ class Credentials:
         self._budgets: dict[ApiToken, RateBudget] = {}
 
     def client(self, credential: CredentialKey) -> CloudflareClient | None:
-        """The client of the token at this place, or of the last one that was there; None when there never was one."""
-        token = self._read(credential) or self._tokens.get(credential)
+        """The client of `token`."""
+        token = self.token(credential)
         if token is None:
             return None
-        self._tokens[credential] = token
         budget = self._budgets.setdefault(token, RateBudget(self._clock.now))
         return CloudflareClient(self._http, token, budget, self._observer(credential))
+
+    def token(self, credential: CredentialKey) -> ApiToken | None:
+        """The token at this place, or the last one that was there; None when there never was one."""
+        token = self._read(credential) or self._tokens.get(credential)
+        if token is not None:
+            self._tokens[credential] = token
+        return token
 
     def _read(self, credential: CredentialKey) -> ApiToken | None:
         data = self._contents.get(credential.source)

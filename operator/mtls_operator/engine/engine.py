@@ -46,6 +46,7 @@ _LOG = logging.getLogger(__name__)
 _CONCURRENCY = 8
 _COALESCE_SECONDS = 0.1
 _BEAT_SECONDS = 5.0
+_FIRST_RELIST_SECONDS = 30.0
 _RELIST_SECONDS = 600.0
 _RETRY_SECONDS = 2.0
 
@@ -82,6 +83,8 @@ class Engine:
         self._queue = WorkQueue(self._reconcile, concurrency=_CONCURRENCY, coalesce_seconds=_COALESCE_SECONDS)
         self._labels = NamespaceLabels(api, self._on_namespace)
         self._sources = SourceWatches(api, self._on_source)
+        self.listed = asyncio.Event()
+        """Set once every resource of the cluster has been listed, so that both kinds are served."""
         self._references_changed = asyncio.Event()
         self._source_read = asyncio.Event()
         self._situation = Situation(
@@ -130,6 +133,7 @@ class Engine:
             tasks.create_task(self._labels.run())
             tasks.create_task(self._follow_references())
             await self._list_until_complete()
+            self.listed.set()
             await self._wait_for_sources()
             await self._labels.listed.wait()
             self._health.ready()
@@ -143,10 +147,12 @@ class Engine:
         if kind == MtlsCertificateAuthority.kind:
             authority = authority_record(body)
             if authority is not None:
+                _complain_if_unreadable(kind, authority)
                 (self._forget_authority if deleted else self._remember_authority)(authority)
         else:
             binding = binding_record(body)
             if binding is not None:
+                _complain_if_unreadable(kind, binding)
                 (self._forget_binding if deleted else self._remember_binding)(binding)
 
     # The cache, and what follows from a change of it
@@ -247,9 +253,12 @@ class Engine:
                 return
 
     async def _relist(self) -> None:
-        """A watch can go deaf: after a gap, kopf does not report what vanished meanwhile."""
+        """A watch can go deaf: after a gap, kopf does not report what vanished meanwhile. The first time is soon: what
+        happened between our list and the begin of the watch must not wait."""
+        pause = _FIRST_RELIST_SECONDS
         while True:
-            await asyncio.sleep(_RELIST_SECONDS)
+            await asyncio.sleep(pause)
+            pause = _RELIST_SECONDS
             await self._list_until_complete()
 
     async def _list(self) -> None:
@@ -271,6 +280,15 @@ class Engine:
             if binding.key not in present and int(binding.metadata.resource_version) <= version:
                 self._metrics.deaf_watch(kind)
                 self._forget_binding(binding)
+
+
+def _complain_if_unreadable(kind: str, record: Listed) -> None:
+    if not record.status_is_readable:
+        _LOG.error(
+            "the status of a resource cannot be read, so nothing is done for it: restore it, or delete the resource"
+            " with the annotation apishield-mtls.io/force-orphan=true",
+            extra={"kind": kind, "resource": str(record.key)},
+        )
 
 
 def _asks_for_a_fresh_look(record: BindingRecord) -> bool:

@@ -19,10 +19,14 @@ class ResourceCache(Generic[R]):
 
     def __init__(self) -> None:
         self._records: dict[ResourceKey, R] = {}
+        self._order: list[ResourceKey] | None = None
+        """Sorted keys; None when they have changed since."""
 
     def __iter__(self) -> Iterator[R]:
         """All of them, in a stable order."""
-        return iter([self._records[key] for key in sorted(self._records)])
+        if self._order is None:
+            self._order = sorted(self._records)
+        return iter([self._records[key] for key in self._order])
 
     def get(self, key: ResourceKey) -> R | None:
         return self._records.get(key)
@@ -32,6 +36,8 @@ class ResourceCache(Generic[R]):
         known = self._records.get(record.key)
         if known is not None and _version(record) <= _version(known):
             return False
+        if known is None:
+            self._order = None
         self._records[record.key] = record
         return True
 
@@ -41,6 +47,7 @@ class ResourceCache(Generic[R]):
         if known is None or known.metadata.uid != record.metadata.uid:
             return False
         del self._records[record.key]
+        self._order = None
         return True
 
 

@@ -81,7 +81,9 @@ class ResourceWriter(Generic[R]):
         wire = status.to_wire()
         if wire == record.status.to_wire():
             return False
-        await self._write(record, self._api.replace_status(self._kind, record.key, record.metadata.uid, wire))
+        await self._write(
+            record, self._api.replace_status(self._kind, record.key, record.metadata.resource_version, wire)
+        )
         for condition in _turned(record.status.conditions, status.conditions):
             await self._post(record, condition)
         return True

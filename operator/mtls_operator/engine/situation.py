@@ -68,12 +68,13 @@ class Situation:
         return zone if isinstance(zone, Zone) else None
 
     def bindings_in(self, zone_id: str) -> list[BindingRecord]:
-        """All bindings of a zone, also those that are refused."""
-        return [each for each in self.bindings if (zone := self.zone_of(each)) and zone.id == zone_id]
+        """All bindings of a zone, also those that are refused; not those whose status cannot be read."""
+        readable = (each for each in self.bindings if each.status_is_readable)
+        return [each for each in readable if (zone := self.zone_of(each)) and zone.id == zone_id]
 
     def unzoned(self) -> list[BindingRecord]:
-        """All bindings whose zone is not known."""
-        return [each for each in self.bindings if self.zone_of(each) is None]
+        """All bindings whose zone is not known, and those whose status cannot be read."""
+        return [each for each in self.bindings if not each.status_is_readable or self.zone_of(each) is None]
 
     def question_of(self, binding: BindingRecord) -> ZoneQuestion | None:
         """How to ask for a binding's zone; None while there is no token or no CA to ask with."""
@@ -91,7 +92,7 @@ class Situation:
         return assess_authority(authority, self.contents, self.operator, self.clock.moment())
 
     def authorities_in(self, account_id: str) -> list[AuthorityRecord]:
-        """All CAs of an account; those whose spec cannot be read under the empty id."""
+        """All CAs of an account; those that cannot be read under the empty id."""
         return [each for each in self.authorities if account_of(each) == account_id]
 
     def users_of(self, authority: AuthorityRecord) -> list[BindingRecord]:
@@ -103,7 +104,7 @@ class Situation:
     def keys_of_binding(self, binding: BindingRecord) -> set[Key]:
         """What to look at again when a binding has changed."""
         zone, authority = self.zone_of(binding), self.authority_for(binding)
-        keys: set[Key] = {ZoneKey(zone.id) if zone else UnzonedKey()}
+        keys: set[Key] = {ZoneKey(zone.id) if zone and binding.status_is_readable else UnzonedKey()}
         if authority is not None:
             keys.add(AccountKey(account_of(authority)))
         return keys
@@ -148,6 +149,12 @@ class Situation:
         operator = {self.operator.key.source} if self.operator.key else set()
         return bool((sources | operator) - self.contents.keys())
 
+    def is_binding_loading(self, binding: BindingRecord) -> bool:
+        """Whether something that a binding or its CA refers to has not been read yet."""
+        authority = self.authority_for(binding)
+        of_authority = sources_of_authority(authority) if authority else frozenset()
+        return self.is_loading(sources_of_binding(binding) | of_authority)
+
     def _surroundings(self, binding: BindingRecord, zone: Zone | Verdict | None) -> Surroundings:
         return Surroundings(
             authority=self.authority_for(binding),
@@ -167,6 +174,8 @@ class Situation:
         return self.zones.get(question) if question else None
 
     def _uses(self, binding: BindingRecord, authority: AuthorityRecord) -> bool:
+        if not binding.status_is_readable:
+            return authority_of(binding) == authority.key
         certificate = authority.status.certificate_id
         recorded = {each.certificate_id for each in binding.status.managed}
         if certificate in recorded | self.reserved.get(binding.key, frozenset()):
@@ -178,8 +187,8 @@ class Situation:
 
 
 def account_of(authority: AuthorityRecord) -> str:
-    """The account of a CA; empty when its spec cannot be read."""
-    return authority.spec.account_id if authority.spec else ""
+    """The account of a CA; empty when its spec or its status cannot be read."""
+    return authority.spec.account_id if authority.spec and authority.status_is_readable else ""
 
 
 def sources_of_authority(authority: AuthorityRecord) -> frozenset[SourceKey]:

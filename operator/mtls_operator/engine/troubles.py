@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 
 from mtls_operator.api.reasons import Reason
+from mtls_operator.api.times import format_moment
 from mtls_operator.cloudflare import errors
 from mtls_operator.domain.verdicts import Outcome, Verdict
 
@@ -15,7 +17,6 @@ _JITTER = random.SystemRandom()
 _SHORTEST, _LONGEST, _LONGEST_BLOCKED = 1.0, 60.0, 300.0
 
 _MEANING: tuple[tuple[type[errors.CloudflareError], Outcome, Reason], ...] = (
-    (errors.RateLimited, Outcome.WAITING, Reason.RATE_LIMITED),
     (errors.Unauthorized, Outcome.BLOCKED, Reason.CREDENTIALS_INVALID),
     (errors.QuotaExceeded, Outcome.WAITING, Reason.QUOTA_EXHAUSTED),
     (errors.Unreachable, Outcome.WAITING, Reason.CLOUDFLARE_UNAVAILABLE),
@@ -27,8 +28,14 @@ _MEANING: tuple[tuple[type[errors.CloudflareError], Outcome, Reason], ...] = (
 )
 
 
-def trouble_of(error: errors.CloudflareError, failures: int) -> Verdict:
-    """The verdict on a failure; `failures` counts those in a row, this one included."""
+def trouble_of(error: errors.CloudflareError, failures: int, until: float) -> Verdict:
+    """The verdict on a failure; `failures` counts those in a row, this one included, and `until` is when it is tried
+    again (seconds since the epoch)."""
+    if isinstance(error, errors.RateLimited):
+        again = format_moment(datetime.fromtimestamp(until, UTC))
+        return Verdict(
+            Outcome.WAITING, Reason.RATE_LIMITED, f"Cloudflare's rate limit is used up. Calls go on at {again}."
+        )
     if isinstance(error, errors.PermissionDenied):
         if failures <= PATIENCE_WITH_FRESH_TOKEN:
             return Verdict(Outcome.WAITING, Reason.CREDENTIALS_PENDING, str(error))

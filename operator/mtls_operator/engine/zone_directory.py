@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mtls_operator.api.reasons import Reason
+from mtls_operator.cloudflare.client import CloudflareClient
 from mtls_operator.cloudflare.errors import AmbiguousZone, CloudflareError, NotFound
 from mtls_operator.cluster.errors import ClusterError
 from mtls_operator.domain.binding_status import BindingView, binding_status
@@ -18,13 +19,12 @@ from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.verdicts import Verdict, blocked, waiting
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.keys import ZoneKey
-from mtls_operator.engine.resource_writer import ResourceWriter
-from mtls_operator.engine.situation import Situation, ZoneQuestion, sources_of_authority, sources_of_binding
-from mtls_operator.engine.troubles import pause_after, trouble_of
+from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
+from mtls_operator.engine.setbacks import Setbacks
+from mtls_operator.engine.situation import Situation, ZoneQuestion
+from mtls_operator.engine.troubles import pause_after
 
 _LOG = logging.getLogger(__name__)
-_ASK_AGAIN_SECONDS = 60.0
-"""A zone that is not visible may be created, or the token may be given the right to see it."""
 
 
 @dataclass
@@ -35,13 +35,18 @@ class ZoneDirectory:
     writer: ResourceWriter[BindingRecord]
     credentials: Credentials
     on_found: Callable[[ZoneKey], None]
-    _failures: dict[ZoneQuestion, int] = field(default_factory=dict)
-    _ask_at: dict[ZoneQuestion, float] = field(default_factory=dict)
+    _setbacks: Setbacks[ZoneQuestion] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._setbacks = Setbacks(self.situation.clock)
 
     async def reconcile(self) -> float | None:
         """Ask for every zone that is due; returns after how many seconds to ask again, if ever."""
-        for question in self._open_questions():
-            await self._ask(question)
+        questions = self._open_questions()
+        held = {each: self._setbacks.held_until(each, self._token(each)) for each in questions}
+        for question in questions:
+            if held[question] is None:
+                await self._ask(question)
         try:
             await self._report()
         except ClusterError as error:
@@ -50,14 +55,12 @@ class ZoneDirectory:
         return self._next()
 
     def _open_questions(self) -> list[ZoneQuestion]:
-        now = self.situation.clock.now()
         questions = [
             self.situation.question_of(binding)
             for binding in self.situation.unzoned()
-            if not binding.deleting and self.situation.assess(binding).may_ask_for_zone
+            if not binding.deleting and binding.status_is_readable and self.situation.assess(binding).lacks_zone
         ]
-        distinct = dict.fromkeys(question for question in questions if question is not None)
-        return [each for each in distinct if now >= self._ask_at.get(each, now)]
+        return list(dict.fromkeys(question for question in questions if question is not None))
 
     async def _ask(self, question: ZoneQuestion) -> None:
         client = self.credentials.client(question.credential)
@@ -65,53 +68,54 @@ class ZoneDirectory:
             return
         try:
             if question.zone_id is not None:
-                zone: Zone | None = await client.get_zone(question.zone_id)
+                zone = await client.get_zone(question.zone_id)
             else:
-                zone = await client.find_zone(question.zone_name or "")
+                zone = await self._find(client, question.zone_name or "")
         except CloudflareError as error:
             self._note_failure(question, error)
             return
-        self._failures.pop(question, None)
-        self._note_answer(question, zone)
+        self._setbacks.clear(question)
+        self.situation.zones[question] = zone
+        self.on_found(ZoneKey(zone.id))
 
-    def _note_answer(self, question: ZoneQuestion, zone: Zone | None) -> None:
+    async def _find(self, client: CloudflareClient, name: str) -> Zone:
+        zone = await client.find_zone(name)
         if zone is None:
-            self.situation.zones[question] = _not_found(question)
-            self._ask_at[question] = self.situation.clock.now() + _ASK_AGAIN_SECONDS
-        else:
-            self.situation.zones[question] = zone
-            self._ask_at.pop(question, None)
-            self.on_found(ZoneKey(zone.id))
+            raise NotFound(f"zone {name}", "the token sees no zone of this name")
+        return zone
 
     def _note_failure(self, question: ZoneQuestion, error: CloudflareError) -> None:
-        failures = self._failures[question] = self._failures.get(question, 0) + 1
+        self._setbacks.note(question, error, self._token(question))
+        verdict = self._setbacks.verdict(question)
         if isinstance(error, NotFound):
             verdict = _not_found(question)
         elif isinstance(error, AmbiguousZone):
             verdict = blocked(Reason.ZONE_NOT_FOUND, str(error))
-        else:
-            verdict = trouble_of(error, failures)
-        self.situation.zones[question] = verdict
-        self._ask_at[question] = self.situation.clock.now() + pause_after(error, failures)
+        if verdict is not None:
+            self.situation.zones[question] = verdict
         _LOG.warning("a zone was not found", extra={"zone": _name(question), "error": str(error)})
 
+    def _token(self, question: ZoneQuestion) -> object:
+        return self.credentials.token(question.credential)
+
     def _next(self) -> float | None:
-        waiting_for = {self.situation.question_of(binding) for binding in self.situation.unzoned()}
-        due = [at for question, at in self._ask_at.items() if question in waiting_for]
+        held = [self._setbacks.held_until(each, self._token(each)) for each in self._open_questions()]
+        due = [until for until in held if until is not None]
         return max(0.0, min(due) - self.situation.clock.now()) if due else None
 
     async def _report(self) -> None:
         for binding in self.situation.unzoned():
-            if binding.deleting:
-                await self.writer.remove_finalizer(binding)
-            elif not self._is_loading(binding):
-                view = BindingView(self.situation.assess(binding))
-                await self.writer.write_status(binding, binding_status(binding, view, self.situation.clock.moment()))
+            if is_waived(binding):
+                await self.writer.abandon(binding, "what it owned, which its status does not say")
+            elif binding.status_is_readable:
+                await self._report_one(binding)
 
-    def _is_loading(self, binding: BindingRecord) -> bool:
-        authority = self.situation.authority_for(binding)
-        of_authority = sources_of_authority(authority) if authority else frozenset()
-        return self.situation.is_loading(sources_of_binding(binding) | of_authority)
+    async def _report_one(self, binding: BindingRecord) -> None:
+        if binding.deleting:
+            await self.writer.remove_finalizer(binding)
+        elif not self.situation.is_binding_loading(binding):
+            view = BindingView(self.situation.assess(binding))
+            await self.writer.write_status(binding, binding_status(binding, view, self.situation.clock.moment()))
 
 
 def _not_found(question: ZoneQuestion) -> Verdict:

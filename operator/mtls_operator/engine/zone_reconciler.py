@@ -9,33 +9,35 @@ What is known of the zone lives here, in memory; what must survive a crash is in
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mtls_operator.api.host_binding import ManagedRule
 from mtls_operator.api.reasons import Reason
-from mtls_operator.cloudflare.client import CloudflareClient
 from mtls_operator.cloudflare.errors import CloudflareError
-from mtls_operator.cluster.errors import ClusterError
-from mtls_operator.domain.binding_assessment import BindingAssessment
-from mtls_operator.domain.binding_status import BindingView, binding_status, with_managed
+from mtls_operator.cluster.errors import ClusterError, ResourceChanged, ResourceGone
+from mtls_operator.domain.binding_status import with_managed
 from mtls_operator.domain.marks import Installation
-from mtls_operator.domain.observed import Ruleset
-from mtls_operator.domain.records import AddFinalizer, BindingRecord, RemoveFinalizer, ResourceKey
-from mtls_operator.domain.stakes import Conflicts, stakes_of
+from mtls_operator.domain.records import AddFinalizer, BindingRecord, RemoveFinalizer
+from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge, nothing_known
-from mtls_operator.domain.zone_places import Desired, Timing
-from mtls_operator.domain.zone_plan import HostProgress, ZonePlan, plan_zone
-from mtls_operator.domain.zone_steps import DeleteRule, RecordManaged, WriteList, WriteRule, ZoneStep
-from mtls_operator.domain.zone_view import view_of
+from mtls_operator.domain.zone_places import Timing
+from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
+from mtls_operator.domain.zone_steps import Conclude, DeleteRule, RecordManaged, WriteList, WriteRule
 from mtls_operator.engine.credentials import Credentials
+from mtls_operator.engine.parties import Judgement, Party, judgement_of
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
-from mtls_operator.engine.situation import Situation, sources_of_authority, sources_of_binding
-from mtls_operator.engine.troubles import pause_after, trouble_of
+from mtls_operator.engine.setbacks import Setbacks
+from mtls_operator.engine.situation import Situation
+from mtls_operator.engine.troubles import pause_after
 from mtls_operator.engine.zone_calls import CloudflareStep, ZoneCalls
+from mtls_operator.engine.zone_report import ZoneReport
 
 _LOG = logging.getLogger(__name__)
+
+ClusterStep = AddFinalizer | RemoveFinalizer | RecordManaged
+_CLUSTER_STEPS = (AddFinalizer, RemoveFinalizer, RecordManaged)
+Planned = Sequence[tuple[Party, ZonePlan]]
 
 
 @dataclass
@@ -43,20 +45,10 @@ class _Zone:
     """What this process remembers of a zone."""
 
     known: ZoneKnowledge
-    trouble: Verdict | None = None
-    failures: int = 0
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """The bindings of a zone at one moment."""
-
-    bindings: Sequence[tuple[BindingRecord, BindingAssessment]]
-    desired: Desired
-    conflicts: Conflicts
-
-    def record(self, key: ResourceKey) -> BindingRecord:
-        return next(record for record, _ in self.bindings if record.key == key)
+    setbacks: Setbacks[CredentialKey | None]
+    cluster_failures: int = 0
+    last: tuple[CloudflareStep, ZoneKnowledge] | None = None
+    """The last call, and what was known after it."""
 
 
 @dataclass
@@ -76,19 +68,20 @@ class ZoneReconciler:
 
     async def reconcile(self, zone_id: str) -> float | None:
         """Work until nothing can be done now; returns after how many seconds to look again, if ever."""
-        zone = self._zones.setdefault(zone_id, _Zone(nothing_known(self.started)))
+        if zone_id not in self._zones:
+            self._zones[zone_id] = _Zone(nothing_known(self.started), Setbacks(self.situation.clock))
+        zone = self._zones[zone_id]
         try:
-            return await self._work(zone_id, zone)
-        except CloudflareError as error:
-            zone.failures += 1
-            zone.trouble = trouble_of(error, zone.failures)
-            _LOG.warning("a call for a zone failed", extra={"zone": zone_id, "error": str(error)})
-            await self._report_trouble(zone_id, zone)
-            return pause_after(error, zone.failures)
+            wake_at = await self._work(zone_id, zone)
+        except (ResourceChanged, ResourceGone):
+            # What is there now has been read; it is decided on anew, together with what else changes.
+            return self.timing.poll
         except ClusterError as error:
-            zone.failures += 1
-            _LOG.info("a write to the cluster failed", extra={"zone": zone_id, "error": str(error)})
-            return pause_after(error, zone.failures)
+            zone.cluster_failures += 1
+            _LOG.warning("a write to the cluster failed", extra={"zone": zone_id, "error": str(error)})
+            return pause_after(error, zone.cluster_failures)
+        zone.cluster_failures = 0
+        return None if wake_at is None else max(0.0, wake_at - self.situation.clock.now())
 
     def forget_rules(self, zone_id: str) -> None:
         """Somebody asks for a fresh look: the rules are read again before anything is decided."""
@@ -96,54 +89,56 @@ class ZoneReconciler:
             zone.known = replace(zone.known, rules_must_be_read=True)
 
     async def _work(self, zone_id: str, zone: _Zone) -> float | None:
-        done: tuple[ZoneStep, ZoneKnowledge] | None = None
+        """Until nothing can be done now; returns when to look again."""
         while True:
             judged = self._judge(zone_id)
             if waived := [record for record, _ in judged.bindings if is_waived(record)]:
                 await self.writer.abandon(waived[0], _left_behind(waived[0]))
                 continue
             now = self.situation.clock.now()
-            plan = plan_zone(judged.desired, zone.known, now, self.timing)
-            if not plan.steps:
-                zone.trouble, zone.failures = None, 0
-            if await self._report(zone, judged, plan):
+            planned = [(party, plan_zone(party.desired, zone.known, now, self.timing)) for party in judged.parties]
+            if await self._report(zone, judged, planned) or await self._write(judged, planned):
                 continue
-            if not plan.steps:
-                return None if plan.wake_at is None else max(0.0, plan.wake_at - self.situation.clock.now())
-            step = plan.steps[0]
-            if done is not None and done[0] == step and done[1] is zone.known:
-                # It changed nothing (a read that was older than what is known, above all): later, not at once again.
-                return self.timing.poll
-            done = (step, zone.known)
-            if isinstance(step, AddFinalizer | RemoveFinalizer | RecordManaged):
-                await self._write_all(judged, plan)
-            elif client := self._client(judged):
-                await self._call(client, zone_id, zone, step)
-            else:
-                zone.trouble = waiting(Reason.CREDENTIALS_MISSING, "there is no API token to work on the zone with.")
-                await self._report(zone, judged, plan)
-                return None
+            wakes = await self._act(zone_id, zone, planned)
+            if wakes is not None:
+                return min(wakes, default=None)
 
-    def _judge(self, zone_id: str) -> _Judged:
+    def _judge(self, zone_id: str) -> Judgement:
         bindings = [(each, self.situation.assess(each)) for each in self.situation.bindings_in(zone_id)]
-        stakes, conflicts = stakes_of(bindings)
-        return _Judged(bindings, Desired(self.installation, stakes), conflicts)
+        return judgement_of(bindings, self.installation)
 
-    async def _write_all(self, judged: _Judged, plan: ZonePlan) -> None:
-        """The first steps of one type, each about another binding: a thousand bindings that come together are not
-        planned for one by one."""
-        for step in plan.steps:
-            if not isinstance(step, type(plan.steps[0])):
-                return
-            if isinstance(step, AddFinalizer | RemoveFinalizer | RecordManaged):
-                await self._write(judged, step)
+    async def _report(self, zone: _Zone, judged: Judgement, planned: Planned) -> bool:
+        for party, plan in planned:
+            if not plan.steps:
+                zone.setbacks.clear(party.credential)
+        report = ZoneReport(self.situation, self.installation, judged, zone.known)
+        written = False
+        for party, plan in planned:
+            trouble = zone.setbacks.verdict(party.credential) or self._lack_of_token(party, plan)
+            for record, status in report.statuses(party, plan, trouble):
+                written = await self.writer.write_status(record, status) or written
+        return written
 
-    async def _write(self, judged: _Judged, step: AddFinalizer | RemoveFinalizer | RecordManaged) -> None:
+    async def _write(self, judged: Judgement, planned: Planned) -> bool:
+        """The first steps of each plan that concern the cluster and are of one type, each about another binding: a
+        thousand bindings that come together are not planned for one by one."""
+        written = False
+        for _, plan in planned:
+            for step in plan.steps:
+                if not isinstance(step, _CLUSTER_STEPS) or type(step) is not type(plan.steps[0]):
+                    break
+                await self._write_one(judged, step)
+                written = True
+        return written
+
+    async def _write_one(self, judged: Judgement, step: ClusterStep) -> None:
         if isinstance(step, RecordManaged):
             await self._record(judged.record(step.binding), step)
-            return
-        record = judged.record(step.resource)
-        await (self.writer.add_finalizer(record) if isinstance(step, AddFinalizer) else self._release(record))
+        elif isinstance(step, AddFinalizer):
+            await self.writer.add_finalizer(judged.record(step.resource))
+        else:
+            await self.writer.remove_finalizer(judged.record(step.resource))
+            _LOG.info("binding released", extra={"binding": str(step.resource)})
 
     async def _record(self, record: BindingRecord, step: RecordManaged) -> None:
         """From the moment of the decision the certificates count as used: a CA that is deleted just now must see
@@ -157,84 +152,59 @@ class ZoneReconciler:
         finally:
             del self.situation.reserved[record.key]
 
-    async def _release(self, record: BindingRecord) -> None:
-        await self.writer.remove_finalizer(record)
-        _LOG.info("binding released", extra={"binding": str(record.key)})
+    async def _act(self, zone_id: str, zone: _Zone, planned: Planned) -> list[float] | None:
+        """Make one call for a party that may act; None when one was made, else when to look again."""
+        wakes = [plan.wake_at for _, plan in planned if plan.wake_at is not None]
+        for party, plan in planned:
+            step = next((each for each in plan.steps if not isinstance(each, _CLUSTER_STEPS)), None)
+            if step is None:
+                continue
+            held_until = zone.setbacks.held_until(party.credential, self._circumstances(party))
+            if held_until is not None:
+                wakes.append(held_until)
+            elif zone.last is not None and zone.last[0] == step and zone.last[1] is zone.known:
+                # It changed nothing (a read that was older than what is known): later, not at once again.
+                zone.last = None
+                wakes.append(self.situation.clock.now() + self.timing.poll)
+            elif await self._call(zone_id, zone, party, step):
+                return None
+        return wakes
 
-    async def _call(self, client: CloudflareClient, zone_id: str, zone: _Zone, step: CloudflareStep) -> None:
+    async def _call(self, zone_id: str, zone: _Zone, party: Party, step: CloudflareStep) -> bool:
+        """False when there is no token to call with."""
+        client = self.credentials.client(party.credential) if party.credential else None
+        if client is None:
+            return False
         clock = self.situation.clock
         calls = ZoneCalls(client, zone_id, self.installation, clock, self.timing.window)
         try:
             zone.known = await calls.perform(step, zone.known)
-        except CloudflareError:
+        except CloudflareError as error:
             zone.known = _after_failure(zone.known, step, clock.now())
-            raise
-        zone.failures, zone.trouble = 0, None
+            zone.setbacks.note(party.credential, error, self._circumstances(party))
+            _LOG.warning("a call for a zone failed", extra={"zone": zone_id, "error": str(error)})
+        else:
+            zone.last = (step, zone.known)
+            if isinstance(step, WriteList | WriteRule | DeleteRule):
+                # A read that goes well says nothing about a write that did not.
+                zone.setbacks.clear(party.credential)
+        return True
 
-    def _client(self, judged: _Judged) -> CloudflareClient | None:
-        """A token to work with: that of a binding that may act, else of one that has something to give up."""
-        acting = [each for record, each in judged.bindings if each.target is not None or record.status.managed]
-        candidates = sorted(acting, key=lambda each: each.target is None)
-        clients = (self.credentials.client(each.credential) for each in candidates if each.credential)
-        return next((client for client in clients if client is not None), None)
+    def _circumstances(self, party: Party) -> object:
+        """What a new try would rest on."""
+        wants = tuple((stake.binding, stake.deleting, stake.wants) for stake in party.desired.stakes)
+        return wants, self.credentials.token(party.credential) if party.credential else None
 
-    async def _report_trouble(self, zone_id: str, zone: _Zone) -> None:
-        judged = self._judge(zone_id)
-        plan = plan_zone(judged.desired, zone.known, self.situation.clock.now(), self.timing)
-        try:
-            await self._report(zone, judged, plan)
-        except ClusterError as error:
-            _LOG.info("a status was not written", extra={"zone": zone_id, "error": str(error)})
-
-    async def _report(self, zone: _Zone, judged: _Judged, plan: ZonePlan) -> bool:
-        """Write what has become of each binding into its status, where that says anything new. True if it did:
-        what was judged is out of date then."""
-        known_rules = zone.known.rules.value if zone.known.rules else None
-        written = False
-        for record, assessment in judged.bindings:
-            if self._has_nothing_to_say(record):
-                continue
-            authority = self.situation.authority_for(record)
-            view = BindingView(
-                assessment=assessment,
-                progress=_progress(plan, zone.known, record),
-                lost=judged.conflicts.get(record.key, {}),
-                rules=_rules_of(record, known_rules, self.installation),
-                zone=self.situation.zone_of(record) if assessment.resolved.is_ok else None,
-                trouble=zone.trouble,
-                not_after=authority.status.not_after if authority else None,
-            )
-            status = binding_status(record, view, self.situation.clock.moment())
-            written = await self.writer.write_status(record, status) or written
-        return written
-
-    def _has_nothing_to_say(self, record: BindingRecord) -> bool:
-        """It is about to go, or something is still being read and anything said would be taken back a moment later."""
-        authority = self.situation.authority_for(record)
-        sources = sources_of_binding(record) | (sources_of_authority(authority) if authority else frozenset())
-        gone = record.deleting and not (record.metadata.has_finalizer and record.status.managed)
-        return gone or self.situation.is_loading(sources)
+    def _lack_of_token(self, party: Party, plan: ZonePlan) -> Verdict | None:
+        needs_one = any(not isinstance(step, (*_CLUSTER_STEPS, Conclude)) for step in plan.steps)
+        if not needs_one or (party.credential and self.credentials.token(party.credential)):
+            return None
+        return waiting(Reason.CREDENTIALS_MISSING, "there is no API token to work on the zone with.")
 
 
 def _left_behind(record: BindingRecord) -> str:
     listed = "; ".join(f"{each.certificate_id}: {', '.join(each.hostnames)}" for each in record.status.managed)
     return f"zone {record.status.zone_id}: associations, claims and rules of {listed or 'no hostname'}"
-
-
-def _progress(plan: ZonePlan, known: ZoneKnowledge, record: BindingRecord) -> Mapping[str, HostProgress] | None:
-    """Where the hostnames stand; None while the rules have not been read, so that it cannot be told."""
-    if record.key in plan.progress:
-        return plan.progress[record.key]
-    return None if known.rules is None and record.status.managed else {}
-
-
-def _rules_of(record: BindingRecord, ruleset: Ruleset | None, us: Installation) -> tuple[ManagedRule, ...] | None:
-    """The enforcement rules of ours that cover hostnames of the binding; None while the rules are not known."""
-    if ruleset is None:
-        return None
-    mine = {hostname for each in record.status.managed for hostname in each.hostnames}
-    covering = {group.rule_id for group in view_of(ruleset, us).enforcement if group.hostnames & mine}
-    return tuple(ManagedRule(id=rule.id, ref=rule.body.ref) for rule in ruleset.rules if rule.id in covering)
 
 
 def _after_failure(known: ZoneKnowledge, step: CloudflareStep, now: float) -> ZoneKnowledge:

@@ -1,0 +1,76 @@
+"""One step of an account's plan at Cloudflare: one call, and what is known after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from mtls_operator.cloudflare.client import CloudflareClient
+from mtls_operator.cloudflare.errors import AlreadyExists, CertificateInUse, CloudflareError, NotFound, Rejected
+from mtls_operator.domain.account_plan import (
+    AccountKnowledge,
+    ConfirmGone,
+    DeleteCertificate,
+    ReadCertificates,
+    Upload,
+)
+from mtls_operator.engine.clock import Clock
+
+CertificateStep = ReadCertificates | Upload | DeleteCertificate | ConfirmGone
+After = tuple[AccountKnowledge, CloudflareError | None]
+
+
+@dataclass(frozen=True)
+class AccountCalls:
+    """Makes the calls of one account's steps with one token, which `token` names."""
+
+    client: CloudflareClient
+    account_id: str
+    token: str
+    clock: Clock
+
+    async def perform(self, step: CertificateStep, known: AccountKnowledge) -> After:
+        """Make the call of a step; what is known then, and what went wrong."""
+        try:
+            match step:
+                case ReadCertificates():
+                    begun = self.clock.now()
+                    listed = await self.client.list_certificates(self.account_id)
+                    return known.with_listing(self.token, listed, begun), None
+                case Upload():
+                    return await self._upload(step, known)
+                case DeleteCertificate():
+                    return await self._delete(step, known)
+                case ConfirmGone():
+                    return await self._confirm_gone(step, known)
+                case _:
+                    assert_never(step)
+        except CloudflareError as error:
+            return known, error
+
+    async def _upload(self, step: Upload, known: AccountKnowledge) -> After:
+        try:
+            uploaded = await self.client.upload_certificate(self.account_id, name=step.name, pem=step.bundle.pem)
+        except CloudflareError as error:
+            if error.answer_lost or isinstance(error, AlreadyExists):
+                return known.with_upload_sent(step.bundle.fingerprint, self.clock.now()), error
+            # A refusal proves that nothing was made.
+            return known.with_listings_forgotten(), error
+        return known.with_uploaded(self.token, uploaded, self.clock.now()), None
+
+    async def _delete(self, step: DeleteCertificate, known: AccountKnowledge) -> After:
+        try:
+            await self.client.delete_certificate(self.account_id, step.certificate_id)
+        except NotFound:
+            return known.with_gone(step.certificate_id), None
+        except (CertificateInUse, Rejected) as error:
+            # How Cloudflare words "in use" is not documented: a refusal counts as one until the facts say otherwise.
+            return known.with_deletion_refused(step.certificate_id, self.clock.now()), error
+        return known.with_gone(step.certificate_id), None
+
+    async def _confirm_gone(self, step: ConfirmGone, known: AccountKnowledge) -> After:
+        try:
+            await self.client.get_certificate(self.account_id, step.certificate_id)
+        except NotFound:
+            return known.with_gone(step.certificate_id), None
+        return known.with_listings_forgotten(), None

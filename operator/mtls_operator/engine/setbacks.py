@@ -1,0 +1,59 @@
+"""Who is held back after a failure, until when, and what to say of it.
+
+A failure holds back the one whose token failed, and nobody else: a bad token of one team must not stop another's
+zone. A pause is not cut short by events that change nothing for who waits (the echo of a status that tells of the
+failure, above all), but by a change of what is wanted or of the token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from mtls_operator.cloudflare.errors import CloudflareError
+from mtls_operator.domain.verdicts import Verdict
+from mtls_operator.engine.clock import Clock
+from mtls_operator.engine.troubles import pause_after, trouble_of
+
+Who = TypeVar("Who", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Setback:
+    verdict: Verdict
+    failures: int
+    until: float
+    circumstances: object
+
+
+class Setbacks(Generic[Who]):
+    """Failures in a row, by who met them. `circumstances` are what a pause depends on, compared by equality."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._setbacks: dict[Who, _Setback] = {}
+
+    def note(self, who: Who, error: CloudflareError, circumstances: object) -> None:
+        """One more failure: the pause grows with those in a row under the same circumstances."""
+        previous = self._setbacks.get(who)
+        same = previous is not None and previous.circumstances == circumstances
+        failures = previous.failures + 1 if previous is not None and same else 1
+        until = self._clock.now() + pause_after(error, failures)
+        self._setbacks[who] = _Setback(trouble_of(error, failures, until), failures, until, circumstances)
+
+    def verdict(self, who: Who) -> Verdict | None:
+        """What to say of the last failure, None when all went well since."""
+        setback = self._setbacks.get(who)
+        return setback.verdict if setback else None
+
+    def held_until(self, who: Who, circumstances: object) -> float | None:
+        """Until when nothing should be tried; None when it may be now."""
+        setback = self._setbacks.get(who)
+        if setback is None or setback.circumstances != circumstances or setback.until <= self._clock.now():
+            return None
+        return setback.until
+
+    def clear(self, who: Who) -> None:
+        """Something that had failed, or all there was to do, went well."""
+        self._setbacks.pop(who, None)

@@ -1,0 +1,83 @@
+"""What is said of the bindings of a zone: their statuses, from the plan and from what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mtls_operator.api.host_binding import HostBindingStatus, ManagedRule
+from mtls_operator.domain.binding_status import BindingView, binding_status
+from mtls_operator.domain.marks import Installation
+from mtls_operator.domain.records import BindingRecord
+from mtls_operator.domain.verdicts import Verdict
+from mtls_operator.domain.zone_knowledge import ZoneKnowledge
+from mtls_operator.domain.zone_plan import HostProgress, ZonePlan
+from mtls_operator.domain.zone_view import view_of
+from mtls_operator.engine.parties import Judgement, Party
+from mtls_operator.engine.situation import Situation
+
+
+@dataclass(frozen=True)
+class ZoneReport:
+    """Says of each binding what has become of it."""
+
+    situation: Situation
+    installation: Installation
+    judged: Judgement
+    known: ZoneKnowledge
+
+    def statuses(
+        self, party: Party, plan: ZonePlan, trouble: Verdict | None
+    ) -> Iterator[tuple[BindingRecord, HostBindingStatus]]:
+        """The statuses of a party's bindings, but of those about which nothing can be said now."""
+        mine = {stake.binding for stake in party.desired.stakes}
+        rules = self._rules_by_hostname()
+        now = self.situation.clock.moment()
+        for record, assessment in self.judged.bindings:
+            if record.key not in mine or self._has_nothing_to_say(record):
+                continue
+            authority = self.situation.authority_for(record)
+            view = BindingView(
+                assessment=assessment,
+                progress=_progress(plan, record),
+                lost=self.judged.conflicts.get(record.key, {}),
+                rules=_rules_of(record, rules),
+                zone=self.situation.zone_of(record) if assessment.resolved.is_ok else None,
+                trouble=trouble,
+                not_after=authority.status.not_after if authority else None,
+            )
+            yield record, binding_status(record, view, now)
+
+    def _has_nothing_to_say(self, record: BindingRecord) -> bool:
+        """It is about to go, or something is still being read and anything said would be taken back a moment later."""
+        gone = record.deleting and not (record.metadata.has_finalizer and record.status.managed)
+        return gone or self.situation.is_binding_loading(record)
+
+    def _rules_by_hostname(self) -> Mapping[str, tuple[ManagedRule, ...]] | None:
+        """The enforcement rules of ours that cover each hostname; None while the rules are not known."""
+        ruleset = self.known.rules.value if self.known.rules else None
+        if ruleset is None:
+            return None
+        refs = {rule.id: rule.body.ref for rule in ruleset.rules}
+        covering: dict[str, tuple[ManagedRule, ...]] = {}
+        for group in view_of(ruleset, self.installation).enforcement:
+            rule = ManagedRule(id=group.rule_id or "", ref=refs[group.rule_id or ""])
+            for hostname in group.hostnames:
+                covering[hostname] = (*covering.get(hostname, ()), rule)
+        return covering
+
+
+def _progress(plan: ZonePlan, record: BindingRecord) -> Mapping[str, HostProgress] | None:
+    """Where the hostnames stand; None while that cannot be told."""
+    if plan.progress is None:
+        return None if record.status.managed else {}
+    return plan.progress.get(record.key, {})
+
+
+def _rules_of(
+    record: BindingRecord, rules: Mapping[str, tuple[ManagedRule, ...]] | None
+) -> tuple[ManagedRule, ...] | None:
+    if rules is None:
+        return None
+    mine = sorted(hostname for each in record.status.managed for hostname in each.hostnames)
+    return tuple({rule.id: rule for hostname in mine for rule in rules.get(hostname, ())}.values())
