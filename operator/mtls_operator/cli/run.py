@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 
 from mtls_operator.cloudflare.client import open_http
 from mtls_operator.cluster.api_server import ApiServer, connected
@@ -33,15 +34,19 @@ def run_operator(configuration: Configuration) -> None:
 
 
 async def _until_told_to_stop(configuration: Configuration) -> None:
-    operator = asyncio.ensure_future(_run(configuration))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, operator.cancel)
+    operator: asyncio.Future[None] = asyncio.ensure_future(_run(configuration, lambda: _stop_on_signals(operator)))
+    _stop_on_signals(operator)
     with contextlib.suppress(asyncio.CancelledError):
         await operator
     _LOG.info("stopped; what is in force at Cloudflare stays in force")
 
 
-async def _run(configuration: Configuration) -> None:
+def _stop_on_signals(operator: asyncio.Future[None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, operator.cancel)
+
+
+async def _run(configuration: Configuration, take_signals: Callable[[], None]) -> None:
     metrics, health = Metrics(), Health(_DEAD_AFTER_SECONDS, time.monotonic)
     async with (
         connected() as api,
@@ -51,18 +56,19 @@ async def _run(configuration: Configuration) -> None:
         identity = await _identity(configuration, api)
         _LOG.info("started", extra={"owner": identity.installation.owner, "port": port, "pod": identity.pod})
         engine = Engine(configuration, identity, api=api, http=http, clock=Clock(), metrics=metrics, health=health)
-        await _until_one_ends(asyncio.create_task(_watch(engine)), asyncio.create_task(engine.run()))
+        await _until_one_ends(asyncio.create_task(_watch(engine, take_signals)), asyncio.create_task(engine.run()))
 
 
-async def _watch(engine: Engine) -> None:
-    """kopf looks once which kinds are served, so it begins when both have been listed."""
+async def _watch(engine: Engine, take_signals: Callable[[], None]) -> None:
+    """kopf looks once which kinds are served, so it begins when both have been listed. It takes the signals for
+    itself, and would wait for the engine's tasks when one comes, so they are taken back."""
     await engine.listed.wait()
-    await watch(engine)
+    await watch(engine, take_signals)
 
 
 async def _until_one_ends(*tasks: asyncio.Task[None]) -> None:
-    """kopf takes over the signals and then returns from its watch; a watch without an engine, or an engine without a
-    watch, must never go on alone. Raises what the first of them raised."""
+    """A watch without an engine, or an engine without a watch, must never go on alone. Raises what the first of them
+    raised."""
     try:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

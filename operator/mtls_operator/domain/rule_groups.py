@@ -7,7 +7,8 @@ Rules of this module:
 - A hostname enters its new rule before it leaves the old one: edits that add come first, and edits that
   take away are proposed only when nothing is left to add.
 - A hostname stays in the rule it is in; a new one goes where there is room; a rule whose hostnames all move
-  to one other group is changed in place, which is a single call and never leaves a gap.
+  to one other group is changed in place (a single call that never leaves a gap), unless a rule of that group
+  has room for them: else each hostname that comes later would keep a rule of its own.
 - No rule is written that does not fit.
 """
 
@@ -46,7 +47,11 @@ def additions(existing: Sequence[Group[G]], wanted: Mapping[G, frozenset[str]], 
     changed: dict[int, None] = {}
     for key in wanted:
         missing = wanted[key] - _held(rules, key)
-        missing = _convert_whole_rules(rules, key, missing, wanted, changed)
+        for index in _movable_rules(rules, key, missing, wanted):
+            if not _has_room(rules, key, rules[index].hostnames, fits):
+                missing -= rules[index].hostnames
+                rules[index] = replace(rules[index], key=key)
+                changed[index] = None
         for hostname in sorted(missing):
             changed[_place(rules, key, hostname, fits)] = None
     return [rules[index] for index in changed]
@@ -71,20 +76,22 @@ def _held(rules: Sequence[Group[G]], key: G) -> frozenset[str]:
     return frozenset().union(*(rule.hostnames for rule in rules if rule.key == key))
 
 
-def _convert_whole_rules(
-    rules: list[Group[G]],
-    key: G,
-    missing: frozenset[str],
-    wanted: Mapping[G, frozenset[str]],
-    changed: dict[int, None],
-) -> frozenset[str]:
-    for index, rule in enumerate(rules):
-        still_wanted_here = rule.hostnames & wanted.get(rule.key, frozenset())
-        if rule.key != key and rule.hostnames and rule.hostnames <= missing and not still_wanted_here:
-            rules[index] = replace(rule, key=key)
-            changed[index] = None
-            missing -= rule.hostnames
-    return missing
+def _movable_rules(
+    rules: Sequence[Group[G]], key: G, missing: frozenset[str], wanted: Mapping[G, frozenset[str]]
+) -> list[int]:
+    """Rules of other groups whose hostnames are all missing in this one, and wanted in theirs no more."""
+    return [
+        index
+        for index, rule in enumerate(rules)
+        if rule.key != key
+        and rule.hostnames
+        and rule.hostnames <= missing
+        and not rule.hostnames & wanted.get(rule.key, frozenset())
+    ]
+
+
+def _has_room(rules: Sequence[Group[G]], key: G, hostnames: frozenset[str], fits: Fits[G]) -> bool:
+    return any(rule.key == key and fits(key, rule.hostnames | hostnames) for rule in rules)
 
 
 def _place(rules: list[Group[G]], key: G, hostname: str, fits: Fits[G]) -> int:

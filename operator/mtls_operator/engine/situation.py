@@ -179,8 +179,18 @@ class Situation:
         certificate = authority.status.certificate_id
         recorded = {each.certificate_id for each in binding.status.managed}
         if certificate in recorded | self.reserved.get(binding.key, frozenset()):
-            return True
+            return not self._is_held_by_another(binding, authority)
         return authority_of(binding) == authority.key and not binding.deleting and self._is_admitted(binding)
+
+    def _is_held_by_another(self, binding: BindingRecord, authority: AuthorityRecord) -> bool:
+        """Whether a binding uses the certificate through another CA of the cluster that has the same and stays."""
+        other = self.authority_for(binding)
+        return (
+            other is not None
+            and other.key != authority.key
+            and not other.deleting
+            and other.status.certificate_id == authority.status.certificate_id
+        )
 
     def _is_admitted(self, binding: BindingRecord) -> bool:
         return self.assess(binding).target is not None

@@ -7,6 +7,7 @@ objects, and do not hold up the object's other events (see docs/adr).
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import kopf
@@ -18,9 +19,15 @@ from mtls_operator.cluster.kinds import PLURALS
 from mtls_operator.engine.engine import Engine
 
 
-async def watch(engine: Engine) -> None:
-    """Watch both kinds in all namespaces until cancelled."""
+async def watch(engine: Engine, on_start: Callable[[], None]) -> None:
+    """Watch both kinds in all namespaces until cancelled. `on_start` is called once kopf has set itself up: it has
+    taken over the signals by then."""
     registry = kopf.OperatorRegistry()
+
+    async def started(**_: Any) -> None:
+        on_start()
+
+    kopf.on.startup(registry=registry)(started)
     kopf.on.login(registry=registry)(_log_in)
     for kind in (MtlsCertificateAuthority.kind, MtlsHostBinding.kind):
         kopf.on.event(GROUP, VERSION, PLURALS[kind], registry=registry, id=kind)(_handler(engine, kind))
