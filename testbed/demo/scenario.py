@@ -79,7 +79,7 @@ class Scenario:
     def _delete_authority(self, resources: ResourceWatch) -> None:
         self._screen.step("delete the CA first: it must wait, for a binding uses it")
         self._kubectl("delete", *self._named(AUTHORITY), "--wait=false")
-        in_use = "--for=jsonpath={.status.conditions[?(@.type=='Ready')].reason}=InUse"
+        in_use = '--for=jsonpath={.status.conditions[?(@.type=="Ready")].reason}=InUse'
         self._kubectl("wait", in_use, *self._named(AUTHORITY), PATIENCE)
         authority = _only(resources.look(), "mtlsca")
         if "partner-api" not in authority.message:
