@@ -105,8 +105,9 @@ class LiveScreen:
 
     def _resource_table(self) -> RenderableType:
         table = Table(box=None, expand=True, pad_edge=False)
-        for title, ratio in (("Resource", 3), ("Ready", 1), ("Reason", 2), ("Message", 6)):
-            table.add_column(title, ratio=ratio, no_wrap=title != "Message", overflow="ellipsis")
+        for title in ("Resource", "Ready", "Reason"):
+            table.add_column(title, no_wrap=True)
+        table.add_column("Message", ratio=1)
         for resource in self._resources:
             name = f"{resource.kind} {resource.name}"
             table.add_row(name, resource.ready, resource.reason, resource.message, style=ready_style(resource))
