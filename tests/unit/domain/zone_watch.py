@@ -57,13 +57,20 @@ class Watch:
                 added = hostnames - operator.known.lists[certificate].value
                 unknown = [name for name in added if not self._is_recorded(name)]
                 self._complain_if(unknown, f"PUT adds {unknown}, recorded in no status")
+                self._check_readings(operator, certificate)
             case WriteRule(body, _, _):
                 names = _hostnames(read_mark(Rule("new", body)))
                 unknown = [name for name in names if not cluster.owns(name)]
-                self._complain_if(unknown, f"rule written for {unknown}, recorded in no status of {cluster}")
+                self._complain_if(unknown, f"rule written for {unknown}, recorded in no status")
             case RecordManaged(key, managed):
                 held = cluster.bindings[key].has_finalizer
                 self._complain_if(managed and not held, f"{key} records before it has the finalizer")
+
+    def _check_readings(self, operator: Operator, certificate: CertificateId) -> None:
+        """Both fresh, and the rules before the list: a claim that is gone was dropped when the list was clean."""
+        rules, hostnames = operator.known.rules, operator.known.lists[certificate]
+        fresh = rules is not None and self.zone.clock() - FRESH_SECONDS <= rules.begun <= hostnames.begun
+        self._complain_if(not fresh, "PUT rests on old readings, or on a list read before the rules")
 
     def _is_recorded(self, hostname: str) -> bool:
         return hostname in self.unrelated or any(each.owns(hostname) for each in self.clusters)

@@ -41,6 +41,9 @@ class Shape:
 
     installations: int
     certificates: int
+    hostnames: int
+    hurry: bool
+    """Whether users change their minds sooner than anything settles."""
     unrelated_writers: int
     dashboard: bool
     empty: bool
@@ -58,6 +61,8 @@ class Shape:
         return cls(
             installations=installations,
             certificates=rng.choice([1, 1, 2]),
+            hostnames=rng.choice([2, 3, 4]),
+            hurry=rng.random() < 0.3,
             unrelated_writers=unrelated_writers,
             dashboard=rng.random() < 0.5,
             empty=unrelated_writers == 0 and rng.random() < 0.5,
@@ -65,7 +70,7 @@ class Shape:
                 slowest=rng.choice([1.0, 8.0, 8.0]),
                 lost=rng.choice([0.0, 0.0, 0.03, 0.1]),
                 late=rng.choice([0.0, 20.0]),
-                deadly=rng.choice([0.0, 0.02, 0.05]),
+                deadly=rng.choice([0.0, 0.02, 0.05, 0.2]),
             ),
             moves=installations == 1 and rng.random() < 0.5,
             all_goes=rng.random() < 0.6,
@@ -89,7 +94,7 @@ class World:
             zone=self.zone,
             clusters=[each.cluster for each in self.operators],
             issuers={c: ISSUERS[c] for c in self.certificates},
-            slowest=self.shape.troubles.slowest,
+            slowest=self.shape.troubles.slowest + self.shape.troubles.late,
             unrelated=frozenset(f"x{number}.example.com" for number in range(self.shape.unrelated_writers)),
             foreign_rules=() if self.shape.empty else (FOREIGN_RULE,),
         )
@@ -153,7 +158,10 @@ class World:
     def _user(self, operator: Operator) -> Body:
         cluster = operator.cluster
         for _ in range(self.rng.randint(1, 7)):
-            yield self.rng.choice([0.0, self.rng.uniform(0, 20), self.rng.uniform(0, 300), self.rng.uniform(0, 900)])
+            longest = 150.0 if self.shape.hurry else 900.0
+            yield self.rng.choice(
+                [0.0, self.rng.uniform(0, 20), self.rng.uniform(0, 300), self.rng.uniform(0, longest)]
+            )
             cluster.put(self._changed(cluster))
             if self.rng.random() < 0.1:
                 operator.forget_rules()
@@ -184,9 +192,9 @@ class World:
 
     def _hostnames(self, target: Target) -> tuple[str, ...]:
         """With several installations a hostname belongs to one certificate, because their rules are ANDed."""
-        choice = HOSTNAMES
+        choice = HOSTNAMES[: self.shape.hostnames]
         if self.shape.installations > 1 and len(self.certificates) > 1:
-            choice = HOSTNAMES[self.certificates.index(target.certificate) :: 2]
+            choice = choice[self.certificates.index(target.certificate) :: 2]
         return tuple(sorted(self.rng.sample(choice, self.rng.randint(1, min(3, len(choice))))))
 
     def _target(self) -> Target:
