@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +22,8 @@ def main() -> None:
         sys.exit(_complain(str(error)))
     if asked := unserved(configuration):
         sys.exit(_complain(f"not served by this version: {', '.join(asked)}; remove it from the configuration"))
+    if "POD_NAMESPACE" not in os.environ:
+        sys.exit(_complain("the environment variable POD_NAMESPACE must name the operator's own namespace"))
     run_operator(configuration)
 
 

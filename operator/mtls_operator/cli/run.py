@@ -83,7 +83,7 @@ async def _identity(configuration: Configuration, api: ApiServer) -> Identity:
     cluster = await _cluster_uid(api)
     return Identity(
         pod=os.environ.get("POD_NAME", "cloudflare-mtls-operator"),
-        namespace=os.environ.get("POD_NAMESPACE", "default"),
+        namespace=os.environ["POD_NAMESPACE"],
         installation=Installation(owner=configuration.owner_id or cluster, cluster=cluster),
     )
 
@@ -93,5 +93,5 @@ async def _cluster_uid(api: ApiServer) -> str:
         try:
             return await api.cluster_uid()
         except ClusterError as error:
-            _LOG.warning("cannot tell which cluster this is, trying again", extra={"error": str(error)})
+            _LOG.warning("cannot tell which cluster this is, trying again: %s", error)
             await asyncio.sleep(_RETRY_SECONDS)

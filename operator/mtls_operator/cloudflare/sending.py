@@ -22,11 +22,12 @@ from mtls_operator.cloudflare.token import ApiToken
 
 # Seconds. Cloudflare's SDKs wait 60 s for an answer; a connection that takes 10 s will not be better later.
 CONNECT_TIMEOUT: Final = 10.0
-READ_TIMEOUT: Final = 60.0
-WRITE_TIMEOUT: Final = 30.0
-POOL_TIMEOUT: Final = 30.0
-# The four above are per step: an answer that drips a byte a minute passes them all, but not this one.
-WHOLE_CALL_TIMEOUT: Final = 120.0
+READ_TIMEOUT: Final = 40.0
+WRITE_TIMEOUT: Final = 20.0
+POOL_TIMEOUT: Final = 10.0
+# The four above are per step: an answer that drips a byte a minute passes them all, but not this one. With the ten
+# seconds that readings may be old it stays below what the sharing protocol allows for a write (domain, `Timing`).
+WHOLE_CALL_TIMEOUT: Final = 45.0
 
 TIMEOUTS: Final = httpx.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT)
 

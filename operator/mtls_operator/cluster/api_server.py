@@ -18,7 +18,7 @@ from mtls_operator.api.constants import GROUP, VERSION
 from mtls_operator.cluster.cluster_api import ClusterApi, Listed
 from mtls_operator.cluster.errors import explained
 from mtls_operator.cluster.kinds import PLURALS
-from mtls_operator.cluster.reflector import Reflector
+from mtls_operator.cluster.reflector import Object, Reflector
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.sources import SourceData, SourceKey, SourceKind, Unreadable
 
@@ -114,8 +114,8 @@ class ApiServer(ClusterApi):
     async def follow_source(self, source: SourceKey, on_data: Callable[[SourceData], None]) -> None:
         """By a field selector on the name, so that a Role with `resourceNames` is enough."""
         by_kind = {
-            SourceKind.SECRET: self._core.list_namespaced_secret,
-            SourceKind.CONFIG_MAP: self._core.list_namespaced_config_map,
+            SourceKind.SECRET: self._core.list_namespaced_secret_without_preload_content,
+            SourceKind.CONFIG_MAP: self._core.list_namespaced_config_map_without_preload_content,
         }
         await Reflector(
             str(source),
@@ -132,12 +132,12 @@ class ApiServer(ClusterApi):
         """All of them: labels are what a selector of `allowedBindings` is about."""
         told: set[str] = set()
 
-        def tell(found: Any) -> None:
-            told.add(found.metadata.name)
-            on_labels(found.metadata.name, dict(found.metadata.labels or {}))
+        def tell(found: Object) -> None:
+            told.add(_name(found))
+            on_labels(_name(found), dict(found["metadata"].get("labels") or {}))
 
-        def tell_all(namespaces: list[Any]) -> None:
-            for gone in told - {found.metadata.name for found in namespaces}:
+        def tell_all(namespaces: list[Object]) -> None:
+            for gone in told - {_name(found) for found in namespaces}:
                 forget(gone)
             for found in namespaces:
                 tell(found)
@@ -148,19 +148,24 @@ class ApiServer(ClusterApi):
 
         await Reflector(
             "namespaces",
-            self._core.list_namespace,
+            self._core.list_namespace_without_preload_content,
             on_list=tell_all,
             on_change=tell,
-            on_delete=lambda found: forget(found.metadata.name),
+            on_delete=lambda found: forget(_name(found)),
             on_trouble=lambda _: None,
         ).run()
 
 
-def _data(kind: SourceKind, found: Any) -> Mapping[str, bytes]:
+def _name(found: Object) -> str:
+    return str(found["metadata"]["name"])
+
+
+def _data(kind: SourceKind, found: Object) -> Mapping[str, bytes]:
+    data = found.get("data") or {}
     if kind is SourceKind.SECRET:
-        return {name: base64.b64decode(value) for name, value in (found.data or {}).items()}
-    text = {name: value.encode() for name, value in (found.data or {}).items()}
-    return text | {name: base64.b64decode(value) for name, value in (found.binary_data or {}).items()}
+        return {name: base64.b64decode(value) for name, value in data.items()}
+    text = {name: value.encode() for name, value in data.items()}
+    return text | {name: base64.b64decode(value) for name, value in (found.get("binaryData") or {}).items()}
 
 
 @asynccontextmanager

@@ -1,14 +1,16 @@
 """Everything that can go wrong between us and the API server.
 
 ClusterError
-├── ResourceGone         404: the object, or an object of that uid, is not there      forget it
-├── ResourceChanged      409, or 422 of a failed test: somebody wrote before us       read it, decide again
-├── AccessDenied         403: the ServiceAccount lacks a right                        ask the user
-└── ApiServerUnavailable no answer, 429, 5xx                                          wait, decide again
+├── ResourceGone         404: the object is not there                                 forget it
+├── ResourceChanged      409, or a failed test of a patch: somebody wrote before us   read it, decide again
+├── WriteRefused         any other 4xx: the API server or a policy does not want it   ask the user, try again
+├── AccessDenied         401, 403: the ServiceAccount lacks a right                   ask the user, try again
+└── ApiServerUnavailable no usable answer, 410, 429, 5xx                              wait, decide again
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,6 +30,10 @@ class ResourceChanged(ClusterError):
     """The object is not as it was when we decided."""
 
 
+class WriteRefused(ClusterError):
+    """The API server, or a policy that it asks, does not want this write."""
+
+
 class AccessDenied(ClusterError):
     """The operator's ServiceAccount may not do this; the chart's RBAC grants what it needs."""
 
@@ -37,11 +43,26 @@ class ApiServerUnavailable(ClusterError):
 
 
 _BY_STATUS: dict[int, type[ClusterError]] = {
+    400: WriteRefused,
+    401: AccessDenied,
     403: AccessDenied,
     404: ResourceGone,
     409: ResourceChanged,
-    422: ResourceChanged,
+    413: WriteRefused,
+    422: WriteRefused,
 }
+# What the API server says of a JSON patch whose test fails (evanphx/json-patch).
+_FAILED_TEST = "testing value"
+_LONGEST_QUOTE = 500
+
+
+def refused(status: int, said: str) -> ClusterError:
+    """The error for an answer of the API server: its status, and its body or message."""
+    words = _message(said)
+    kind = _BY_STATUS.get(status, ApiServerUnavailable)
+    if status == 422 and _FAILED_TEST in words:
+        kind = ResourceChanged
+    return kind(f"the API server said {status}: {words[:_LONGEST_QUOTE]}")
 
 
 @contextmanager
@@ -49,8 +70,19 @@ def explained(what: str) -> Iterator[None]:
     """Raise failures of the enclosed call as ClusterError that says what was being done."""
     try:
         yield
+    except ClusterError as error:
+        raise type(error)(f"{what}: {error}") from None
     except ApiException as error:
-        kind = _BY_STATUS.get(error.status or 0, ApiServerUnavailable)
-        raise kind(f"{what}: {error.status} {error.reason}") from None
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        found = refused(error.status or 0, str(error.body or error.reason))
+        raise type(found)(f"{what}: {found}") from None
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError) as error:
+        # ValueError and LookupError: an answer that is no JSON, or not what the API promises.
         raise ApiServerUnavailable(f"{what}: {type(error).__name__}") from error
+
+
+def _message(said: str) -> str:
+    """The words of a Status object, or the text itself where it is none (a proxy's page)."""
+    try:
+        return str(json.loads(said)["message"])
+    except (ValueError, LookupError, TypeError):
+        return " ".join(said.split())

@@ -2,26 +2,32 @@
 
 Used for single Secrets and ConfigMaps by a field selector on their name, so that a Role with `resourceNames` is
 enough and no other Secret of the cluster is ever read, and for the namespaces' labels.
+
+The stream is read here and not by the package's Watch: that one neither looks at the status of the answer nor
+notices a connection that has gone silent.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from kubernetes.aio import watch
-from kubernetes.aio.client.exceptions import ApiException
-
-from mtls_operator.cluster.errors import ApiServerUnavailable, ClusterError, explained
+from mtls_operator.cluster.errors import ApiServerUnavailable, ClusterError, explained, refused
 
 _LOG = logging.getLogger(__name__)
+_LIST_SECONDS = 30.0
 _WATCH_SECONDS = 240
 """The API server ends a watch after this; a gap then is bridged by the resource version."""
+_SILENCE_SECONDS = 75.0
+"""Bookmarks come about once a minute: a watch that is silent for longer is dead."""
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
-List = Callable[..., Awaitable[Any]]
+RawList = Callable[..., Awaitable[Any]]
+"""A list call of the package whose answer is not read yet (`..._without_preload_content`)."""
+Object = Mapping[str, Any]
 
 
 class Reflector:
@@ -34,11 +40,11 @@ class Reflector:
     def __init__(
         self,
         what: str,
-        list_objects: List,
+        list_objects: RawList,
         *,
-        on_list: Callable[[list[Any]], None],
-        on_change: Callable[[Any], None],
-        on_delete: Callable[[Any], None],
+        on_list: Callable[[list[Object]], None],
+        on_change: Callable[[Object], None],
+        on_delete: Callable[[Object], None],
         on_trouble: Callable[[str], None],
         **selection: str,
     ) -> None:
@@ -57,55 +63,61 @@ class Reflector:
             try:
                 await self._list_and_watch()
             except ClusterError as error:
-                _LOG.warning("watching failed, listing again", extra={"what": self._what, "error": str(error)})
+                _LOG.warning("watching failed, listing again: %s", error, extra={"what": self._what})
                 self._on_trouble(str(error))
-            except _Expired:
-                _LOG.debug("the version to watch from is too old, listing again", extra={"what": self._what})
             # What went well for a while has no history of failures.
             pause = _SHORTEST_PAUSE if now() - begun > _LONGEST_PAUSE else min(_LONGEST_PAUSE, 2 * pause)
             await asyncio.sleep(pause)
 
     async def _list_and_watch(self) -> None:
-        version, now = await self._list_once(), asyncio.get_running_loop().time
+        with explained(f"listing {self._what}"):
+            async with asyncio.timeout(_LIST_SECONDS):
+                listed = json.loads(await _body(await self._list(**self._selection)))
+        self._on_list(listed["items"])
+        version, now = listed["metadata"]["resourceVersion"], asyncio.get_running_loop().time
         while True:
             begun = now()
-            version = await self._watch_once(version)
+            with explained(f"watching {self._what}"):
+                version = await self._watch(version)
             if now() - begun < _SHORTEST_PAUSE:
                 raise ApiServerUnavailable(f"watching {self._what}: the watch ended as soon as it had begun")
 
-    async def _list_once(self) -> str:
-        with explained(f"listing {self._what}"):
-            listed = await self._list(**self._selection, _request_timeout=_WATCH_SECONDS)
-        self._on_list(listed.items)
-        return str(listed.metadata.resource_version)
+    async def _watch(self, version: str) -> str:
+        """Until the API server ends the watch; returns the version from which the next one goes on."""
+        answer = await self._list(
+            **self._selection,
+            watch=True,
+            allow_watch_bookmarks=True,
+            resource_version=version,
+            timeout_seconds=_WATCH_SECONDS,
+            _request_timeout=_WATCH_SECONDS + _SILENCE_SECONDS,
+        )
+        try:
+            _refuse_failure(answer.status, answer.reason)
+            while True:
+                async with asyncio.timeout(_SILENCE_SECONDS):
+                    line = await answer.content.readline()
+                if not line:
+                    return version
+                version = self._take(json.loads(line))
+        finally:
+            answer.close()
 
-    async def _watch_once(self, version: str) -> str:
-        with explained(f"watching {self._what}"):
-            try:
-                return await self._follow(version)
-            except ApiException as error:
-                if error.status == 410:
-                    raise _Expired from None
-                raise
-
-    async def _follow(self, version: str) -> str:
-        async with watch.Watch() as stream:
-            events = stream.stream(
-                self._list,
-                **self._selection,
-                resource_version=version,
-                timeout_seconds=_WATCH_SECONDS,
-                _request_timeout=_WATCH_SECONDS + 30,
-            )
-            async for event in events:
-                if not isinstance(event, dict):
-                    # The client does not look at the status of a watch: a proxy's page comes as a line of text.
-                    raise ApiServerUnavailable(f"watching {self._what}: the answer is not a stream of events")
-                version = str(event["raw_object"]["metadata"]["resourceVersion"])
-                if handle := self._handlers.get(event["type"]):
-                    handle(event["object"])
-        return version
+    def _take(self, event: Mapping[str, Any]) -> str:
+        found = event["object"]
+        if event["type"] == "ERROR":
+            raise refused(int(found.get("code") or 0), str(found.get("message")))
+        if handle := self._handlers.get(event["type"]):
+            handle(found)
+        return str(found["metadata"]["resourceVersion"])
 
 
-class _Expired(Exception):
-    """The version from which to watch is too old: list again."""
+async def _body(answer: Any) -> bytes:
+    body: bytes = await answer.read()
+    _refuse_failure(answer.status, body.decode(errors="replace"))
+    return body
+
+
+def _refuse_failure(status: int, said: str) -> None:
+    if status != 200:
+        raise refused(status, said)

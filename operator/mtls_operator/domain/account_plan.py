@@ -93,6 +93,12 @@ class AccountKnowledge:
     def with_listings_forgotten(self) -> AccountKnowledge:
         return replace(self, listings={})
 
+    def with_found(self, token: str, certificate: Certificate) -> AccountKnowledge:
+        """A certificate that the listing lacked is there by its id: the listing is completed by it."""
+        listing = self.listings[token]
+        completed = Reading((*listing.value, certificate), listing.begun)
+        return replace(self, listings={**self.listings, token: completed})
+
     def with_gone(self, certificate_id: CertificateId) -> AccountKnowledge:
         return replace(self, gone=self.gone | {certificate_id}, listings={})
 

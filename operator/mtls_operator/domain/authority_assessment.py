@@ -12,7 +12,15 @@ from mtls_operator.domain.consent import Grant, is_granted_to_authority
 from mtls_operator.domain.records import AuthorityRecord
 from mtls_operator.domain.served import unserved_of_authority
 from mtls_operator.domain.source_choice import SourceProblem, choose_bundle
-from mtls_operator.domain.sources import Contents, CredentialKey, SourceKey, Unreadable, credential_of, source_of
+from mtls_operator.domain.sources import (
+    Contents,
+    CredentialKey,
+    SourceKey,
+    Unreadable,
+    credential_of,
+    is_token,
+    source_of,
+)
 from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, ok, waiting
 
 
@@ -74,6 +82,11 @@ def credential_verdict(credential: CredentialKey, contents: Contents) -> Verdict
         return waiting(Reason.CREDENTIALS_MISSING, f"{credential.source} with the API token does not exist")
     if not data.get(credential.key, b"").strip():
         return waiting(Reason.CREDENTIALS_MISSING, f"{credential.source} has no API token under key {credential.key}")
+    if not is_token(data[credential.key]):
+        return blocked(
+            Reason.CREDENTIALS_INVALID,
+            f"{credential} is no API token: it has characters that no token has; store the token alone",
+        )
     return None
 
 

@@ -132,7 +132,7 @@ def _credential(record: BindingRecord, spec: HostBindingSpec, around: Surroundin
         around.operator.grants,
         record.metadata.namespace,
         authority.spec.account_id,
-        _zone_names(spec, around.zone),
+        _zone_names(around.zone),
         spec.hostnames,
     )
     if not granted:
@@ -144,9 +144,8 @@ def _credential(record: BindingRecord, spec: HostBindingSpec, around: Surroundin
     return around.operator.key
 
 
-def _zone_names(spec: HostBindingSpec, zone: Zone | Verdict | None) -> frozenset[str]:
-    known = {zone.id, zone.name} if isinstance(zone, Zone) else set()
-    return frozenset(known | {name for name in (spec.zone.id, spec.zone.name) if name is not None})
+def _zone_names(zone: Zone | Verdict | None) -> frozenset[str] | None:
+    return frozenset({zone.id, zone.name}) if isinstance(zone, Zone) else None
 
 
 def _with_zone(

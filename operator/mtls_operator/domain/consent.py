@@ -57,13 +57,14 @@ def is_granted_to_authority(grants: Sequence[Grant], namespace: str, account: st
 
 
 def is_granted_to_binding(
-    grants: Sequence[Grant], namespace: str, account: str, zone: frozenset[str], hostnames: Sequence[str]
+    grants: Sequence[Grant], namespace: str, account: str, zone: frozenset[str] | None, hostnames: Sequence[str]
 ) -> bool:
-    """Whether the operator's own token may be used for a binding. `zone`: id and name of its zone, as far as known."""
+    """Whether the operator's own token may be used for a binding. `zone`: id and name of its zone; None while only one
+    of them is known, and the other has to be asked for: then zones are not looked at yet."""
     return any(
         _admits(grant.namespaces, namespace)
         and _admits(grant.accounts, account)
-        and (grant.zones is None or bool(grant.zones & zone))
+        and (grant.zones is None or zone is None or bool(grant.zones & zone))
         and (grant.hostnames is None or all(is_permitted(name, grant.hostnames) for name in hostnames))
         for grant in grants
     )

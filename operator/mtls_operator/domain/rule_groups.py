@@ -48,8 +48,9 @@ def additions(existing: Sequence[Group[G]], wanted: Mapping[G, frozenset[str]], 
     for key in wanted:
         missing = wanted[key] - _held(rules, key)
         for index in _movable_rules(rules, key, missing, wanted):
-            if not _has_room(rules, key, rules[index].hostnames, fits):
-                missing -= rules[index].hostnames
+            moving = rules[index].hostnames
+            if fits(key, moving) and not _has_room(rules, key, moving, fits):
+                missing -= moving
                 rules[index] = replace(rules[index], key=key)
                 changed[index] = None
         for hostname in sorted(missing):

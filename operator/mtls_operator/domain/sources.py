@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -52,6 +53,14 @@ SourceData = Mapping[str, bytes] | Unreadable | None
 
 Contents = Mapping[SourceKey, SourceData]
 """What has been read: an object that is not in it has not been read yet."""
+
+
+_TOKEN = re.compile(rb"[A-Za-z0-9._~+/=-]+")
+
+
+def is_token(value: bytes) -> bool:
+    """Whether the value can be an API token at all (RFC 6750), white space around it aside."""
+    return _TOKEN.fullmatch(value.strip()) is not None
 
 
 def source_of(spec: CertificateAuthoritySpec, namespace: str) -> tuple[SourceKey, str | None] | None:

@@ -67,15 +67,19 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
     """Decide the next steps in a zone. Pure: equal arguments give an equal plan."""
     if not any(stake.wants or stake.managed for stake in desired.stakes):
         return ZonePlan(tuple(_finalizer_removals(desired)), None, {})
-    intents = [*_finalizer_additions(desired), *_intents(desired)]
     if known.rules is None or known.rules_must_be_read:
-        return ZonePlan((*intents, ReadRules()), None, None)
+        return ZonePlan((*_cluster_steps(desired, frozenset()), ReadRules()), None, None)
     zone = ZoneState(desired, known, known.rules, now, timing)
     agenda = zone_lists.agenda(zone)
-    steps: list[ZoneStep] = [*intents, *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)]
-    steps += [*_strikes(zone), *_finalizer_removals(desired)]
+    gone = frozenset(place for place in known.released if not zone.view.claim_keys(*place))
+    steps = [*_cluster_steps(desired, gone), *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)]
     wakes = [*agenda.wakes, *zone_rules.wakes(zone, agenda)]
     return ZonePlan(tuple(steps), min(wakes, default=None), _progress(zone, agenda))
+
+
+def _cluster_steps(desired: Desired, gone: frozenset[Place]) -> list[ZoneStep]:
+    """What is written to the cluster: first, because a binding that is done must not wait for a call of another."""
+    return [*_finalizer_removals(desired), *_finalizer_additions(desired), *_records(desired, gone)]
 
 
 def _finalizer_additions(desired: Desired) -> list[ZoneStep]:
@@ -90,27 +94,18 @@ def _finalizer_removals(desired: Desired) -> list[ZoneStep]:
     ]
 
 
-def _intents(desired: Desired) -> list[ZoneStep]:
-    """A hostname is recorded before it is added: the status is the intent log."""
+def _records(desired: Desired, gone: frozenset[Place]) -> list[ZoneStep]:
+    """The status is the intent log: a hostname is recorded before it is added, and struck after it is gone, or when
+    another binding of the cluster has it in its own status."""
+    holders = _holders(desired)
     steps: list[ZoneStep] = []
     for stake in desired.stakes:
         recorded, wanted = _places(stake.managed), _wanted_places(stake)
-        if not wanted <= recorded:
-            steps.append(RecordManaged(stake.binding, _managed(recorded | wanted)))
-    return steps
-
-
-def _strikes(zone: ZoneState) -> list[ZoneStep]:
-    """A hostname is struck after it is gone, or when another binding of the cluster has it in its own status."""
-    gone = frozenset(place for place in zone.known.released if not zone.view.claim_keys(*place))
-    holders = _holders(zone.desired)
-    steps: list[ZoneStep] = []
-    for stake in zone.desired.stakes:
-        recorded = _places(stake.managed)
-        unwanted = recorded - _wanted_places(stake)
-        struck = {place for place in unwanted if place in gone or holders.get(place, stake.binding) != stake.binding}
-        if struck:
-            steps.append(RecordManaged(stake.binding, _managed(recorded - struck)))
+        struck = {
+            place for place in recorded - wanted if place in gone or holders.get(place, stake.binding) != stake.binding
+        }
+        if struck or not wanted <= recorded:
+            steps.append(RecordManaged(stake.binding, _managed((recorded - struck) | wanted)))
     return steps
 
 

@@ -70,7 +70,7 @@ class AccountCalls:
 
     async def _confirm_gone(self, step: ConfirmGone, known: AccountKnowledge) -> After:
         try:
-            await self.client.get_certificate(self.account_id, step.certificate_id)
+            found = await self.client.get_certificate(self.account_id, step.certificate_id)
         except NotFound:
             return known.with_gone(step.certificate_id), None
-        return known.with_listings_forgotten(), None
+        return known.with_found(self.token, found), None

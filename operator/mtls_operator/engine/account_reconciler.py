@@ -6,13 +6,13 @@ The same loop as `zone_reconciler`, over CAs instead of bindings.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from mtls_operator.api.certificate_authority import Ownership
 from mtls_operator.api.reasons import Reason
-from mtls_operator.cluster.errors import ClusterError, ResourceChanged, ResourceGone
+from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.account_plan import (
     AccountKnowledge,
     AccountPlan,
@@ -41,8 +41,9 @@ from mtls_operator.domain.records import AddFinalizer, AuthorityRecord, RemoveFi
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_places import Timing
-from mtls_operator.engine.account_calls import AccountCalls
+from mtls_operator.engine.account_calls import AccountCalls, CertificateStep
 from mtls_operator.engine.credentials import Credentials
+from mtls_operator.engine.outcome import Reconciled, failed, reconciled
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
 from mtls_operator.engine.setbacks import Setbacks
 from mtls_operator.engine.situation import Situation, sources_of_authority
@@ -59,7 +60,11 @@ class _Account:
 
     known: AccountKnowledge
     setbacks: Setbacks[ResourceKey]
+    unwritable: Setbacks[ResourceKey]
+    """CAs whose status or finalizer the API server does not let us write."""
     cluster_failures: int = 0
+    last: tuple[CertificateStep, AccountKnowledge] | None = None
+    """The last call of this reconcile, and what was known after it."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class _Judged:
         return [each.changes_at.timestamp() for _, each in self.authorities if each.changes_at is not None]
 
 
-@dataclass
+@dataclass(repr=False)
 class AccountReconciler:
     """Reconciles accounts. One call at a time per account; the queue sees to that."""
 
@@ -99,28 +104,28 @@ class AccountReconciler:
     def __post_init__(self) -> None:
         self.started = self.situation.clock.now()
 
-    async def reconcile(self, account_id: str) -> float | None:
-        """Work until nothing can be done now; returns after how many seconds to look again, if ever."""
+    async def reconcile(self, account_id: str) -> Reconciled:
+        """Work until nothing can be done now."""
         if account_id not in self._accounts:
             self._accounts[account_id] = self._nothing_known(account_id)
         account = self._accounts[account_id]
+        account.last = None
         try:
             wake_at = await self._work(account_id, account)
-        except (ResourceChanged, ResourceGone):
-            # What is there now has been read; it is decided on anew, together with what else changes.
-            return self.timing.poll
         except ClusterError as error:
             account.cluster_failures += 1
-            _LOG.warning("a write to the cluster failed", extra={"account": account_id, "error": str(error)})
-            return pause_after(error, account.cluster_failures)
+            _LOG.warning("the API server cannot be used, account %s waits: %s", account_id, error)
+            return failed(pause_after(error, account.cluster_failures))
         account.cluster_failures = 0
-        return None if wake_at is None else max(0.0, wake_at - self.situation.clock.now())
+        failing = account.setbacks.any() or account.unwritable.any()
+        return reconciled(wake_at, self.situation.clock.now(), failing=failing)
 
     def _nothing_known(self, account_id: str) -> _Account:
         """An upload that a status announces may have been sent by the process before us, just now."""
         announced = [each.status.pending_upload for each in self.situation.authorities_in(account_id)]
         sent = {bundle_fingerprint(pending): self.started for pending in announced if pending}
-        return _Account(AccountKnowledge(started=self.started, sent=sent), Setbacks(self.situation.clock))
+        known, clock = AccountKnowledge(started=self.started, sent=sent), self.situation.clock
+        return _Account(known, Setbacks(clock), Setbacks(clock))
 
     async def _work(self, account_id: str, account: _Account) -> float | None:
         """Until nothing can be done now; returns when to look again."""
@@ -139,32 +144,40 @@ class AccountReconciler:
 
     async def _act(self, account_id: str, account: _Account, judged: _Judged, plan: AccountPlan) -> list[float] | None:
         """Take one step for a CA that may act; None when one was taken, else when to look again."""
-        wakes = [at for at in (plan.wake_at, *judged.changes_at()) if at is not None]
+        now = self.situation.clock.now()
+        wakes = [at for at in judged.changes_at() if at > now]
+        if plan.wake_at is not None:
+            wakes.append(plan.wake_at)
         for step in plan.steps:
             authority = authority_of_step(step)
             held_until = account.setbacks.held_until(authority, self._circumstances(judged, authority))
             if held_until is not None:
                 wakes.append(held_until)
-            elif await self._take(account_id, account, judged, plan, step):
+            elif not _is_held(account, judged.record(authority)) and await self._take(
+                account_id, account, judged, plan, step
+            ):
                 return None
-        return [at for at in wakes if at > self.situation.clock.now()]
+        return wakes
 
     async def _take(
         self, account_id: str, account: _Account, judged: _Judged, plan: AccountPlan, step: AccountStep
     ) -> bool:
         """False when there is no token to call with."""
         if not isinstance(step, ReadCertificates | Upload | DeleteCertificate | ConfirmGone):
-            await self._write(judged, plan, step)
-            return True
+            return await self._try(account, judged.record(authority_of_step(step)), self._write(judged, plan, step))
+        if account.last is not None and account.last[0] == step and account.last[1] is account.known:
+            # It changed nothing: later, not at once again.
+            return False
         credential = judged.credential(step.authority)
         client = self.credentials.client(credential) if credential else None
         if client is None:
             return False
         calls = AccountCalls(client, account_id, str(credential), self.situation.clock)
         account.known, error = await calls.perform(step, account.known)
+        account.last = (step, account.known)
         if error is not None:
             account.setbacks.note(step.authority, error, self._circumstances(judged, step.authority))
-            _LOG.warning("a call for an account failed", extra={"account": account_id, "error": str(error)})
+            _LOG.warning("a call for account %s failed: %s", account_id, error)
         elif not isinstance(step, ReadCertificates):
             # A read that goes well says nothing about a write that did not.
             account.setbacks.clear(step.authority)
@@ -201,7 +214,21 @@ class AccountReconciler:
             used_by=tuple(users),
         )
 
-    async def _write(self, judged: _Judged, plan: AccountPlan, step: ClusterStep) -> None:
+    async def _try(self, account: _Account, record: AuthorityRecord, write: Awaitable[bool]) -> bool:
+        """Whether anything is different now. A refusal concerns this CA alone; any other failure is raised."""
+        try:
+            written = await write
+        except (ResourceChanged, ResourceGone):
+            # What is there now has been read; it is decided on anew.
+            return True
+        except (WriteRefused, AccessDenied) as error:
+            account.unwritable.note(record.key, error, record.metadata.resource_version)
+            _LOG.warning("a CA cannot be written to: %s", error, extra={"authority": str(record.key)})
+            return True
+        account.unwritable.clear(record.key)
+        return written
+
+    async def _write(self, judged: _Judged, plan: AccountPlan, step: ClusterStep) -> bool:
         match step:
             case AddFinalizer(resource):
                 await self.writer.add_finalizer(judged.record(resource))
@@ -216,6 +243,7 @@ class AccountReconciler:
                 await self.writer.write_status(record, status)
             case _:
                 assert_never(step)
+        return True
 
     async def _release(self, record: AuthorityRecord, *, in_use_elsewhere: bool) -> None:
         if in_use_elsewhere:
@@ -230,9 +258,10 @@ class AccountReconciler:
         written = False
         for record, assessment in judged.authorities:
             gone = record.deleting and not record.metadata.has_finalizer
-            if gone or not record.status_is_readable or self.situation.is_loading(sources_of_authority(record)):
+            mute = gone or not record.status_is_readable or _is_held(account, record)
+            if mute or self.situation.is_loading(sources_of_authority(record)):
                 continue
-            if all(authority_of_step(step) != record.key for step in plan.steps):
+            if plan.wake_at is None and all(authority_of_step(step) != record.key for step in plan.steps):
                 account.setbacks.clear(record.key)
             users = self.situation.users_of(record)
             listing = account.known.listings.get(str(assessment.credential))
@@ -246,7 +275,7 @@ class AccountReconciler:
                 trouble=account.setbacks.verdict(record.key) or self._lack_of_token(judged, plan, record),
             )
             status = authority_status(record, view, self.situation.clock.moment())
-            written = await self.writer.write_status(record, status) or written
+            written = await self._try(account, record, self.writer.write_status(record, status)) or written
         return written
 
     def _lack_of_token(self, judged: _Judged, plan: AccountPlan, record: AuthorityRecord) -> Verdict | None:
@@ -255,7 +284,15 @@ class AccountReconciler:
         credential = judged.credential(record.key)
         if not needs_one or (credential and self.credentials.token(credential)):
             return None
-        return waiting(Reason.CREDENTIALS_MISSING, "there is no API token for the account.")
+        return waiting(
+            Reason.CREDENTIALS_MISSING,
+            "there is no API token for the account: put one into the Secret of spec.credentialsRef, or let the"
+            " operator's own token serve this namespace.",
+        )
+
+
+def _is_held(account: _Account, record: AuthorityRecord) -> bool:
+    return account.unwritable.held_until(record.key, record.metadata.resource_version) is not None
 
 
 def authority_of_step(step: AccountStep) -> ResourceKey:

@@ -6,6 +6,11 @@ import time
 from datetime import UTC, datetime
 
 
+def _steady() -> float:
+    """Monotonic, and where the system has such a clock, one that does not stand still while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class Clock:
     """Seconds since the epoch that never go back: the wall clock at the start, carried on by the monotonic one.
 
@@ -13,10 +18,10 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self._offset = time.time() - time.monotonic()
+        self._offset = time.time() - _steady()
 
     def now(self) -> float:
-        return time.monotonic() + self._offset
+        return _steady() + self._offset
 
     def moment(self) -> datetime:
         """Now, for conditions and events."""

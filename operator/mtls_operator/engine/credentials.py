@@ -15,7 +15,7 @@ from mtls_operator.cloudflare.client import CloudflareClient
 from mtls_operator.cloudflare.rate_budget import RateBudget
 from mtls_operator.cloudflare.sending import CallRecord
 from mtls_operator.cloudflare.token import ApiToken
-from mtls_operator.domain.sources import Contents, CredentialKey, Unreadable
+from mtls_operator.domain.sources import Contents, CredentialKey, Unreadable, is_token
 from mtls_operator.engine.clock import Clock
 from mtls_operator.observability.metrics import Metrics
 from mtls_operator.observability.redaction import redact
@@ -43,21 +43,16 @@ class Credentials:
         return CloudflareClient(self._http, token, budget, self._observer(credential))
 
     def token(self, credential: CredentialKey) -> ApiToken | None:
-        """The token at this place, or the last one that was there; None when there never was one."""
-        token = self._read(credential) or self._tokens.get(credential)
-        if token is not None:
-            self._tokens[credential] = token
-        return token
-
-    def _read(self, credential: CredentialKey) -> ApiToken | None:
+        """The token at this place. Where the Secret is gone, the last that was there; None when there is none."""
         data = self._contents.get(credential.source)
-        if data is None or isinstance(data, Unreadable) or credential.key not in data:
+        if data is None or isinstance(data, Unreadable):
+            return self._tokens.get(credential)
+        value = data.get(credential.key, b"")
+        if not is_token(value):
             return None
-        try:
-            token = ApiToken(data[credential.key].decode("ascii", errors="replace"))
-        except ValueError:
-            return None
+        token = ApiToken(value.decode("ascii"))
         redact(token.reveal())
+        self._tokens[credential] = token
         return token
 
     def _observer(self, credential: CredentialKey) -> Callable[[CallRecord], None]:

@@ -32,6 +32,7 @@ from mtls_operator.engine.account_reconciler import AccountReconciler
 from mtls_operator.engine.clock import Clock
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.keys import AccountKey, Key, UnzonedKey, ZoneKey
+from mtls_operator.engine.outcome import Result
 from mtls_operator.engine.resource_cache import ResourceCache
 from mtls_operator.engine.resource_writer import ResourceWriter
 from mtls_operator.engine.settings import operator_credentials, timing_of
@@ -127,7 +128,7 @@ class Engine:
         self._directory = ZoneDirectory(self._situation, binding_writer, credentials, self._queue.add)
 
     async def run(self) -> None:
-        """List everything, then work. Raises nothing but cancellation."""
+        """List everything, then work, until cancelled. A defect of a task ends all of them: ExceptionGroup."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._beat())
             tasks.create_task(self._labels.run())
@@ -158,8 +159,12 @@ class Engine:
     # The cache, and what follows from a change of it
 
     def _remember_authority(self, record: AuthorityRecord) -> None:
+        before = self._situation.authorities.get(record.key)
         if self._situation.authorities.put(record):
-            self._on_references(self._situation.keys_of_authority(record))
+            keys = self._situation.keys_of_authority(record)
+            if before is not None:
+                keys |= self._situation.keys_of_authority(before)
+            self._on_references(keys)
 
     def _forget_authority(self, record: AuthorityRecord) -> None:
         if self._situation.authorities.remove(record):
@@ -177,6 +182,7 @@ class Engine:
 
     def _forget_binding(self, record: BindingRecord) -> None:
         if self._situation.bindings.remove(record):
+            self._situation.reserved.pop(record.key, None)
             self._on_references(self._situation.keys_of_binding(record))
 
     def _forget_rules(self, keys: set[Key]) -> None:
@@ -205,17 +211,16 @@ class Engine:
         begun = self._clock.now()
         match key:
             case AccountKey(account_id):
-                again, kind, name = await self._accounts.reconcile(account_id), "account", account_id
+                done, kind, name = await self._accounts.reconcile(account_id), "account", account_id
             case ZoneKey(zone_id):
-                again, kind, name = await self._zones.reconcile(zone_id), "zone", zone_id
+                done, kind, name = await self._zones.reconcile(zone_id), "zone", zone_id
             case UnzonedKey():
-                again, kind, name = await self._directory.reconcile(), "unzoned", ""
+                done, kind, name = await self._directory.reconcile(), "unzoned", ""
             case _:
                 assert_never(key)
-        done = again is None
-        result = "done" if done else "waiting"
-        self._metrics.reconciled(kind, name, result, self._clock.now() - begun, success=done)
-        return again
+        success = done.result is Result.SETTLED
+        self._metrics.reconciled(kind, name, done.result, self._clock.now() - begun, success=success)
+        return done.again
 
     async def _beat(self) -> None:
         """Shows that the event loop turns, and what the resources say of themselves."""
@@ -247,7 +252,7 @@ class Engine:
             try:
                 await self._list()
             except ClusterError as error:
-                _LOG.warning("cannot list the resources of the cluster", extra={"error": str(error)})
+                _LOG.warning("cannot list the resources of the cluster: %s", error)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 return

@@ -100,8 +100,8 @@ class ResourceWriter(Generic[R]):
 
     async def abandon(self, record: R, left_behind: str) -> None:
         """Let a resource go whose clean-up the user has waived, and say what stays. Raises ClusterError."""
-        await self.warn(record, "ForceOrphaned", f"released by {FORCE_ORPHAN}; left at Cloudflare: {left_behind}")
         await self.remove_finalizer(record)
+        await self.warn(record, "ForceOrphaned", f"released by {FORCE_ORPHAN}; left at Cloudflare: {left_behind}")
 
     async def warn(self, record: R, reason: str, note: str) -> None:
         """Post a Warning event that no condition stands for."""
@@ -159,7 +159,7 @@ class ResourceWriter(Generic[R]):
         try:
             await self._api.post_event(record.metadata.namespace, body)
         except ClusterError as error:
-            _LOG.warning("event not posted", extra={"resource": str(record.key), "error": str(error)})
+            _LOG.warning("an event was not posted: %s", error)
         else:
             self._metrics.event_emitted(body["type"], reason)
 

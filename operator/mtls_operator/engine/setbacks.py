@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from mtls_operator.cloudflare.errors import CloudflareError
+from mtls_operator.cluster.errors import ClusterError
 from mtls_operator.domain.verdicts import Verdict
 from mtls_operator.engine.clock import Clock
 from mtls_operator.engine.troubles import pause_after, trouble_of
@@ -34,7 +35,7 @@ class Setbacks(Generic[Who]):
         self._clock = clock
         self._setbacks: dict[Who, _Setback] = {}
 
-    def note(self, who: Who, error: CloudflareError, circumstances: object) -> None:
+    def note(self, who: Who, error: CloudflareError | ClusterError, circumstances: object) -> None:
         """One more failure: the pause grows with those in a row under the same circumstances."""
         previous = self._setbacks.get(who)
         same = previous is not None and previous.circumstances == circumstances
@@ -46,6 +47,10 @@ class Setbacks(Generic[Who]):
         """What to say of the last failure, None when all went well since."""
         setback = self._setbacks.get(who)
         return setback.verdict if setback else None
+
+    def any(self) -> bool:
+        """Whether anybody has a failure that was not made good."""
+        return bool(self._setbacks)
 
     def held_until(self, who: Who, circumstances: object) -> float | None:
         """Until when nothing should be tried; None when it may be now."""

@@ -36,7 +36,7 @@ class ZoneQuestion:
     credential: CredentialKey
 
 
-@dataclass
+@dataclass(repr=False)
 class Situation:
     """Resources and their surroundings. `labels_of` gives the labels of a namespace."""
 

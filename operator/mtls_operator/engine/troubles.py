@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.cloudflare import errors
+from mtls_operator.cluster.errors import ClusterError
 from mtls_operator.domain.verdicts import Outcome, Verdict
 
 PATIENCE_WITH_FRESH_TOKEN = 5
@@ -28,7 +29,7 @@ _MEANING: tuple[tuple[type[errors.CloudflareError], Outcome, Reason], ...] = (
 )
 
 
-def trouble_of(error: errors.CloudflareError, failures: int, until: float) -> Verdict:
+def trouble_of(error: errors.CloudflareError | ClusterError, failures: int, until: float) -> Verdict:
     """The verdict on a failure; `failures` counts those in a row, this one included, and `until` is when it is tried
     again (seconds since the epoch)."""
     if isinstance(error, errors.RateLimited):
@@ -40,6 +41,8 @@ def trouble_of(error: errors.CloudflareError, failures: int, until: float) -> Ve
         if failures <= PATIENCE_WITH_FRESH_TOKEN:
             return Verdict(Outcome.WAITING, Reason.CREDENTIALS_PENDING, str(error))
         return Verdict(Outcome.BLOCKED, Reason.CREDENTIALS_INSUFFICIENT, str(error))
+    if isinstance(error, ClusterError):
+        return Verdict(Outcome.WAITING, Reason.PROGRESSING, str(error))
     for kind, outcome, reason in _MEANING:
         if isinstance(error, kind):
             return Verdict(outcome, reason, str(error))

@@ -19,15 +19,17 @@ from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.verdicts import Verdict, blocked, waiting
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.keys import ZoneKey
+from mtls_operator.engine.outcome import Reconciled, failed, reconciled
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
 from mtls_operator.engine.setbacks import Setbacks
 from mtls_operator.engine.situation import Situation, ZoneQuestion
 from mtls_operator.engine.troubles import pause_after
 
 _LOG = logging.getLogger(__name__)
+_SOON_SECONDS = 1.0
 
 
-@dataclass
+@dataclass(repr=False)
 class ZoneDirectory:
     """Asks Cloudflare for zones. `on_found` is told of each zone that bindings now belong to."""
 
@@ -40,19 +42,22 @@ class ZoneDirectory:
     def __post_init__(self) -> None:
         self._setbacks = Setbacks(self.situation.clock)
 
-    async def reconcile(self) -> float | None:
-        """Ask for every zone that is due; returns after how many seconds to ask again, if ever."""
-        questions = self._open_questions()
-        held = {each: self._setbacks.held_until(each, self._token(each)) for each in questions}
-        for question in questions:
-            if held[question] is None:
-                await self._ask(question)
+    async def reconcile(self) -> Reconciled:
+        """Ask for every zone that is due."""
+        asked: set[ZoneQuestion] = set()
+        while due := [each for each in self._open_questions() if each not in asked and self._is_due(each)]:
+            asked.add(due[0])
+            await self._ask(due[0])
         try:
             await self._report()
         except ClusterError as error:
-            _LOG.info("a status was not written", extra={"error": str(error)})
-            return pause_after(error, 1)
-        return self._next()
+            _LOG.warning("a status was not written: %s", error)
+            return failed(pause_after(error, 1))
+        return reconciled(self._wake_at(), self.situation.clock.now(), failing=self._setbacks.any())
+
+    def _is_due(self, question: ZoneQuestion) -> bool:
+        token = self._token(question)
+        return token is not None and self._setbacks.held_until(question, token) is None
 
     def _open_questions(self) -> list[ZoneQuestion]:
         questions = [
@@ -93,15 +98,16 @@ class ZoneDirectory:
             verdict = blocked(Reason.ZONE_NOT_FOUND, str(error))
         if verdict is not None:
             self.situation.zones[question] = verdict
-        _LOG.warning("a zone was not found", extra={"zone": _name(question), "error": str(error)})
+        _LOG.warning("zone %s was not found: %s", _name(question), error)
 
     def _token(self, question: ZoneQuestion) -> object:
         return self.credentials.token(question.credential)
 
-    def _next(self) -> float | None:
-        held = [self._setbacks.held_until(each, self._token(each)) for each in self._open_questions()]
-        due = [until for until in held if until is not None]
-        return max(0.0, min(due) - self.situation.clock.now()) if due else None
+    def _wake_at(self) -> float | None:
+        """When the first pause ends. One that has ended meanwhile is not forgotten: it is due soon."""
+        soon = self.situation.clock.now() + _SOON_SECONDS
+        waiting_for = [each for each in self._open_questions() if self._token(each) is not None]
+        return min((self._setbacks.held_until(each, self._token(each)) or soon for each in waiting_for), default=None)
 
     async def _report(self) -> None:
         for binding in self.situation.unzoned():
@@ -111,7 +117,7 @@ class ZoneDirectory:
                 await self._report_one(binding)
 
     async def _report_one(self, binding: BindingRecord) -> None:
-        if binding.deleting:
+        if binding.deleting and not binding.status.managed:
             await self.writer.remove_finalizer(binding)
         elif not self.situation.is_binding_loading(binding):
             view = BindingView(self.situation.assess(binding))

@@ -9,15 +9,15 @@ What is known of the zone lives here, in memory; what must survive a crash is in
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mtls_operator.api.reasons import Reason
 from mtls_operator.cloudflare.errors import CloudflareError
-from mtls_operator.cluster.errors import ClusterError, ResourceChanged, ResourceGone
+from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.binding_status import with_managed
 from mtls_operator.domain.marks import Installation
-from mtls_operator.domain.records import AddFinalizer, BindingRecord, RemoveFinalizer
+from mtls_operator.domain.records import AddFinalizer, BindingRecord, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge, nothing_known
@@ -25,6 +25,7 @@ from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
 from mtls_operator.domain.zone_steps import Conclude, DeleteRule, RecordManaged, WriteList, WriteRule
 from mtls_operator.engine.credentials import Credentials
+from mtls_operator.engine.outcome import Reconciled, failed, reconciled
 from mtls_operator.engine.parties import Judgement, Party, judgement_of
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
 from mtls_operator.engine.setbacks import Setbacks
@@ -46,12 +47,16 @@ class _Zone:
 
     known: ZoneKnowledge
     setbacks: Setbacks[CredentialKey | None]
+    unwritable: Setbacks[ResourceKey]
+    """Bindings whose status or finalizer the API server does not let us write."""
     cluster_failures: int = 0
+    look_afresh: bool = False
+    """Somebody asked for a fresh look."""
     last: tuple[CloudflareStep, ZoneKnowledge] | None = None
-    """The last call, and what was known after it."""
+    """The last call of this reconcile, and what was known after it."""
 
 
-@dataclass
+@dataclass(repr=False)
 class ZoneReconciler:
     """Reconciles zones. One call at a time per zone; the queue sees to that."""
 
@@ -66,91 +71,116 @@ class ZoneReconciler:
     def __post_init__(self) -> None:
         self.started = self.situation.clock.now()
 
-    async def reconcile(self, zone_id: str) -> float | None:
-        """Work until nothing can be done now; returns after how many seconds to look again, if ever."""
+    async def reconcile(self, zone_id: str) -> Reconciled:
+        """Work until nothing can be done now."""
+        clock = self.situation.clock
         if zone_id not in self._zones:
-            self._zones[zone_id] = _Zone(nothing_known(self.started), Setbacks(self.situation.clock))
+            self._zones[zone_id] = _Zone(nothing_known(self.started), Setbacks(clock), Setbacks(clock))
         zone = self._zones[zone_id]
+        zone.last = None
         try:
             wake_at = await self._work(zone_id, zone)
-        except (ResourceChanged, ResourceGone):
-            # What is there now has been read; it is decided on anew, together with what else changes.
-            return self.timing.poll
         except ClusterError as error:
             zone.cluster_failures += 1
-            _LOG.warning("a write to the cluster failed", extra={"zone": zone_id, "error": str(error)})
-            return pause_after(error, zone.cluster_failures)
+            _LOG.warning("the API server cannot be used, zone %s waits: %s", zone_id, error)
+            return failed(pause_after(error, zone.cluster_failures))
         zone.cluster_failures = 0
-        return None if wake_at is None else max(0.0, wake_at - self.situation.clock.now())
+        failing = zone.setbacks.any() or zone.unwritable.any()
+        return reconciled(wake_at, clock.now(), failing=failing)
 
     def forget_rules(self, zone_id: str) -> None:
         """Somebody asks for a fresh look: the rules are read again before anything is decided."""
         if zone := self._zones.get(zone_id):
-            zone.known = replace(zone.known, rules_must_be_read=True)
+            zone.look_afresh = True
 
     async def _work(self, zone_id: str, zone: _Zone) -> float | None:
         """Until nothing can be done now; returns when to look again."""
         while True:
-            judged = self._judge(zone_id)
+            if zone.look_afresh:
+                zone.look_afresh = False
+                zone.known = replace(zone.known, rules_must_be_read=True)
+            judged = self._judge(zone_id, zone)
             if waived := [record for record, _ in judged.bindings if is_waived(record)]:
                 await self.writer.abandon(waived[0], _left_behind(waived[0]))
                 continue
             now = self.situation.clock.now()
             planned = [(party, plan_zone(party.desired, zone.known, now, self.timing)) for party in judged.parties]
-            if await self._report(zone, judged, planned) or await self._write(judged, planned):
+            if await self._report(zone, judged, planned) or await self._write(zone, judged, planned):
                 continue
             wakes = await self._act(zone_id, zone, planned)
             if wakes is not None:
                 return min(wakes, default=None)
 
-    def _judge(self, zone_id: str) -> Judgement:
+    def _judge(self, zone_id: str, zone: _Zone) -> Judgement:
+        """A binding that cannot be written to goes on wanting what its status records, and holds up nobody."""
         bindings = [(each, self.situation.assess(each)) for each in self.situation.bindings_in(zone_id)]
-        return judgement_of(bindings, self.installation)
+        return judgement_of(
+            [
+                (record, replace(verdict, target=None) if _is_held(zone, record) else verdict)
+                for record, verdict in bindings
+            ],
+            self.installation,
+        )
 
     async def _report(self, zone: _Zone, judged: Judgement, planned: Planned) -> bool:
         for party, plan in planned:
-            if not plan.steps:
+            if not plan.steps and plan.wake_at is None:
                 zone.setbacks.clear(party.credential)
         report = ZoneReport(self.situation, self.installation, judged, zone.known)
         written = False
         for party, plan in planned:
             trouble = zone.setbacks.verdict(party.credential) or self._lack_of_token(party, plan)
             for record, status in report.statuses(party, plan, trouble):
-                written = await self.writer.write_status(record, status) or written
+                if not _is_held(zone, record):
+                    written = await self._try(zone, record, self.writer.write_status(record, status)) or written
         return written
 
-    async def _write(self, judged: Judgement, planned: Planned) -> bool:
+    async def _try(self, zone: _Zone, record: BindingRecord, write: Awaitable[bool]) -> bool:
+        """Whether anything is different now. A refusal concerns this binding alone; any other failure is raised."""
+        try:
+            written = await write
+        except (ResourceChanged, ResourceGone):
+            # What is there now has been read; it is decided on anew.
+            return True
+        except (WriteRefused, AccessDenied) as error:
+            zone.unwritable.note(record.key, error, record.metadata.resource_version)
+            _LOG.warning("a binding cannot be written to: %s", error, extra={"binding": str(record.key)})
+            return True
+        zone.unwritable.clear(record.key)
+        return written
+
+    async def _write(self, zone: _Zone, judged: Judgement, planned: Planned) -> bool:
         """The first steps of each plan that concern the cluster and are of one type, each about another binding: a
         thousand bindings that come together are not planned for one by one."""
+        steps = [step for _, plan in planned for step in _leading_cluster_steps(plan)]
+        for step in steps:
+            if isinstance(step, RecordManaged):
+                # From the decision on the certificates count as used: a CA that is deleted just now must see it.
+                self.situation.reserved[step.binding] = frozenset(step.managed)
         written = False
-        for _, plan in planned:
-            for step in plan.steps:
-                if not isinstance(step, _CLUSTER_STEPS) or type(step) is not type(plan.steps[0]):
-                    break
-                await self._write_one(judged, step)
-                written = True
+        for step in steps:
+            record = judged.record(step.binding if isinstance(step, RecordManaged) else step.resource)
+            if not _is_held(zone, record):
+                written = await self._try(zone, record, self._write_one(record, step)) or written
         return written
 
-    async def _write_one(self, judged: Judgement, step: ClusterStep) -> None:
+    async def _write_one(self, record: BindingRecord, step: ClusterStep) -> bool:
         if isinstance(step, RecordManaged):
-            await self._record(judged.record(step.binding), step)
+            await self._record(record, step)
         elif isinstance(step, AddFinalizer):
-            await self.writer.add_finalizer(judged.record(step.resource))
+            await self.writer.add_finalizer(record)
         else:
-            await self.writer.remove_finalizer(judged.record(step.resource))
+            await self.writer.remove_finalizer(record)
             _LOG.info("binding released", extra={"binding": str(step.resource)})
+        return True
 
     async def _record(self, record: BindingRecord, step: RecordManaged) -> None:
-        """From the moment of the decision the certificates count as used: a CA that is deleted just now must see
-        it, though the status is not written yet."""
         zone = self.situation.zone_of(record)
         update = {"zone_id": zone.id, "zone_name": zone.name} if zone else {}
         status = with_managed(record.status, step.managed).model_copy(update=update)
-        self.situation.reserved[record.key] = frozenset(step.managed)
-        try:
-            await self.writer.write_status(record, status)
-        finally:
-            del self.situation.reserved[record.key]
+        # Reserved still when this fails: the write may have been carried out. The next one that succeeds takes it back.
+        await self.writer.write_status(record, status)
+        self.situation.reserved.pop(record.key, None)
 
     async def _act(self, zone_id: str, zone: _Zone, planned: Planned) -> list[float] | None:
         """Make one call for a party that may act; None when one was made, else when to look again."""
@@ -164,7 +194,6 @@ class ZoneReconciler:
                 wakes.append(held_until)
             elif zone.last is not None and zone.last[0] == step and zone.last[1] is zone.known:
                 # It changed nothing (a read that was older than what is known): later, not at once again.
-                zone.last = None
                 wakes.append(self.situation.clock.now() + self.timing.poll)
             elif await self._call(zone_id, zone, party, step):
                 return None
@@ -180,9 +209,9 @@ class ZoneReconciler:
         try:
             zone.known = await calls.perform(step, zone.known)
         except CloudflareError as error:
-            zone.known = _after_failure(zone.known, step, clock.now())
+            zone.known = _after_failure(zone.known, step, error, clock.now())
             zone.setbacks.note(party.credential, error, self._circumstances(party))
-            _LOG.warning("a call for a zone failed", extra={"zone": zone_id, "error": str(error)})
+            _LOG.warning("a call for zone %s failed: %s", zone_id, error)
         else:
             zone.last = (step, zone.known)
             if isinstance(step, WriteList | WriteRule | DeleteRule):
@@ -199,7 +228,21 @@ class ZoneReconciler:
         needs_one = any(not isinstance(step, (*_CLUSTER_STEPS, Conclude)) for step in plan.steps)
         if not needs_one or (party.credential and self.credentials.token(party.credential)):
             return None
-        return waiting(Reason.CREDENTIALS_MISSING, "there is no API token to work on the zone with.")
+        return waiting(
+            Reason.CREDENTIALS_MISSING,
+            "there is no API token to work on the zone with: put one into the Secret of spec.credentialsRef, here or at"
+            " the CA, or let the operator's own token serve this namespace.",
+        )
+
+
+def _leading_cluster_steps(plan: ZonePlan) -> list[ClusterStep]:
+    """The steps at the beginning that concern the cluster and are of one type."""
+    leading: list[ClusterStep] = []
+    for step in plan.steps:
+        if not isinstance(step, _CLUSTER_STEPS) or type(step) is not type(plan.steps[0]):
+            break
+        leading.append(step)
+    return leading
 
 
 def _left_behind(record: BindingRecord) -> str:
@@ -207,10 +250,19 @@ def _left_behind(record: BindingRecord) -> str:
     return f"zone {record.status.zone_id}: associations, claims and rules of {listed or 'no hostname'}"
 
 
-def _after_failure(known: ZoneKnowledge, step: CloudflareStep, now: float) -> ZoneKnowledge:
-    """A write that failed may have been carried out: what it was about has to be read again."""
-    if isinstance(step, WriteRule | DeleteRule):
+def _is_held(zone: _Zone, record: BindingRecord) -> bool:
+    return zone.unwritable.held_until(record.key, record.metadata.resource_version) is not None
+
+
+def _after_failure(known: ZoneKnowledge, step: CloudflareStep, error: CloudflareError, now: float) -> ZoneKnowledge:
+    """A write that may have been carried out makes what it was about unknown; one that was refused rested on something
+    that is not so, and one that was never sent changes nothing."""
+    if error.answer_lost and isinstance(step, WriteRule | DeleteRule):
         return known.with_rules_unknown(now)
+    if error.status is None and not error.answer_lost:
+        return known
+    if isinstance(step, WriteRule | DeleteRule):
+        return replace(known, rules_must_be_read=True)
     if isinstance(step, WriteList):
         return known.with_list_write_lost(step.certificate)
     return known

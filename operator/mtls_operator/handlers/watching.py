@@ -35,8 +35,8 @@ async def watch(engine: Engine, on_start: Callable[[], None]) -> None:
 
 
 def _handler(engine: Engine, kind: str) -> Any:
-    async def handle(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
-        engine.observe(kind, dict(body), deleted=type == "DELETED")
+    async def handle(**event: Any) -> None:
+        engine.observe(kind, dict(event["body"]), deleted=event["type"] == "DELETED")
 
     return handle
 

@@ -46,8 +46,6 @@ class Metrics:
         )
         self._resources = self._gauge("resources", "Resources by the status of their condition Ready.", "kind ready")
         self._events = self._counter("events_emitted", "Kubernetes events posted.", "type reason")
-        self._repairs = self._counter("repairs", "Differences found at Cloudflare and put right.", "what")
-        self._interference = self._counter("interference", "Others changed or took away what is ours.", "what")
         self._deaf_watches = self._counter(
             "deaf_watches", "Changes that a list found and the watch should have reported.", "kind"
         )
@@ -72,10 +70,6 @@ class Metrics:
         if success:
             self._last_success.labels(kind, key).set(self._wall_clock())
 
-    def forget(self, kind: str, key: str) -> None:
-        """Nothing refers to this account or zone any more."""
-        self._last_success.remove_by_labels({"kind": kind, "key": key})
-
     def resources(self, states: Iterable[tuple[str, str]]) -> None:
         """Every resource there is as (kind, status of Ready): what is not named any more goes to nothing."""
         self._resources.clear()
@@ -84,14 +78,6 @@ class Metrics:
 
     def event_emitted(self, event_type: str, reason: str) -> None:
         self._events.labels(event_type, reason).inc()
-
-    def repaired(self, what: str, number: int = 1) -> None:
-        """`what`: association, rule, position, certificate or claim."""
-        self._repairs.labels(what).inc(number)
-
-    def interfered(self, what: str) -> None:
-        """`what`: such as ruleset-replaced."""
-        self._interference.labels(what).inc()
 
     def deaf_watch(self, kind: str) -> None:
         self._deaf_watches.labels(kind).inc()

@@ -49,16 +49,6 @@ def test_only_a_success_moves_the_time_of_the_last_one() -> None:
     assert 'cfmtls_reconcile_duration_seconds_count{kind="zone"} 2.0' in lines
 
 
-def test_a_zone_that_is_forgotten_has_no_series() -> None:
-    metrics = Metrics(wall_clock=lambda: 1000.0)
-
-    metrics.reconciled("zone", "z1", "ok", 0.5, success=True)
-    metrics.forget("zone", "z1")
-    metrics.forget("zone", "never-seen")
-
-    assert not [line for line in scraped(metrics) if line.startswith("cfmtls_last_successful")]
-
-
 def test_resources_that_are_gone_are_not_counted() -> None:
     metrics = Metrics()
 
@@ -69,18 +59,14 @@ def test_resources_that_are_gone_are_not_counted() -> None:
     assert resources == ['cfmtls_resources{kind="MtlsHostBinding",ready="False"} 1.0']
 
 
-def test_events_repairs_interference_and_deaf_watches_are_counted() -> None:
+def test_events_and_deaf_watches_are_counted() -> None:
     metrics = Metrics()
 
     metrics.event_emitted("Warning", "Conflicted")
-    metrics.repaired("association", 3)
-    metrics.interfered("ruleset-replaced")
     metrics.deaf_watch("MtlsHostBinding")
 
     lines = scraped(metrics)
     assert 'cfmtls_events_emitted_total{reason="Conflicted",type="Warning"} 1.0' in lines
-    assert 'cfmtls_repairs_total{what="association"} 3.0' in lines
-    assert 'cfmtls_interference_total{what="ruleset-replaced"} 1.0' in lines
     assert 'cfmtls_deaf_watches_total{kind="MtlsHostBinding"} 1.0' in lines
 
 
