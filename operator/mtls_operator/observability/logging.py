@@ -21,6 +21,9 @@ _CHATTY: Final = ("kopf", "httpx", "httpcore", "aiohttp", "asyncio", "kubernetes
 # kopf attaches its settings and a reference of the object to its records; the settings are pages long.
 _OF_KOPF: Final = ("settings", "k8s_skip")
 
+# What is in a record besides its extras; `asctime` and `message` are put there by the formatter itself.
+_NO_EXTRAS: Final = frozenset({*RESERVED_ATTRS, *_OF_KOPF, "k8s_ref", "asctime", "message"})
+
 _FIELDS: Final = ("levelname", "name", "message")
 _NAMES: Final = {"levelname": "level", "name": "logger", "exc_info": "exception", "k8s_ref": "object"}
 
@@ -43,14 +46,16 @@ class RedactingJsonFormatter(JsonFormatter):
 
 
 class RedactingPlainFormatter(logging.Formatter):
-    """A line for people; extras are left out."""
+    """A line for people, with the record's extras as `name=value` behind it."""
 
     def __init__(self, redaction: Redaction) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
         self._redaction = redaction
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redaction.apply(super().format(record))
+        extras = [f"{name}={value}" for name, value in vars(record).items() if name not in _NO_EXTRAS]
+        first, *traceback = super().format(record).split("\n", 1)
+        return self._redaction.apply("\n".join((" ".join((first, *extras)), *traceback)))
 
 
 def configure_logging(settings: LoggingSettings, stream: TextIO | None = None) -> None:

@@ -134,3 +134,17 @@ def test_a_line_stays_json_when_a_key_in_it_is_unreadable() -> None:
     logging.getLogger("mtls_operator").warning("%s", "-----BEGIN PRIVATE KEY-----\nMHcCAQEE")
 
     assert json_lines(stream)[0]["message"] == "***"
+
+
+def test_a_plain_line_carries_the_extras_before_any_traceback() -> None:
+    stream = io.StringIO()
+    configure_logging(LoggingSettings(format="plain"), stream)
+
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        logging.getLogger("mtls_operator.test").exception("a call failed", extra={"zone": "z1", "attempt": 2})
+
+    first, *traceback = stream.getvalue().splitlines()
+    assert first.endswith("mtls_operator.test: a call failed zone=z1 attempt=2")
+    assert traceback[-1] == "ValueError: broken"
