@@ -16,6 +16,8 @@ def common_world(control_plane_programs: None) -> Iterator[World]:
     """A cluster of its own, because the operator watches all namespaces, and the operator in it."""
     with ControlPlane.start() as cluster, world_on(cluster) as world:
         yield world
+        violations = [str(each) for each in world.simulation.monitor.finish()]
+    assert not violations, "\n".join(violations)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from testbed.cloudflare.faults import Cut, Delay, Fault, Faults, Moment
 from testbed.cloudflare.messages import Request
 
-_FOR_EVER = 1e9
+_LONG = 1e6
 
 
 class HeldCalls:
@@ -22,16 +22,23 @@ class HeldCalls:
     def __init__(self) -> None:
         self._change = threading.Condition()
         self._generation = 0
-        self._held = 0
+        self._names: dict[float, str] = {}
+        self._held: set[str] = set()
 
     @property
-    def count(self) -> int:
-        """How many calls are held now."""
-        return self._held
+    def names(self) -> frozenset[str]:
+        """Names of what is held now."""
+        with self._change:
+            return frozenset(self._held)
 
-    def hold(self, faults: Faults, match: Callable[[Request], bool], number: int, moment: Moment) -> None:
+    def hold(
+        self, faults: Faults, match: Callable[[Request], bool], number: int, moment: Moment, name: str = "a call"
+    ) -> None:
         """Hold the call that matches for the `number`-th time from now on, counted from 0."""
-        faults.add(Fault(Delay(_FOR_EVER, moment), match, skip=number))
+        # A delay is a number of seconds, and this one also says what is held.
+        delay = _LONG + len(self._names)
+        self._names[delay] = name
+        faults.add(Fault(Delay(delay, moment), match, skip=number))
         if moment is Moment.BEFORE:
             faults.add(Fault(Cut(Moment.BEFORE), match, skip=number))
 
@@ -39,15 +46,15 @@ class HeldCalls:
         """All that is held goes on."""
         with self._change:
             self._generation += 1
+            self._held.clear()
             self._change.notify_all()
 
     def sleep(self, seconds: float) -> None:
         """For `CloudflareServer`."""
-        if seconds < _FOR_EVER:
+        if seconds < _LONG:
             time.sleep(seconds)
             return
         with self._change:
             mine = self._generation
-            self._held += 1
+            self._held.add(self._names[seconds])
             self._change.wait_for(lambda: self._generation > mine)
-            self._held -= 1

@@ -102,6 +102,10 @@ class Tenant:
     def apply(self, *manifests: Manifest, flags: Sequence[str] = ()) -> None:
         self.kubectl("apply", *flags, "--filename", "-", stdin=json.dumps(as_list(manifests)))
 
+    def apply_elsewhere(self, *manifests: Manifest) -> None:
+        """The same for objects of other namespaces."""
+        self.world.cluster.kubectl("apply", "--filename", "-", stdin=json.dumps(as_list(manifests)))
+
     def apply_set_up(self, *labels: str) -> None:
         """A Secret, its CA, and one binding of these hostnames, `api` where none is given."""
         self.apply(self.secret(), self.authority(), self.binding(*(labels or ("api",))))
@@ -155,6 +159,15 @@ class Tenant:
         found = json.loads(self.kubectl("get", "events", "--output=json"))["items"]
         return [each for each in found if name in {None, each["involvedObject"]["name"]}]
 
+    def wait_warning(self, name: str, reason: str) -> str:
+        """The message of the Warning event about a resource, once there is one with that reason."""
+
+        def found() -> list[str]:
+            warnings = (each for each in self.events(name) if each["type"] == "Warning")
+            return [each["message"] for each in warnings if each["reason"] == reason]
+
+        return until(found, f"a Warning {reason} about {name} of {self.namespace}")[0]
+
     # What Cloudflare holds and saw
 
     @property
@@ -177,6 +190,12 @@ class Tenant:
     def history(self) -> list[Handled]:
         """The requests about the tenant's account and zones."""
         return [each for each in self.world.history if self.concerns(each.entry.path, each.entry.query)]
+
+    @property
+    def violations(self) -> list[str]:
+        """The safety invariants that requests about the tenant violated."""
+        found = self.world.simulation.monitor.violations
+        return [str(each) for each in found if self.concerns(each.request, ())]
 
     def concerns(self, path: str, query: Sequence[tuple[str, str]]) -> bool:
         ids = (self.account, *(zone.id for zone in self.zones))

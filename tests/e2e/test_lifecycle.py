@@ -172,7 +172,7 @@ def test_a_binding_deleted_while_its_hostname_is_being_associated_leaves_nothing
 
     held.hold(tenant.world.simulation.faults, association, 0, Moment.AFTER)
     tenant.apply_set_up("api")
-    until(lambda: held.count, "the association is on its way")
+    until(lambda: held.names, "the association is on its way")
 
     tenant.delete("mtlshb/api")
     held.let_go()
