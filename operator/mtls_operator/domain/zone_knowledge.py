@@ -108,11 +108,13 @@ class ZoneKnowledge:
         have claimed again what had been given up."""
         return replace(self, rules_uncertain_since=now, rules_must_be_read=True, released=frozenset())
 
-    def can_change_rules(self, window: float) -> bool:
-        """Whether a rule that exists may be written: a stale idea of what it holds would drop hostnames from it."""
-        if self.rules is None or self.rules_must_be_read:
-            return False
-        return self.rules_uncertain_since is None or self.rules.begun >= self.rules_uncertain_since + window
+    def rules_exact_from(self, window: float) -> float | None:
+        """From when on reading the rules shows exactly what ours hold; None: that is known. A rule is changed only
+        then: a stale idea of what it holds would drop hostnames from it."""
+        if self.rules is None or self.rules_uncertain_since is None:
+            return None
+        exact_from = self.rules_uncertain_since + window
+        return None if self.rules.begun >= exact_from else exact_from
 
     def with_released(self, places: frozenset[Place]) -> ZoneKnowledge:
         """After our claims on these places were given up."""

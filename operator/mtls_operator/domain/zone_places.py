@@ -88,12 +88,10 @@ class ZoneState:
 
     @cached_property
     def wanted(self) -> Mapping[Place, Target]:
-        """Every place that some binding wants."""
-        return {
-            (target.certificate, hostname): target
-            for stake in self.desired.stakes
-            for hostname, target in stake.wants.items()
-        }
+        """Every place that some binding wants. One that can be reconciled says how, before one that cannot."""
+        targets = [(hostname, target) for stake in self.desired.stakes for hostname, target in stake.wants.items()]
+        targets.sort(key=lambda each: each[1].policy is not None)
+        return {(target.certificate, hostname): target for hostname, target in targets}
 
     @cached_property
     def wanted_by_still(self) -> frozenset[Place]:

@@ -73,7 +73,7 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
     agenda = zone_lists.agenda(zone)
     gone = frozenset(place for place in known.released if not zone.view.claim_keys(*place))
     steps = [*_cluster_steps(desired, gone), *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)]
-    wakes = [*agenda.wakes, *zone_rules.wakes(zone, agenda)]
+    wakes = [*agenda.wakes, *zone_rules.wakes(zone)]
     return ZonePlan(tuple(steps), min(wakes, default=None), _progress(zone, agenda))
 
 

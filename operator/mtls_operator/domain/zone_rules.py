@@ -24,27 +24,21 @@ from mtls_operator.domain.zone_view import ClaimKey, EnforcementKey, Policy, cla
 
 
 def edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
-    """The writes of rules that can be done now, claims before enforcement, additions before removals."""
+    """The writes of rules that can be done now, claims before enforcement, additions before removals. As long as our
+    own rules are not known exactly that is to create some; and they are read again though nothing is to be done,
+    because what a process before us sent last may come to light only then."""
     proposed = [*_claim_edits(zone, agenda), *_enforcement_edits(zone, agenda)]
-    if zone.known.can_change_rules(zone.timing.window):
+    exact_from = zone.known.rules_exact_from(zone.timing.window)
+    if exact_from is None:
         return proposed
-    creations = [step for step in proposed if isinstance(step, WriteRule) and step.rule_id is None]
-    if proposed and not creations and zone.now >= _exact_from(zone):
-        return [ReadRules()]
-    return list(creations)
+    creations: list[ZoneStep] = [step for step in proposed if isinstance(step, WriteRule) and step.rule_id is None]
+    return creations if creations or zone.now < exact_from else [ReadRules()]
 
 
-def wakes(zone: ZoneState, agenda: Agenda) -> list[float]:
-    """When rules that have to change can be changed."""
-    if zone.known.can_change_rules(zone.timing.window):
-        return []
-    proposed = [*_claim_edits(zone, agenda), *_enforcement_edits(zone, agenda)]
-    return [_exact_from(zone)] if proposed else []
-
-
-def _exact_from(zone: ZoneState) -> float:
-    uncertain_since = zone.known.rules_uncertain_since
-    return zone.now if uncertain_since is None else uncertain_since + zone.timing.window
+def wakes(zone: ZoneState) -> list[float]:
+    """When our own rules can be known exactly."""
+    exact_from = zone.known.rules_exact_from(zone.timing.window)
+    return [] if exact_from is None else [exact_from]
 
 
 def _claim_edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
@@ -87,10 +81,13 @@ def _wanted_claim(zone: ZoneState, agenda: Agenda, place: Place, target: Target)
 
 def _unwanted_claims(zone: ZoneState, place: Place) -> list[ClaimKey]:
     """A hostname keeps its claim while a rule of ours relies on it: until it is out of the rule, or the rule is
-    what the hostname needs on the list of another certificate, where it is held."""
+    what the hostname needs on the list of another certificate, where it is held. A binding that cannot be reconciled
+    does not say what it needs."""
     certificate, hostname = place
     moved = any(
-        zone.is_held(other) and zone.is_enforced_as_wanted(other) for other in zone.wanted if other[1] == hostname
+        target.policy is not None and zone.is_held(other) and zone.is_enforced_as_wanted(other)
+        for other, target in zone.wanted.items()
+        if other[1] == hostname
     )
     if zone.view.enforcement_keys(hostname) and not moved:
         return zone.view.claim_keys(certificate, hostname)

@@ -56,6 +56,8 @@ class Binding:
     key: ResourceKey
     hostnames: tuple[str, ...]
     target: Target
+    party: int = 0
+    """Bindings of one party act with one token."""
     blocked: bool = False
     managed: Managed = field(default_factory=dict)
     has_finalizer: bool = False
@@ -99,9 +101,17 @@ class Cluster:
         self.stakes, _ = stakes_of([each.judged() for each in self.bindings.values()])
         self.changed()
 
-    @property
-    def desired(self) -> Desired:
-        return Desired(self.installation, self.stakes)
+    def desired(self) -> list[Desired]:
+        """What each party wants, while the others stand still."""
+        parties = {stake.binding: self.bindings[stake.binding].party for stake in self.stakes}
+        return [
+            Desired(
+                self.installation,
+                stakes=tuple(stake for stake in self.stakes if parties[stake.binding] == party),
+                still=tuple(stake for stake in self.stakes if parties[stake.binding] != party),
+            )
+            for party in sorted(set(parties.values()))
+        ]
 
     def owns(self, hostname: str) -> bool:
         """Whether a binding that is held by our finalizer records the hostname."""
@@ -150,23 +160,22 @@ class Operator:
         self.known = replace(self.known, rules_must_be_read=True)
         self.process.wake()
 
-    def plan(self) -> ZonePlan:
-        """What is to be done now."""
-        return plan_zone(self.cluster.desired, self.known, self.time.now, self.timing)
+    def plans(self) -> list[ZonePlan]:
+        """What is to be done now, for each party."""
+        return [plan_zone(each, self.known, self.time.now, self.timing) for each in self.cluster.desired()]
 
     def run(self) -> Body:
-        """Carry out first steps for ever."""
+        """Carry out first steps for ever; one that changed nothing is not repeated at once."""
         self.known = nothing_known(self.time.now)
         done: tuple[ZoneStep, ZoneKnowledge] | None = None
         while True:
-            plan = self.plan()
-            if not plan.steps:
-                yield Sleep(plan.wake_at)
-                continue
-            step = plan.steps[0]
-            if done is not None and done[0] == step and done[1] is self.known:
+            plans = self.plans()
+            wakes = [plan.wake_at for plan in plans if plan.wake_at is not None]
+            steps = [plan.steps[0] for plan in plans if plan.steps]
+            step = next((each for each in steps if done is None or done[0] != each or done[1] is not self.known), None)
+            if step is None:
                 done = None
-                yield Sleep(self.time.now + self.timing.poll)
+                yield Sleep(min([*wakes, self.time.now + self.timing.poll] if steps else wakes, default=None))
                 continue
             done = (step, self.known)
             self.before_step(self, step)

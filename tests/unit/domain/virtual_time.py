@@ -114,4 +114,4 @@ class Process:
         self._running.close()
         self.asleep = False
         self.deaths += 1
-        self.start(self.rng.choice([0.0, self.rng.uniform(0, 30), self.rng.uniform(0, 200)]))
+        self.start(self.rng.choice([1.0, self.rng.uniform(1, 30), self.rng.uniform(1, 200)]))

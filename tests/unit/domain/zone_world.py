@@ -42,6 +42,8 @@ class Shape:
     installations: int
     certificates: int
     hostnames: int
+    parties: int
+    """How many tokens the bindings of an installation act with."""
     hurry: bool
     """Whether users change their minds sooner than anything settles."""
     unrelated_writers: int
@@ -62,6 +64,7 @@ class Shape:
             installations=installations,
             certificates=rng.choice([1, 1, 2]),
             hostnames=rng.choice([2, 3, 4]),
+            parties=rng.choice([1, 1, 2]),
             hurry=rng.random() < 0.3,
             unrelated_writers=unrelated_writers,
             dashboard=rng.random() < 0.5,
@@ -180,7 +183,7 @@ class World:
         present = cluster.bindings.get(key)
         if present is None:
             target = self._target()
-            return Binding(key, self._hostnames(target), target)
+            return Binding(key, self._hostnames(target), target, party=rng.randrange(self.shape.parties))
         if present.deleting or rng.random() < 0.3:
             return replace(present, deleting=True)
         if rng.random() < 0.15:
@@ -229,9 +232,9 @@ class World:
 
     def _check_end(self) -> None:
         for operator in self.operators:
-            plan = operator.plan()
-            if plan.steps or plan.wake_at is not None:
-                self.watch.complain(f"{operator.cluster.installation.owner} is at rest with {plan}")
+            plans = operator.plans()
+            if any(plan.steps or plan.wake_at is not None for plan in plans):
+                self.watch.complain(f"{operator.cluster.installation.owner} is at rest with {plans}")
             for binding in operator.cluster.bindings.values():
                 if binding.deleting:
                     self.watch.complain(f"{binding.key} is never released")
