@@ -3,12 +3,13 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
+IMAGE_PROOF_DIR ?= $(shell pwd)/build/image-proof
 CHART := deploy/helm/cloudflare-mtls-operator
 export PYTHONPATH := operator:.
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help test lint format types contracts unit contract e2e generated generate lock controlplane demo playground \
-        image clean
+        image image-proof clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,6 +70,10 @@ playground: $(VENV)/installed ## the same set-up, left running for you to play w
 
 image: ## build the image with docker, podman or buildah
 	image/build.sh
+
+image-proof: $(VENV)/installed ## build it with buildah on a debootstrap base, and play the demo from it (root, Debian)
+	IMAGE_PROOF_DIR=$(IMAGE_PROOF_DIR) image/prove.sh
+	$(PY) -m testbed.demo --plain --image-root $(IMAGE_PROOF_DIR)/rootfs
 
 lock: $(VENV)/installed ## pin and hash all dependencies anew
 	$(LOCK) pyproject.toml -o requirements/runtime.txt

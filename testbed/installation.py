@@ -10,6 +10,7 @@ from pathlib import Path
 
 from testbed.controlplane import ControlPlane
 from testbed.kubelet import Pod
+from testbed.kubelet.runtime import Runtime
 
 CHART = Path(__file__).resolve().parent.parent / "deploy" / "helm" / "cloudflare-mtls-operator"
 RELEASE = "cloudflare-mtls-operator"
@@ -29,11 +30,14 @@ class Site:
 
 
 @contextmanager
-def installed(control_plane: ControlPlane, site: Site) -> Iterator[Pod]:
-    """The chart installed into the site's namespace and its pod running and ready, until the block ends."""
+def installed(control_plane: ControlPlane, site: Site, runtime: Runtime | None = None) -> Iterator[Pod]:
+    """The chart installed into the site's namespace and its pod running and ready, until the block ends.
+
+    `runtime`: how to run the pod; from this checkout if absent.
+    """
     helm_install(control_plane, site)
     try:
-        with Pod.start(control_plane, site.namespace, RELEASE) as pod:
+        with Pod.start(control_plane, site.namespace, RELEASE, runtime=runtime) as pod:
             pod.wait_until_ready()
             yield pod
     finally:

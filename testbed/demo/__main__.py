@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 from rich.console import Console
 
@@ -37,7 +38,9 @@ def main() -> int:
     console = Console()
     try:
         return (
-            _play_about(console) if arguments.playground else _demonstrate(console, _screen(console, arguments.plain))
+            _play_about(console)
+            if arguments.playground
+            else _demonstrate(console, _screen(console, arguments.plain), arguments.image_root)
         )
     except KeyboardInterrupt:
         console.print("stopped, and everything removed")
@@ -51,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m testbed.demo", description=__doc__)
     parser.add_argument("--playground", action="store_true", help="only set up, and leave it to you until Ctrl-C")
     parser.add_argument("--plain", action="store_true", help="lines instead of a live picture, also on a terminal")
+    parser.add_argument(
+        "--image-root",
+        type=Path,
+        metavar="DIRECTORY",
+        help="run the operator from the root file system of its image (see image/prove.sh); needs root",
+    )
     return parser
 
 
@@ -59,7 +68,7 @@ def _screen(console: Console, plain: bool) -> Screen:
     return PlainScreen(console) if plain or small or not console.is_terminal else LiveScreen(console)
 
 
-def _demonstrate(console: Console, screen: Screen) -> int:
+def _demonstrate(console: Console, screen: Screen, image_root: Path | None) -> int:
     programs.fetch(_PROGRAMS)
     begun = time.monotonic()
     simulation, token = simulated_cloudflare()
@@ -67,7 +76,7 @@ def _demonstrate(console: Console, screen: Screen) -> int:
     before, journal = simulation.state, Journal(simulation, screen)
     with screen:
         screen.cloudflare(holdings(before))
-        with set_up(simulation, token, screen, controllers=False) as stage:
+        with set_up(simulation, token, screen, controllers=False, image_root=image_root) as stage:
             proved = _proved(Scenario(stage, screen, journal, before), stage)
     for line in proved:
         console.print(f"  ✓ {line}", style="green", markup=False, highlight=False, soft_wrap=True)

@@ -20,7 +20,7 @@ from testbed.cloudflare.simulation import CloudflareSimulation
 from testbed.controlplane import ControlPlane
 from testbed.demo.screen import Screen
 from testbed.installation import CHART, RELEASE, Site, installed
-from testbed.kubelet import Pod
+from testbed.kubelet import Image, Pod
 
 CONSISTENCY_DELAY = 1.0
 """Seconds."""
@@ -60,8 +60,16 @@ def simulated_cloudflare() -> tuple[CloudflareSimulation, str]:
 
 
 @contextmanager
-def set_up(simulation: CloudflareSimulation, token: str, screen: Screen, *, controllers: bool) -> Iterator[Stage]:
-    """Start everything, one step after the other, and stop it in the opposite order.
+def set_up(
+    simulation: CloudflareSimulation,
+    token: str,
+    screen: Screen,
+    *,
+    controllers: bool,
+    image_root: Path | None = None,
+) -> Iterator[Stage]:
+    """Start everything, one step after the other, and stop it in the opposite order. The operator runs from this
+    checkout, or from the root file system of its image.
 
     Raises ProgramUnavailableError, StartError, CommandFailedError or PodCannotStartError.
     """
@@ -74,9 +82,19 @@ def set_up(simulation: CloudflareSimulation, token: str, screen: Screen, *, cont
                 f"helm upgrade --install {RELEASE} {CHART.relative_to(ROOT)} --namespace {OPERATOR_NAMESPACE} ..."
             )
             site = Site(OPERATOR_NAMESPACE, server.url, token, WINDOW, OWNER)
-            with installed(control_plane, site) as pod:
+            with installed(control_plane, site, _image(image_root) if image_root else None) as pod:
                 screen.say(f"runs as ServiceAccount {OPERATOR_NAMESPACE}/{RELEASE}, with the chart's permissions alone")
                 try:
                     yield Stage(control_plane, simulation, server, pod)
                 finally:
                     screen.step("stop everything")
+
+
+def _image(root: Path) -> Image:
+    """As the Dockerfile configures it."""
+    return Image(
+        root,
+        entrypoint=("/opt/cfmtls/bin/cfmtls",),
+        user=65532,
+        environment={"PATH": "/opt/cfmtls/bin:/usr/bin:/bin", "USER": "cfmtls", "HOME": "/"},
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,24 @@ class Mounts:
         return f"{found[1]}{self.places[found[2]]}"
 
 
+def place_in(root: Path, path: str) -> Path:
+    """Where a path of a container is below its root file system: links are followed as the container would, never out
+    of it (Debian's /var/run is a link to /run)."""
+    place, pending = root, deque(Path(path.lstrip("/")).parts)
+    while pending:
+        part = pending.popleft()
+        found = place.parent if part == ".." and place != root else place / part
+        if part == ".." and place == root:
+            continue
+        if found.is_symlink():
+            target = Path(os.readlink(found))
+            place = root if target.is_absolute() else place
+            pending.extendleft(reversed(target.parts[1:] if target.is_absolute() else target.parts))
+        else:
+            place = found
+    return place
+
+
 def make(template: PodTemplate, objects: Objects, below: Path) -> Mounts:
     """Write the content of all mounted volumes below that directory, each at its mount path.
 
@@ -35,7 +55,7 @@ def make(template: PodTemplate, objects: Objects, below: Path) -> Mounts:
     for mount in template.mounts:
         if "subPath" in mount or "subPathExpr" in mount:
             raise PodCannotStartError(f"the mount at {mount['mountPath']} has a subPath, which is not played here")
-        place = below / mount["mountPath"].strip("/")
+        place = place_in(below, mount["mountPath"])
         place.mkdir(parents=True, exist_ok=True)
         for name, content in _content(template.volumes[mount["name"]], objects).items():
             (place / name).write_bytes(content)

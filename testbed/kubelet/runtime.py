@@ -99,9 +99,9 @@ class Image:
     def prepared(
         self, template: PodTemplate, control_plane: ControlPlane, environment: Mapping[str, str]
     ) -> Iterator[Launch]:
-        account = self.root / _ACCOUNT.strip("/")
+        account = mounts.place_in(self.root, _ACCOUNT)
         with ExitStack() as ends:
-            for path in (account, *(self.root / mount["mountPath"].strip("/") for mount in template.mounts)):
+            for path in (account, *(mounts.place_in(self.root, mount["mountPath"]) for mount in template.mounts)):
                 if not path.exists():
                     ends.callback(shutil.rmtree, path)
             mounts.make(template, Objects(control_plane, template.namespace), self.root)

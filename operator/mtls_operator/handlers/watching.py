@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import kopf
@@ -17,6 +19,8 @@ from mtls_operator.api.constants import GROUP, VERSION
 from mtls_operator.api.host_binding import MtlsHostBinding
 from mtls_operator.cluster.kinds import PLURALS
 from mtls_operator.engine.engine import Engine
+
+_TOKEN_LIFE = timedelta(minutes=10)
 
 
 async def watch(engine: Engine, on_start: Callable[[], None]) -> None:
@@ -44,7 +48,14 @@ def _handler(engine: Engine, kind: str) -> Any:
 def _log_in(**kwargs: Any) -> kopf.ConnectionInfo | None:
     if os.environ.get("KUBECONFIG"):
         return kopf.login_with_kubeconfig(**kwargs)
-    return kopf.login_with_service_account(**kwargs)
+    found = kopf.login_with_service_account(**kwargs)
+    if found is None:
+        return None
+    # By the address that the kubelet gives us, as all other clients do: kopf's own choice needs the cluster's DNS.
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    # The kubelet renews the token within the hour; it is read again long before.
+    return replace(found, server=server, expiration=datetime.now(UTC) + _TOKEN_LIFE)
 
 
 def _settings() -> kopf.OperatorSettings:
