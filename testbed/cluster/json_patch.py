@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from testbed.cluster.objects import Body, copied, copied_value
-from testbed.cluster.refusal import invalid
+from testbed.cluster.refusal import RefusalError, invalid
 
 
 def patched(body: Body, operations: Sequence[Mapping[str, Any]]) -> Body:
@@ -23,15 +23,15 @@ def _apply(body: Body, operation: Mapping[str, Any]) -> None:
     parent, last = _place(body, path)
     match name:
         case "test":
-            if _read(parent, last, path) != operation.get("value"):
-                raise invalid(f"testing path {path} failed: it has another value")
+            if _read(parent, last) != operation.get("value"):
+                raise _refusal()
         case "add":
             _add(parent, last, copied_value(operation["value"]))
         case "replace":
-            _read(parent, last, path)
+            _read(parent, last)
             parent[last] = copied_value(operation["value"])
         case "remove":
-            _read(parent, last, path)
+            _read(parent, last)
             del parent[last]
         case _:
             raise NotImplementedError(f"JSON patch operation {name} is not simulated")
@@ -42,7 +42,7 @@ def _place(body: Body, path: str) -> tuple[Any, Any]:
     words = [word.replace("~1", "/").replace("~0", "~") for word in path.split("/")[1:]]
     parent: Any = body
     for word in words[:-1]:
-        parent = _read(parent, _index(parent, word), path)
+        parent = _read(parent, _index(parent, word))
     return parent, _index(parent, words[-1])
 
 
@@ -52,11 +52,16 @@ def _index(parent: Any, word: str) -> Any:
     return word
 
 
-def _read(parent: Any, last: Any, path: str) -> Any:
+def _read(parent: Any, last: Any) -> Any:
     try:
         return parent[last]
     except (KeyError, IndexError, TypeError):
-        raise invalid(f"the path {path} does not exist") from None
+        raise _refusal() from None
+
+
+def _refusal() -> RefusalError:
+    """All that the API server says of a patch that cannot be applied, whether a test failed or a path is missing."""
+    return invalid("the server rejected our request due to an error in our request")
 
 
 def _add(parent: Any, last: Any, value: Any) -> None:

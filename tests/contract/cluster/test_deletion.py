@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtls_operator.cluster.errors import ResourceChanged, ResourceGone
+from mtls_operator.cluster.errors import ResourceChanged, ResourceGone, WriteRefused
 from tests.contract.cluster.world import CA, FINALIZER, Body, Cluster
 
 
@@ -127,7 +127,7 @@ async def test_an_object_being_deleted_takes_no_new_finalizer(cluster: Cluster) 
     await cluster.held()
     body = await deleted(cluster)
 
-    with pytest.raises(ResourceChanged):
+    with pytest.raises(WriteRefused):
         await cluster.write_finalizers(body, FINALIZER, "example.com/late")
 
     assert await cluster.read() == body

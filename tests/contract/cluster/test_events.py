@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mtls_operator.api.metadata import Metadata
-from mtls_operator.cluster.errors import ApiServerUnavailable, ResourceChanged, ResourceGone
+from mtls_operator.cluster.errors import ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.cluster.events import event_body
 from tests.contract.cluster.world import CA, Cluster
 
@@ -44,19 +44,19 @@ async def test_an_event_without_a_field_that_it_needs_is_refused(cluster: Cluste
     body = event(cluster)
     del body[field]
 
-    with pytest.raises(ResourceChanged):
+    with pytest.raises(WriteRefused, match="422"):
         await cluster.api.post_event(cluster.namespace, body)
 
 
 async def test_an_event_of_an_unknown_type_is_refused(cluster: Cluster) -> None:
-    with pytest.raises(ResourceChanged):
+    with pytest.raises(WriteRefused, match="422"):
         await cluster.api.post_event(cluster.namespace, {**event(cluster), "type": "Alarm"})
 
 
 async def test_an_event_with_a_long_note_is_refused(cluster: Cluster) -> None:
     body = {**event(cluster), "note": "x" * 1025}
 
-    with pytest.raises(ResourceChanged):
+    with pytest.raises(WriteRefused, match="422"):
         await cluster.api.post_event(cluster.namespace, body)
 
 
@@ -64,7 +64,7 @@ async def test_an_event_whose_own_namespace_is_another_one_is_refused(cluster: C
     body = event(cluster)
     body["metadata"]["namespace"] = "default"
 
-    with pytest.raises(ApiServerUnavailable, match="400"):
+    with pytest.raises(WriteRefused, match="400"):
         await cluster.api.post_event(cluster.namespace, body)
 
 
