@@ -50,7 +50,7 @@ def agenda(zone: ZoneState) -> Agenda:
     for place in sorted(zone.wanted):
         certificate, hostname = place
         if zone.is_held(place):
-            if not zone.is_enforced_as_wanted(place):
+            if not zone.is_enforced_under(hostname, zone.wanted[place].policy):
                 _confirm(zone, result, place)
         elif hostname in zone.view.claimed(certificate, ClaimState.ARRIVING):
             _arrive(zone, result, place)

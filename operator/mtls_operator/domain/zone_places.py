@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -89,16 +89,12 @@ class ZoneState:
     @cached_property
     def wanted(self) -> Mapping[Place, Target]:
         """Every place that some binding wants. One that can be reconciled says how, before one that cannot."""
-        targets = [(hostname, target) for stake in self.desired.stakes for hostname, target in stake.wants.items()]
-        targets.sort(key=lambda each: each[1].policy is not None)
-        return {(target.certificate, hostname): target for hostname, target in targets}
+        return _wanted_by(self.desired.stakes)
 
     @cached_property
-    def wanted_by_still(self) -> frozenset[Place]:
+    def wanted_by_still(self) -> Mapping[Place, Target]:
         """Every place that a stake wants for which nothing is done now."""
-        return frozenset(
-            (target.certificate, hostname) for stake in self.desired.still for hostname, target in stake.wants.items()
-        )
+        return _wanted_by(self.desired.still)
 
     @cached_property
     def owned(self) -> frozenset[Place]:
@@ -109,7 +105,7 @@ class ZoneState:
             for certificate, names in stake.managed.items()
             for hostname in names
         )
-        return recorded - self.wanted_by_still
+        return recorded - self.wanted_by_still.keys()
 
     @cached_property
     def unwanted(self) -> frozenset[Place]:
@@ -120,13 +116,40 @@ class ZoneState:
     def wanted_hostnames(self) -> frozenset[str]:
         return frozenset(hostname for _, hostname in self.wanted)
 
+    @cached_property
+    def enforcement_to_give_up(self) -> frozenset[str]:
+        """Hostnames in some binding's status that nobody wants, on whatever list."""
+        still = frozenset(hostname for _, hostname in self.wanted_by_still)
+        return frozenset(hostname for _, hostname in self.owned) - self.wanted_hostnames - still
+
     def is_held(self, place: Place) -> bool:
         """Whether our claim says that the hostname is safely on the certificate's list."""
         certificate, hostname = place
         return hostname in self.view.claimed(certificate, ClaimState.HELD)
 
-    def is_enforced_as_wanted(self, place: Place) -> bool:
-        """Whether enabled rules of ours cover the hostname, and only under the policy that is wanted, if one is."""
-        policy = self.wanted[place].policy
-        keys = self.view.enforcement_keys(place[1])
+    def is_enforced_under(self, hostname: str, policy: Policy | None) -> bool:
+        """Whether enabled rules of ours cover the hostname, and only under this policy (None: any)."""
+        keys = self.view.enforcement_keys(hostname)
         return bool(keys) and all(key.enabled and policy in {None, key.policy} for key in keys)
+
+    def has_moved(self, hostname: str) -> bool:
+        """Whether the rules rely on the list of a certificate that a binding wants for the hostname, where it is held.
+        A binding that cannot be reconciled does not say what it needs."""
+        return any(
+            target.policy is not None and self.is_held(place) and self.is_enforced_under(hostname, target.policy)
+            for place, target in self._targets.get(hostname, ())
+        )
+
+    @cached_property
+    def _targets(self) -> Mapping[str, Sequence[tuple[Place, Target]]]:
+        """By hostname, where anybody wants it."""
+        found: dict[str, list[tuple[Place, Target]]] = {}
+        for place, target in (*self.wanted.items(), *self.wanted_by_still.items()):
+            found.setdefault(place[1], []).append((place, target))
+        return found
+
+
+def _wanted_by(stakes: Iterable[Stake]) -> Mapping[Place, Target]:
+    targets = [(hostname, target) for stake in stakes for hostname, target in stake.wants.items()]
+    targets.sort(key=lambda each: each[1].policy is not None)
+    return {(target.certificate, hostname): target for hostname, target in targets}

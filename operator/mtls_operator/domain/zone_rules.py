@@ -81,15 +81,9 @@ def _wanted_claim(zone: ZoneState, agenda: Agenda, place: Place, target: Target)
 
 def _unwanted_claims(zone: ZoneState, place: Place) -> list[ClaimKey]:
     """A hostname keeps its claim while a rule of ours relies on it: until it is out of the rule, or the rule is
-    what the hostname needs on the list of another certificate, where it is held. A binding that cannot be reconciled
-    does not say what it needs."""
+    what the hostname needs on the list of another certificate, where it is held."""
     certificate, hostname = place
-    moved = any(
-        target.policy is not None and zone.is_held(other) and zone.is_enforced_as_wanted(other)
-        for other, target in zone.wanted.items()
-        if other[1] == hostname
-    )
-    if zone.view.enforcement_keys(hostname) and not moved:
+    if zone.view.enforcement_keys(hostname) and not zone.has_moved(hostname):
         return zone.view.claim_keys(certificate, hostname)
     return [ClaimKey(certificate, ClaimState.LEAVING)]
 
@@ -101,9 +95,8 @@ def _enforcement_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[EnforcementK
         keys = [_on_the_way(present, target.policy)] if target.policy and place in agenda.confirmed else present
         for key in keys:
             wanted[key].add(place[1])
-    owned_hostnames = {hostname for _, hostname in zone.owned}
     for group in zone.view.enforcement:
-        wanted[group.key] |= group.hostnames - zone.wanted_hostnames - owned_hostnames
+        wanted[group.key] |= group.hostnames - zone.wanted_hostnames - zone.enforcement_to_give_up
     return {key: frozenset(hostnames) for key, hostnames in wanted.items()}
 
 
