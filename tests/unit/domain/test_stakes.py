@@ -1,0 +1,181 @@
+"""Who wins where two bindings want one hostname differently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtls_operator.api.reasons import Reason
+from mtls_operator.domain.binding_assessment import BindingAssessment
+from mtls_operator.domain.observed import BlockResponse, CertificateId
+from mtls_operator.domain.records import BindingRecord, ResourceKey
+from mtls_operator.domain.stakes import Conflicts, managed_of, stakes_of
+from mtls_operator.domain.verdicts import ok
+from mtls_operator.domain.zone_places import Stake, Target
+from mtls_operator.domain.zone_view import Policy
+from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, binding, metadata
+
+OK = ok(Reason.ACCEPTED, "")
+PLAIN = Target(CERTIFICATE, "a" * 16, Policy(frozenset({"AA01"}), "block"))
+TOLD = Target(CERTIFICATE, "a" * 16, Policy(frozenset({"AA01"}), "block", BlockResponse(403, "text/plain", "no")))
+MOVED = Target(OTHER_CERTIFICATE, "b" * 16, Policy(frozenset({"BB02"}), "block"))
+API, WEB = "api.example.com", "www.example.com"
+
+Judged = tuple[BindingRecord, BindingAssessment]
+
+
+def judged(record: BindingRecord, target: Target | None = PLAIN) -> Judged:
+    return record, BindingAssessment(OK, OK, None, target)
+
+
+def key(name: str) -> ResourceKey:
+    return ResourceKey("apps", name)
+
+
+def wanted_by(stakes: Sequence[Stake]) -> dict[str, dict[str, Target]]:
+    return {stake.binding.name: dict(stake.wants) for stake in stakes}
+
+
+@st.composite
+def zones(draw: st.DrawFn) -> list[Judged]:
+    """Up to four bindings of any kind that contend for two hostnames."""
+    names = st.lists(st.sampled_from([API, WEB]), min_size=1, max_size=2, unique=True)
+    found = []
+    for number in range(draw(st.integers(0, 4))):
+        certificate = draw(st.sampled_from([CERTIFICATE, OTHER_CERTIFICATE]))
+        meta = metadata(
+            f"b{number}",
+            created=draw(st.sampled_from(["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", None])),
+            deleting=draw(st.booleans()),
+        )
+        managed: dict[CertificateId, list[str]] = {certificate: draw(names)} if draw(st.booleans()) else {}
+        record = binding(f"b{number}", *draw(names), managed=managed, meta=meta)
+        found.append(judged(record, draw(st.sampled_from([None, PLAIN, TOLD, MOVED]))))
+    return found
+
+
+def contradictions(stakes: Sequence[Stake]) -> list[str]:
+    """Hostnames that two stakes want on different lists, or under different policies where both name one."""
+    return [
+        hostname
+        for one in stakes
+        for other in stakes
+        for hostname in one.wants.keys() & other.wants.keys()
+        if one.wants[hostname].certificate != other.wants[hostname].certificate
+        or len({one.wants[hostname].policy, other.wants[hostname].policy} - {None}) > 1
+    ]
+
+
+@given(zones())
+def test_no_two_stakes_want_one_hostname_differently(zone: list[Judged]) -> None:
+    stakes, _ = stakes_of(zone)
+
+    assert contradictions(stakes) == []
+
+
+@given(zones())
+def test_a_hostname_is_wanted_or_lost_to_somebody_and_never_both(zone: list[Judged]) -> None:
+    stakes, conflicts = stakes_of(zone)
+
+    wanted = {(stake.binding, hostname) for stake in stakes for hostname in stake.wants}
+    lost = {(loser, hostname) for loser, names in conflicts.items() for hostname in names}
+    asked = {
+        (record.key, hostname)
+        for record, assessment in zone
+        if not record.deleting
+        for hostname in (record.spec.hostnames if record.spec and assessment.target else _owned(record))
+    }
+    assert wanted | lost == asked
+    assert wanted & lost == set()
+
+
+def _owned(record: BindingRecord) -> set[str]:
+    return {hostname for names in managed_of(record).values() for hostname in names}
+
+
+@given(zones())
+def test_nobody_loses_to_itself_and_the_order_of_listing_does_not_matter(zone: list[Judged]) -> None:
+    _, conflicts = stakes_of(zone)
+    _, reversed_conflicts = stakes_of(zone[::-1])
+
+    assert _losses(conflicts) == _losses(reversed_conflicts)
+    assert all(winner != loser for loser, names in conflicts.items() for winner in names.values())
+
+
+def _losses(conflicts: Conflicts) -> set[tuple[ResourceKey, str]]:
+    return {(loser, hostname) for loser, names in conflicts.items() for hostname in names}
+
+
+def test_bindings_that_want_the_same_both_have_a_stake() -> None:
+    stakes, conflicts = stakes_of([judged(binding("one")), judged(binding("two"))])
+
+    assert wanted_by(stakes) == {"one": {API: PLAIN}, "two": {API: PLAIN}}
+    assert conflicts == {}
+
+
+def test_the_incumbent_wins_over_an_older_newcomer() -> None:
+    older = binding("older", meta=metadata("older", created="2025-01-01T00:00:00Z"))
+    incumbent = binding("young", managed={CERTIFICATE: [API]})
+
+    stakes, conflicts = stakes_of([judged(older, TOLD), judged(incumbent, PLAIN)])
+
+    assert wanted_by(stakes) == {"older": {}, "young": {API: PLAIN}}
+    assert conflicts == {key("older"): {API: key("young")}}
+
+
+def test_of_two_newcomers_the_older_wins() -> None:
+    older = binding("z", meta=metadata("z", created="2025-01-01T00:00:00Z"))
+
+    _, conflicts = stakes_of([judged(binding("a"), TOLD), judged(older, PLAIN)])
+
+    assert conflicts == {key("a"): {API: key("z")}}
+
+
+def test_of_two_newcomers_of_one_age_the_first_by_name_wins() -> None:
+    _, conflicts = stakes_of([judged(binding("b"), TOLD), judged(binding("a"), PLAIN)])
+
+    assert conflicts == {key("b"): {API: key("a")}}
+
+
+def test_a_hostname_is_nobody_elses_until_it_is_given_up_on_another_certificate() -> None:
+    leaving = binding("old", managed={OTHER_CERTIFICATE: [API]}, meta=metadata("old", deleting=True))
+
+    stakes, conflicts = stakes_of([judged(leaving, None), judged(binding("new"), PLAIN)])
+
+    assert wanted_by(stakes) == {"old": {}, "new": {}}
+    assert conflicts == {key("new"): {API: key("old")}}
+
+
+def test_a_hostname_that_is_given_up_on_the_same_certificate_is_taken_over_at_once() -> None:
+    leaving = binding("old", managed={CERTIFICATE: [API]}, meta=metadata("old", deleting=True))
+
+    stakes, conflicts = stakes_of([judged(leaving, None), judged(binding("new"), PLAIN)])
+
+    assert wanted_by(stakes) == {"old": {}, "new": {API: PLAIN}}
+    assert conflicts == {}
+
+
+def test_only_the_contended_hostname_is_lost() -> None:
+    stakes, _ = stakes_of([judged(binding("a", API)), judged(binding("b", API, WEB), MOVED)])
+
+    assert wanted_by(stakes) == {"a": {API: PLAIN}, "b": {WEB: MOVED}}
+
+
+@pytest.mark.parametrize("deleting", [False, True])
+def test_a_stake_says_what_holds_the_resource_and_whether_it_goes(*, deleting: bool) -> None:
+    record = binding("one", managed={CERTIFICATE: [API]}, meta=metadata("one", deleting=deleting, finalizer=True))
+
+    (stake,), _ = stakes_of([judged(record)])
+
+    assert (stake.has_finalizer, stake.deleting, stake.managed) == (True, deleting, {CERTIFICATE: frozenset({API})})
+
+
+def test_a_binding_that_cannot_be_reconciled_goes_on_wanting_what_its_status_records() -> None:
+    record = binding("one", WEB, managed={CERTIFICATE: [API]})
+
+    stakes, _ = stakes_of([judged(record, None)])
+
+    assert wanted_by(stakes) == {"one": {API: Target(CERTIFICATE)}}
