@@ -40,6 +40,8 @@ _SIGNATURES = frozenset(
     }
 )
 
+_UNPARSABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+
 
 class InvalidBundleError(ValueError):
     """The text is no bundle of CA certificates that Cloudflare takes; says which certificate, and what is wrong."""
@@ -135,9 +137,17 @@ def _load_all(text: str) -> list[x509.Certificate]:
 
 def _load(position: int, block: str) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(block.encode())
+        certificate = x509.load_pem_x509_certificate(block.encode())
     except (ValueError, UnsupportedAlgorithm):
         raise InvalidBundleError(f"PEM block {position} is not a certificate that can be parsed") from None
+    try:
+        # These are parsed only when they are asked for.
+        _ = certificate.subject, certificate.extensions, certificate.public_key()
+    except _UNPARSABLE:
+        raise InvalidBundleError(
+            f"PEM block {position} is a certificate whose subject, extensions or key cannot be parsed"
+        ) from None
+    return certificate
 
 
 def _describe(certificate: x509.Certificate) -> CaCertificate:
@@ -177,14 +187,6 @@ def _short_subject(certificate: x509.Certificate) -> str:
     return certificate.subject.rfc4514_string()[:128] or "without a subject"
 
 
-def _malformed(certificate: x509.Certificate, _now: datetime) -> str | None:
-    try:
-        _ = certificate.extensions, certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        return "has extensions or a key that cannot be parsed"
-    return None
-
-
 def _not_a_ca(certificate: x509.Certificate, _now: datetime) -> str | None:
     try:
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
@@ -221,7 +223,6 @@ def _unsupported_algorithm(certificate: x509.Certificate, _now: datetime) -> str
 
 
 _CHECKS: tuple[Callable[[x509.Certificate, datetime], str | None], ...] = (
-    _malformed,
     _not_a_ca,
     _cannot_sign,
     _outside_validity,
