@@ -103,7 +103,7 @@ class SimulatedClient(ClusterApi):
         place = _place(kind, key)
         patch: list[Mapping[str, Any]] = [
             {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
-            {"op": "add", "path": "/status", "value": copied(status)},
+            {"op": "add", "path": "/status", "value": status},
         ]
         request = Request(self.name, "write status of", place)
         return await self._call(request, lambda: self._store.update_status(place, lambda body: patched(body, patch)))

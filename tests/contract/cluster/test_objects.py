@@ -30,6 +30,7 @@ async def test_a_status_that_comes_with_a_new_object_is_dropped(cluster: Cluster
 async def test_metadata_of_a_backup_does_not_decide_who_an_object_is(cluster: Cluster) -> None:
     manifest = cluster.authority()
     manifest["metadata"] |= {"uid": "restored", "generation": 7, "creationTimestamp": "2020-01-01T00:00:00Z"}
+    manifest["metadata"] |= {"deletionTimestamp": "2020-01-02T00:00:00Z", "finalizers": ["example.com/held"]}
 
     body = await cluster.users.create(manifest)
 
@@ -37,6 +38,7 @@ async def test_metadata_of_a_backup_does_not_decide_who_an_object_is(cluster: Cl
     assert metadata["uid"] != "restored"
     assert metadata["generation"] == 1
     assert metadata["creationTimestamp"] > "2020-01-01T00:00:00Z"
+    assert "deletionTimestamp" not in metadata
 
 
 async def test_finalizers_and_annotations_of_a_new_object_stay(cluster: Cluster) -> None:

@@ -222,10 +222,11 @@ async def test_a_namespace_that_vanishes_in_a_gap_is_told_to_be_gone() -> None:
 
 @in_virtual_time
 async def test_the_order_in_which_a_namespace_is_emptied_follows_from_the_seed() -> None:
-    orders = [await _emptied(seed) for seed in (1, 1, 2, 3)]
+    orders = [await _emptied(seed) for seed in (1, 1, 2, 3, 4, 5, 6)]
 
     assert orders[0] == orders[1]
     assert len(set(orders)) > 1
+    assert {order[0].split()[1] for order in orders} == {CA, "Secret"}
 
 
 async def _emptied(seed: int) -> tuple[str, ...]:
