@@ -115,6 +115,15 @@ def uploaded_bundle(pem: str) -> Bundle | None:
     return Bundle(tuple(_describe(each) for each in distinct.values()))
 
 
+def certificates_of_ca(text: bytes) -> frozenset[str] | None:
+    """The fingerprints of the certificates in a text if the first of them is a CA's, be it valid or not."""
+    try:
+        certificates = _load_all(text.decode("utf-8", errors="replace"))
+    except InvalidBundleError:
+        return None
+    return frozenset(map(_fingerprint, certificates)) if _is_ca(certificates[0]) else None
+
+
 def read_bundle(text: bytes, now: datetime) -> Bundle:
     """Parse and validate the CA certificates of a source.
 
@@ -188,11 +197,16 @@ def _short_subject(certificate: x509.Certificate) -> str:
 
 
 def _not_a_ca(certificate: x509.Certificate, _now: datetime) -> str | None:
+    if _is_ca(certificate):
+        return None
+    return "is not a CA: it has no Basic Constraints that say CA:TRUE"
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
     try:
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
-        return "is not a CA: it has no Basic Constraints"
-    return None if constraints.ca else "is not a CA: its Basic Constraints say CA:FALSE"
+        return False
 
 
 def _cannot_sign(certificate: x509.Certificate, _now: datetime) -> str | None:

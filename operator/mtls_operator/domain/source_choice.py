@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mtls_operator.api.reasons import Reason
-from mtls_operator.domain.certificates import Bundle, InvalidBundleError, read_bundle
+from mtls_operator.domain.certificates import Bundle, InvalidBundleError, certificates_of_ca, read_bundle
 
 USUAL_KEY = "ca.crt"
 _LEAF_KEY = "tls.crt"
@@ -34,7 +34,7 @@ def choose_bundle(
         return SourceProblem(
             Reason.KEY_MISSING, f"{what} has no key {wanted}; its keys are: {', '.join(sorted(data)) or 'none'}"
         )
-    if key is None and _has_another_ca(data, now):
+    if key is None and _has_another_ca(data):
         return SourceProblem(
             Reason.KEY_REQUIRED,
             f"{what}: {_LEAF_KEY} is itself a CA and differs from {USUAL_KEY}, which would admit every sibling of it;"
@@ -43,16 +43,10 @@ def choose_bundle(
     return _read(f"{what}, key {wanted}", data[wanted], now)
 
 
-def _has_another_ca(data: Mapping[str, bytes], now: datetime) -> bool:
-    usual, other = (_bundle_or_none(data.get(name), now) for name in (USUAL_KEY, _LEAF_KEY))
-    return other is not None and (usual is None or usual.fingerprints != other.fingerprints)
-
-
-def _bundle_or_none(text: bytes | None, now: datetime) -> Bundle | None:
-    try:
-        return read_bundle(text, now) if text is not None else None
-    except InvalidBundleError:
-        return None
+def _has_another_ca(data: Mapping[str, bytes]) -> bool:
+    """Also where that CA is not valid (any more): else its expiry would admit its siblings."""
+    usual, other = (certificates_of_ca(data.get(name, b"")) for name in (USUAL_KEY, _LEAF_KEY))
+    return other is not None and usual != other
 
 
 def _read(what: str, text: bytes, now: datetime) -> Bundle | SourceProblem:

@@ -26,6 +26,8 @@ ROOT = make_ca("Root", now=NOW)
 OTHER = make_ca("Other", now=NOW, days=100)
 LEAF = make_ca("client", now=NOW, issuer=ROOT, is_ca=False)
 
+NOT_A_CA = "is not a CA: it has no Basic Constraints that say CA:TRUE"
+
 
 def read(*parts: str, now: datetime = NOW) -> tuple[str, ...]:
     """The fingerprints of what is read, in order."""
@@ -129,8 +131,8 @@ def test_a_block_that_is_no_certificate_is_named_by_its_position() -> None:
 @pytest.mark.parametrize(
     ("ca", "problem"),
     [
-        (LEAF, "is not a CA: its Basic Constraints say CA:FALSE"),
-        (make_ca("Bad", now=NOW, basic_constraints=False), "is not a CA: it has no Basic Constraints"),
+        (LEAF, NOT_A_CA),
+        (make_ca("Bad", now=NOW, basic_constraints=False), NOT_A_CA),
         (make_ca("Bad", now=NOW, key_cert_sign=False), "may not issue certificates: its Key Usage lacks keyCertSign"),
         (make_ca("Bad", now=NOW, days=-1), "expired on 2026-02-28T00:00:00+00:00"),
         (make_ca("Bad", now=NOW + timedelta(days=60)), "is not valid before 2026-03-31T00:00:00+00:00"),
