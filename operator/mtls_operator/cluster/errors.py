@@ -51,8 +51,9 @@ _BY_STATUS: dict[int, type[ClusterError]] = {
     413: WriteRefused,
     422: WriteRefused,
 }
-# What the API server says of a JSON patch whose test fails (evanphx/json-patch).
-_FAILED_TEST = "testing value"
+# What the API server says of a JSON patch that cannot be applied: the words for a bare 422, none of the reason. Our
+# patches are well-formed, so it is their test that failed. A refusal by the CRD names the kind and the field.
+_FAILED_TEST = "the server rejected our request due to an error in our request"
 _LONGEST_QUOTE = 500
 
 
