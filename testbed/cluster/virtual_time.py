@@ -1,13 +1,14 @@
 """Virtual time: an event loop that never waits, and the engine's clock on it.
 
-The loop jumps to the next timer as soon as nothing else is to be done. Compared with looptime, which serves unit tests
-well: its time is exact, where looptime rounds to microseconds and so lets code that compares times spin for ever before
-a timer that is due a nanosecond later; it is several times faster; and it tells a deadlock at once.
+The loop jumps to the next timer as soon as nothing else is to be done. A loop of our own and not the
+package looptime: its time is exact, where looptime rounds to microseconds and so lets code that compares times spin for
+ever before a timer that is due a nanosecond later; it is several times faster; and it tells a deadlock at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
@@ -49,10 +50,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 
 class VirtualClock(Clock):
-    """Seconds since the epoch: `epoch` at the loop's time 0. `loop` absent: the running one."""
+    """Seconds since the epoch: `epoch` at the loop's time 0. `loop` absent: the running one. Chance follows `seed`."""
 
-    def __init__(self, epoch: float = EPOCH, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(self, epoch: float = EPOCH, loop: asyncio.AbstractEventLoop | None = None, seed: int = 0) -> None:
         super().__init__()
+        self.chance = random.Random(seed)
         self._epoch = epoch
         self._loop = loop or asyncio.get_running_loop()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 from typing import Any
 
@@ -14,18 +13,30 @@ _NOTE_LIMIT = 1024
 
 
 def event_body(
-    kind: str, metadata: Metadata, *, warning: bool, reason: str, note: str, action: str, instance: str, now: datetime
+    kind: str,
+    metadata: Metadata,
+    *,
+    warning: bool,
+    reason: str,
+    note: str,
+    action: str,
+    instance: str,
+    suffix: str,
+    now: datetime,
 ) -> dict[str, Any]:
-    """An event about a resource. `action` is what the operator did or tried; `instance` names the pod."""
+    """An event about a resource. `action` is what the operator did or tried; `instance` names the pod; `suffix` makes
+    the event's name its own."""
+    # The client drops a fraction of zero from the time, and the API server refuses a time without one.
+    moment = now.replace(microsecond=max(1, now.microsecond))
     return {
-        "metadata": {"name": f"{metadata.name[:200]}.{uuid.uuid4().hex[:16]}", "namespace": metadata.namespace},
+        "metadata": {"name": f"{metadata.name[:200]}.{suffix}", "namespace": metadata.namespace},
         "type": "Warning" if warning else "Normal",
         "reason": reason,
         "note": note[:_NOTE_LIMIT],
         "action": action,
         "reportingController": REPORTING_CONTROLLER,
         "reportingInstance": instance[:128],
-        "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "eventTime": moment.isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "regarding": {
             "apiVersion": API_VERSION,
             "kind": kind,

@@ -115,7 +115,7 @@ class AccountReconciler:
         except ClusterError as error:
             account.cluster_failures += 1
             _LOG.warning("the API server cannot be used, account %s waits: %s", account_id, error)
-            return failed(pause_after(error, account.cluster_failures))
+            return failed(pause_after(error, account.cluster_failures, self.situation.clock.chance))
         account.cluster_failures = 0
         failing = account.setbacks.any() or account.unwritable.any()
         return reconciled(wake_at, self.situation.clock.now(), failing=failing)
@@ -146,8 +146,7 @@ class AccountReconciler:
         """Take one step for a CA that may act; None when one was taken, else when to look again."""
         now = self.situation.clock.now()
         wakes = [at for at in judged.changes_at() if at > now]
-        if plan.wake_at is not None:
-            wakes.append(plan.wake_at)
+        wakes += [at for at in (plan.wake_at, account.unwritable.wake_at()) if at is not None]
         for step in plan.steps:
             authority = authority_of_step(step)
             held_until = account.setbacks.held_until(authority, self._circumstances(judged, authority))

@@ -1,7 +1,8 @@
-"""Time as the engine uses it: one clock, handed over as an argument."""
+"""Time and chance as the engine uses them: handed over as an argument, so that a test decides both."""
 
 from __future__ import annotations
 
+import random
 import time
 from datetime import UTC, datetime
 
@@ -16,6 +17,9 @@ class Clock:
 
     Waiting times are differences of it, and a moment of it can be shown to people.
     """
+
+    chance: random.Random = random.SystemRandom()
+    """For jitter and names that are unlikely to be taken."""
 
     def __init__(self) -> None:
         self._offset = time.time() - _steady()

@@ -139,8 +139,7 @@ class Engine:
             await self._labels.listed.wait()
             self._health.ready()
             tasks.create_task(self._relist())
-            for key in self._situation.all_keys():
-                self._queue.add(key)
+            self._add(self._situation.all_keys())
             await self._queue.run()
 
     def observe(self, kind: str, body: Mapping[str, Any], *, deleted: bool) -> None:
@@ -202,7 +201,7 @@ class Engine:
         self._add(self._situation.keys_of_namespace(namespace))
 
     def _add(self, keys: set[Key]) -> None:
-        for key in keys:
+        for key in sorted(keys, key=str):
             self._queue.add(key)
 
     # Work

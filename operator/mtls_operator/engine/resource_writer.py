@@ -154,6 +154,7 @@ class ResourceWriter(Generic[R]):
             note=note,
             action="Reconcile",
             instance=self._instance,
+            suffix=f"{self._clock.chance.getrandbits(64):016x}",
             now=self._clock.moment(),
         )
         try:

@@ -40,13 +40,18 @@ class Setbacks(Generic[Who]):
         previous = self._setbacks.get(who)
         same = previous is not None and previous.circumstances == circumstances
         failures = previous.failures + 1 if previous is not None and same else 1
-        until = self._clock.now() + pause_after(error, failures)
+        until = self._clock.now() + pause_after(error, failures, self._clock.chance)
         self._setbacks[who] = _Setback(trouble_of(error, failures, until), failures, until, circumstances)
 
     def verdict(self, who: Who) -> Verdict | None:
         """What to say of the last failure, None when all went well since."""
         setback = self._setbacks.get(who)
         return setback.verdict if setback else None
+
+    def wake_at(self) -> float | None:
+        """When the first pause ends; None when nobody waits."""
+        now = self._clock.now()
+        return min((each.until for each in self._setbacks.values() if each.until > now), default=None)
 
     def any(self) -> bool:
         """Whether anybody has a failure that was not made good."""

@@ -14,7 +14,6 @@ from mtls_operator.domain.verdicts import Outcome, Verdict
 PATIENCE_WITH_FRESH_TOKEN = 5
 """Refusals before a lack of permission is called one: a token made moments ago is refused for a while."""
 
-_JITTER = random.SystemRandom()
 _SHORTEST, _LONGEST, _LONGEST_BLOCKED = 1.0, 60.0, 300.0
 
 _MEANING: tuple[tuple[type[errors.CloudflareError], Outcome, Reason], ...] = (
@@ -49,7 +48,7 @@ def trouble_of(error: errors.CloudflareError | ClusterError, failures: int, unti
     return Verdict(Outcome.BLOCKED, Reason.CLOUDFLARE_REFUSED, str(error))
 
 
-def pause_after(error: Exception, failures: int) -> float:
+def pause_after(error: Exception, failures: int, chance: random.Random) -> float:
     """Seconds until the next try: what Cloudflare asks for, else growing with the failures in a row, with jitter."""
     asked = error.retry_after if isinstance(error, errors.CloudflareError) else None
     patient = isinstance(error, errors.Unauthorized | errors.Rejected) or (
@@ -58,5 +57,5 @@ def pause_after(error: Exception, failures: int) -> float:
     longest = _LONGEST_BLOCKED if patient else _LONGEST
     growing = min(longest, _SHORTEST * 2.0 ** min(failures - 1, 10))
     # Spread over clusters that failed together; nothing secret depends on it.
-    jittered = growing * _JITTER.uniform(0.5, 1.0)
+    jittered = growing * chance.uniform(0.5, 1.0)
     return max(asked, jittered) if asked is not None else jittered

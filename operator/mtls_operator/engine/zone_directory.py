@@ -52,7 +52,7 @@ class ZoneDirectory:
             await self._report()
         except ClusterError as error:
             _LOG.warning("a status was not written: %s", error)
-            return failed(pause_after(error, 1))
+            return failed(pause_after(error, 1, self.situation.clock.chance))
         return reconciled(self._wake_at(), self.situation.clock.now(), failing=self._setbacks.any())
 
     def _is_due(self, question: ZoneQuestion) -> bool:

@@ -83,7 +83,7 @@ class ZoneReconciler:
         except ClusterError as error:
             zone.cluster_failures += 1
             _LOG.warning("the API server cannot be used, zone %s waits: %s", zone_id, error)
-            return failed(pause_after(error, zone.cluster_failures))
+            return failed(pause_after(error, zone.cluster_failures, clock.chance))
         zone.cluster_failures = 0
         failing = zone.setbacks.any() or zone.unwritable.any()
         return reconciled(wake_at, clock.now(), failing=failing)
@@ -184,7 +184,7 @@ class ZoneReconciler:
 
     async def _act(self, zone_id: str, zone: _Zone, planned: Planned) -> list[float] | None:
         """Make one call for a party that may act; None when one was made, else when to look again."""
-        wakes = [plan.wake_at for _, plan in planned if plan.wake_at is not None]
+        wakes = [at for at in (zone.unwritable.wake_at(), *(plan.wake_at for _, plan in planned)) if at is not None]
         for party, plan in planned:
             step = next((each for each in plan.steps if not isinstance(each, _CLUSTER_STEPS)), None)
             if step is None:

@@ -7,9 +7,10 @@ objects, and do not hold up the object's other events (see docs/adr).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from typing import Any
 
 import kopf
@@ -21,6 +22,13 @@ from mtls_operator.cluster.kinds import PLURALS
 from mtls_operator.engine.engine import Engine
 
 _TOKEN_LIFE = timedelta(minutes=10)
+
+
+class _EndlessBackoffs:
+    """Seconds between tries, growing up to half a minute, for ever and from the beginning each time."""
+
+    def __iter__(self) -> Iterator[float]:
+        return chain((1.0, 2.0, 4.0, 8.0, 15.0), repeat(30.0))
 
 
 async def watch(engine: Engine, on_start: Callable[[], None]) -> None:
@@ -62,6 +70,8 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     # Events about our resources are posted by the engine, under our own name.
     settings.posting.enabled = False
+    # An API server that is away for longer than a minute is no reason to end: what is in force stays, and we wait.
+    settings.networking.error_backoffs = _EndlessBackoffs()
     # CRDs and namespaces are not scanned: the chart installs the CRDs before us, and we watch all namespaces.
     settings.scanning.disabled = True
     return settings

@@ -26,8 +26,8 @@ from testbed.cluster import (
 from testbed.cluster.virtual_time import EPOCH, run
 from tests.certificates import make_ca
 from tests.contract.cluster.operator_process import OperatorProcess, running_operator, start
-from tests.contract.cluster.virtual import in_virtual_time, until
 from tests.contract.cluster.world import API_VERSION, BINDING, CA
+from tests.virtual_time import in_virtual_time, until
 
 ACCOUNT: Final = "a" * 32
 ZONE: Final = "b" * 32

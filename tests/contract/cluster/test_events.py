@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from mtls_operator.api.metadata import Metadata
 from mtls_operator.cluster.errors import ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.cluster.events import event_body
 from tests.contract.cluster.world import CA, Cluster
+
+_SUFFIXES = map(str, count())
 
 
 def event(cluster: Cluster, note: str = "all is well") -> dict[str, Any]:
@@ -23,7 +26,8 @@ def event(cluster: Cluster, note: str = "all is well") -> dict[str, Any]:
         note=note,
         action="Reconcile",
         instance="operator-0",
-        now=datetime(2027, 1, 15, 8, 0, 0, 1, tzinfo=UTC),
+        suffix=next(_SUFFIXES),
+        now=datetime(2027, 1, 15, 8, tzinfo=UTC),
     )
 
 

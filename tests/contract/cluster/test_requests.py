@@ -22,8 +22,8 @@ from testbed.cluster import (
     VirtualClock,
 )
 from testbed.cluster.faults import Effect
-from tests.contract.cluster.virtual import in_virtual_time
 from tests.contract.cluster.world import CA, Recorder, running
+from tests.virtual_time import in_virtual_time
 
 KEY = ResourceKey("shop", "ca")
 

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from mtls_operator.domain.sources import SourceData, SourceKey, SourceKind, Unreadable
 from testbed.cluster import Away, Fault, SimulatedClient, SimulatedCluster, VirtualClock, WatchHabits
-from tests.contract.cluster.virtual import in_virtual_time
 from tests.contract.cluster.world import CA, Recorder, running
+from tests.virtual_time import in_virtual_time
 
 SECRET = SourceKey(SourceKind.SECRET, "shop", "source")
 

@@ -10,8 +10,7 @@ import pytest
 
 from mtls_operator.engine.keys import Key, ZoneKey
 from mtls_operator.engine.work_queue import WorkQueue
-
-pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+from tests.virtual_time import in_virtual_time
 
 ONE, TWO = ZoneKey("1" * 32), ZoneKey("2" * 32)
 
@@ -55,6 +54,7 @@ class Recorder:
         return self._again.pop(0) if self._again else None
 
 
+@in_virtual_time
 async def test_many_changes_of_one_key_that_come_together_are_one_reconcile() -> None:
     work = Recorder()
 
@@ -65,6 +65,7 @@ async def test_many_changes_of_one_key_that_come_together_are_one_reconcile() ->
     assert [key for key, _ in work.calls] == [ONE]
 
 
+@in_virtual_time
 async def test_a_key_that_changes_while_it_is_worked_on_is_worked_on_once_more_and_never_twice_at_once() -> None:
     work = Recorder(seconds=5)
 
@@ -78,6 +79,7 @@ async def test_a_key_that_changes_while_it_is_worked_on_is_worked_on_once_more_a
     assert (len(work.calls), work.most_at_once) == (2, 1)
 
 
+@in_virtual_time
 async def test_different_keys_are_worked_on_at_the_same_time_up_to_the_limit() -> None:
     work = Recorder(seconds=5)
 
@@ -88,6 +90,7 @@ async def test_different_keys_are_worked_on_at_the_same_time_up_to_the_limit() -
     assert (len(work.calls), work.most_at_once) == (5, 2)
 
 
+@in_virtual_time
 async def test_a_key_is_looked_at_again_after_the_time_that_the_reconcile_asks_for() -> None:
     work = Recorder(30.0)
 
@@ -99,6 +102,7 @@ async def test_a_key_is_looked_at_again_after_the_time_that_the_reconcile_asks_f
     assert second - first == pytest.approx(30.0)
 
 
+@in_virtual_time
 async def test_a_change_comes_before_the_time_that_was_asked_for() -> None:
     work = Recorder(3000.0)
 
@@ -111,6 +115,7 @@ async def test_a_change_comes_before_the_time_that_was_asked_for() -> None:
     assert len(work.calls) == 2
 
 
+@in_virtual_time
 async def test_a_defect_in_one_key_neither_stops_the_others_nor_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     calls: list[Key] = []
 
@@ -129,6 +134,7 @@ async def test_a_defect_in_one_key_neither_stops_the_others_nor_is_given_up(capl
     assert "a reconcile failed in an unforeseen way" in caplog.text
 
 
+@in_virtual_time
 async def test_nothing_is_left_running_when_the_queue_is_stopped() -> None:
     work = Recorder(seconds=3000)
 
