@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from testbed.controlplane import ControlPlane
-from tests.e2e.tenant import RESOURCES, Tenant
+from tests.e2e.tenant import Tenant
 from tests.e2e.world import World, world_on
 
 
@@ -16,6 +16,7 @@ def common_world(control_plane_programs: None) -> Iterator[World]:
     """A cluster of its own, because the operator watches all namespaces, and the operator in it."""
     with ControlPlane.start() as cluster, world_on(cluster) as world:
         yield world
+        world.clear()
         violations = [str(each) for each in world.simulation.monitor.finish()]
     assert not violations, "\n".join(violations)
 
@@ -31,8 +32,6 @@ def world(common_world: World) -> Iterator[World]:
 
 
 @pytest.fixture
-def tenant(world: World) -> Iterator[Tenant]:
-    """A new user with one zone. What it leaves behind goes after the test, unwaited for."""
-    tenant = Tenant.arrive(world)
-    yield tenant
-    tenant.delete(RESOURCES, "--all")
+def tenant(world: World) -> Tenant:
+    """A new user with one zone. What it leaves behind stays in force until the end of all tests."""
+    return Tenant.arrive(world)

@@ -7,18 +7,18 @@ kill cuts all of them there, the operator is restarted, and the next few follow 
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from testbed.cloudflare.faults import Moment
+from testbed.cloudflare.messages import Request
 from testbed.cloudflare.state import Certificate
 from tests.e2e.expected_rules import Sight, sights
 from tests.e2e.story import told
 from tests.e2e.tenant import RESOURCES, Tenant
 from tests.e2e.waiting import until
-from tests.e2e.world import WINDOW, World
+from tests.e2e.world import World
 
 SET_UP = (
     "read certificates",
@@ -47,7 +47,7 @@ TEAR_DOWN = (
     "read certificates",
     "delete certificate",
 )
-"""The calls of a tear-down by a process that has not changed the zone itself since it began."""
+"""The calls of a tear-down from its first write on, by a process that has not listed the certificates yet."""
 _LOOK_UP = SET_UP.index("find zone")
 _AT_ONCE = 6
 """The operator works on eight accounts and zones at a time, and a held call holds up one of them."""
@@ -76,7 +76,7 @@ class Cut:
 
     tenant: Tenant
     call: str = ""
-    """The call at which it was cut; empty if it never came."""
+    """The call at which it was cut."""
     certificates: list[Certificate] = field(default_factory=list)
     lists: dict[str, frozenset[str]] = field(default_factory=dict)
     rules: list[Sight] = field(default_factory=list)
@@ -95,73 +95,73 @@ class Campaign:
     world: World
     set_ups: dict[Boundary, Cut] = field(default_factory=dict)
     tear_downs: dict[Boundary, Cut] = field(default_factory=dict)
-    _restarted: float = 0.0
 
     def run(self) -> None:
         self.set_ups = {boundary: Cut(Tenant.arrive(self.world)) for boundary in boundaries_of(SET_UP)}
         for batch in _batches(_with_look_ups_apart(self.set_ups)):
-            self._cut(batch, begin=lambda tenant: tenant.apply_set_up("api"), done=_is_ready)
+            self._cut(batch, begin=self._begin_set_up)
         for cut in self.set_ups.values():
             cut.tenant.wait_ready()
             cut.look()
         tenants = (cut.tenant for cut in self.set_ups.values())
         self.tear_downs = {boundary: Cut(next(tenants)) for boundary in boundaries_of(TEAR_DOWN)}
+        # A new process knows nothing of the account, so that all tear-downs are alike.
         self._restart()
         for batch in _batches(list(self.tear_downs.items())):
-            for _, cut in batch:
-                self._wait_until_quiet(cut.tenant)
-            self._cut(batch, begin=lambda tenant: tenant.delete(RESOURCES, "--all"), done=_is_gone)
+            self._cut(batch, begin=self._begin_tear_down)
         for cut in self.tear_downs.values():
-            cut.tenant.wait_all_gone()
+            cut.tenant.tear_down()
             cut.look()
         for tenant in tenants:
             tenant.tear_down()
 
-    def _cut(
-        self,
-        batch: Sequence[tuple[Boundary, Cut]],
-        *,
-        begin: Callable[[Tenant], None],
-        done: Callable[[Tenant], bool],
-    ) -> None:
-        for boundary, cut in batch:
-            self.world.held.hold(
-                self.world.simulation.faults, cut.tenant.sent, boundary.number, boundary.moment, cut.tenant.namespace
-            )
-            begin(cut.tenant)
-        for boundary, cut in batch:
-            self._wait_until_held(boundary, cut.tenant, done)
-        held = self.world.held.names
-        lengths = {cut.tenant.namespace: len(cut.tenant.history) for _, cut in batch}
+    def _cut(self, batch: Sequence[tuple[Boundary, Cut]], *, begin: Callable[[Boundary, Tenant], None]) -> None:
+        *others, last = batch
+        for boundary, cut in others:
+            begin(boundary, cut.tenant)
+        for boundary, cut in others:
+            self._wait_until_held(boundary, cut.tenant)
+        begin(last[0], last[1].tenant)
+        self._wait_until_held(last[0], last[1].tenant)
+        lengths = [len(cut.tenant.history) for _, cut in batch]
         self._restart()
-        self._note_calls(batch, held, lengths)
+        for (boundary, cut), length in zip(batch, lengths, strict=True):
+            # A call that was held before it is handled enters the history only when it is let go.
+            index = length - (0 if boundary.moment is Moment.BEFORE else 1)
+            wait_for_history(cut.tenant, index)
+            cut.call = told([cut.tenant.history[index]])[0]
 
-    def _wait_until_held(self, boundary: Boundary, tenant: Tenant, done: Callable[[Tenant], bool]) -> None:
-        until(lambda: tenant.namespace in self.world.held.names or done(tenant), f"{boundary} of {tenant.namespace}")
+    def _begin_set_up(self, boundary: Boundary, tenant: Tenant) -> None:
+        self._hold(boundary, tenant, tenant.sent)
+        tenant.apply_set_up("api")
 
-    def _note_calls(self, batch: Sequence[tuple[Boundary, Cut]], held: frozenset[str], lengths: dict[str, int]) -> None:
-        """A call that was held before it is handled enters the history only when it is let go."""
-        for boundary, cut in batch:
-            if cut.tenant.namespace in held:
-                before = boundary.moment is Moment.BEFORE
-                index = lengths[cut.tenant.namespace] - (0 if before else 1)
-                wait_for_history(cut.tenant, index)
-                cut.call = told([cut.tenant.history[index]])[0]
+    def _begin_tear_down(self, boundary: Boundary, tenant: Tenant) -> None:
+        self._hold(boundary, tenant, _FromFirstWrite(tenant))
+        tenant.delete(RESOURCES, "--all")
+
+    def _hold(self, boundary: Boundary, tenant: Tenant, match: Callable[[Request], bool]) -> None:
+        faults = self.world.simulation.faults
+        self.world.held.hold(faults, match, boundary.number, boundary.moment, tenant.namespace)
+
+    def _wait_until_held(self, boundary: Boundary, tenant: Tenant) -> None:
+        until(lambda: tenant.namespace in self.world.held.names, f"{boundary} of {tenant.namespace}")
 
     def _restart(self) -> None:
         self.world.crash()
-        self._restarted = time.time()
         self.world.restart()
 
-    def _wait_until_quiet(self, tenant: Tenant) -> None:
-        """Until the process that runs now has read the tenant's rules and had time to trust what it read, so that all
-        tear-downs are alike."""
 
-        def is_quiet() -> bool:
-            last = tenant.history[-1].entry.time
-            return last > self._restarted and time.time() > last + 2 * WINDOW
+@dataclass
+class _FromFirstWrite:
+    """A tenant's calls from its first write on: how often a new process reads before it, depends on when it began."""
 
-        until(is_quiet, f"{tenant.namespace} is quiet after the restart")
+    tenant: Tenant
+    begun: bool = False
+
+    def __call__(self, request: Request) -> bool:
+        sent = self.tenant.sent(request)
+        self.begun = self.begun or (sent and request.method != "GET")
+        return sent and self.begun
 
 
 def wait_for_history(tenant: Tenant, index: int) -> None:
@@ -170,7 +170,8 @@ def wait_for_history(tenant: Tenant, index: int) -> None:
 
 
 def _with_look_ups_apart(cuts: dict[Boundary, Cut]) -> list[tuple[Boundary, Cut]]:
-    """Zones are looked up one after the other: a held look-up is the last of its batch, and the only one in it."""
+    """Zones are looked up one after the other, and a held look-up holds up all that come later: it is the only one of
+    its batch, and the last."""
     others = [item for item in cuts.items() if item[0].number != _LOOK_UP]
     for position, boundary in zip((_AT_ONCE - 1, 2 * _AT_ONCE - 1), Moment, strict=True):
         others.insert(position, (Boundary(_LOOK_UP, boundary), cuts[Boundary(_LOOK_UP, boundary)]))
@@ -181,11 +182,3 @@ def _batches(cuts: Sequence[tuple[Boundary, Cut]]) -> Iterator[Sequence[tuple[Bo
     remaining = iter(cuts)
     while batch := list(itertools.islice(remaining, _AT_ONCE)):
         yield batch
-
-
-def _is_ready(tenant: Tenant) -> bool:
-    return tenant.condition("mtlshb/api", "Ready").get("status") == "True"
-
-
-def _is_gone(tenant: Tenant) -> bool:
-    return not tenant.kubectl("get", RESOURCES, "--output=name")

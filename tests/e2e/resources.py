@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Manifest = dict[str, Any]
@@ -14,8 +14,13 @@ AUTHORITY = "partners"
 BINDING = "api"
 
 
-def namespace(name: str, labels: Mapping[str, str] | None = None) -> Manifest:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels or {})}}
+def as_list(manifests: Sequence[Manifest]) -> Manifest:
+    """One stream for kubectl."""
+    return {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+
+
+def namespace(name: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 def secret(namespace: str, name: str, data: Mapping[str, str], **metadata: Any) -> Manifest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.certificates import Ca, make_ca
 from tests.e2e import resources
 from tests.e2e.resources import AUTHORITY, BINDING, Manifest
 from tests.e2e.waiting import PATIENCE, until
-from tests.e2e.world import OWNER, Handled, World
+from tests.e2e.world import OWNER, Handled, World, namespace_of
 
 RESOURCES = "mtlsca,mtlshb"
 _TIMEOUT = f"--timeout={PATIENCE:.0f}s"
@@ -55,15 +55,13 @@ class Tenant:
     @classmethod
     def arrive(cls, world: World, *, zones: int = 1) -> Tenant:
         """A new one, with a namespace, an account and zones of its own, and a CA in a file."""
-        number = next(world.numbers)
+        number = world.next_number()
         account = f"a{number:031x}"
         world.simulation.add_account(account)
         owned = tuple(Zone(f"{index:x}{number:031x}", f"t{number}-{index}.example") for index in range(1, zones + 1))
         for zone in owned:
             world.simulation.add_zone(zone.id, zone.name, account)
-        tenant = cls(world, f"tenant-{number}", account, owned, make_ca(f"CA of tenant {number}"))
-        tenant.apply(resources.namespace(tenant.namespace))
-        return tenant
+        return cls(world, namespace_of(number), account, owned, make_ca(f"CA of tenant {number}"))
 
     @property
     def token(self) -> str:
@@ -100,11 +98,17 @@ class Tenant:
         return self.world.cluster.kubectl("--namespace", self.namespace, *arguments, stdin=stdin, check=check)
 
     def apply(self, *manifests: Manifest, flags: Sequence[str] = ()) -> None:
-        self.kubectl("apply", *flags, "--filename", "-", stdin=json.dumps(as_list(manifests)))
+        self.kubectl("apply", *flags, "--filename", "-", stdin=json.dumps(resources.as_list(manifests)))
+
+    def diff(self, *manifests: Manifest, flags: Sequence[str] = ()) -> str:
+        """What `kubectl diff` says that applying these would change."""
+        done = self.run("diff", *flags, "--filename", "-", stdin=json.dumps(resources.as_list(manifests)), check=False)
+        assert done.returncode in {0, 1}, done.stderr
+        return done.stdout
 
     def apply_elsewhere(self, *manifests: Manifest) -> None:
         """The same for objects of other namespaces."""
-        self.world.cluster.kubectl("apply", "--filename", "-", stdin=json.dumps(as_list(manifests)))
+        self.world.cluster.kubectl("apply", "--filename", "-", stdin=json.dumps(resources.as_list(manifests)))
 
     def apply_set_up(self, *labels: str) -> None:
         """A Secret, its CA, and one binding of these hostnames, `api` where none is given."""
@@ -129,11 +133,7 @@ class Tenant:
 
     def tear_down(self) -> None:
         """Delete the tenant's CAs and bindings, CAs first, and wait until they are gone."""
-        self.delete(RESOURCES, "--all")
-        self.wait_all_gone()
-
-    def wait_all_gone(self) -> None:
-        until(lambda: not self.kubectl("get", RESOURCES, "--output=name"), f"{self.namespace} has no resources left")
+        self.kubectl("delete", RESOURCES, "--all", _TIMEOUT)
 
     # What is there
 
@@ -147,11 +147,16 @@ class Tenant:
         conditions = self.get(what).get("status", {}).get("conditions", [])
         return next((each for each in conditions if each["type"] == kind), {})
 
+    def wait_conditions(self, what: str, kind: str, reason: str) -> dict[str, Any]:
+        """Until a condition of the resource has this reason; all its conditions then, by type."""
+        place = f"{{.status.conditions[?(@.type=='{kind}')].reason}}"
+        seen = self.kubectl("wait", f"--for=jsonpath={place}={reason}", "--output=json", _TIMEOUT, what)
+        return {each["type"]: each for each in json.loads(seen)["status"]["conditions"]}
+
     def wait_condition(self, what: str, kind: str, status: str, reason: str) -> str:
         """Until a condition of the resource is this; its message."""
-        expected = {"status": status, "reason": reason}
-        wanted = f"{what} of {self.namespace}: {kind} {expected}"
-        found = until(lambda: _matching(self.condition(what, kind), expected), wanted)
+        found = self.wait_conditions(what, kind, reason)[kind]
+        assert found["status"] == status, found
         return str(found["message"])
 
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
@@ -221,13 +226,3 @@ class Tenant:
             return self.sent(request) and request.method == method and path in request.path
 
         self.world.simulation.faults.add(Fault(effect, match, times, skip))
-
-
-def as_list(manifests: Sequence[Manifest]) -> Manifest:
-    """One stream for kubectl."""
-    return {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
-
-
-def _matching(condition: Mapping[str, Any], expected: Mapping[str, str]) -> Mapping[str, Any]:
-    """The condition if it is as expected, else nothing."""
-    return condition if expected.items() <= condition.items() else {}

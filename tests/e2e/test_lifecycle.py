@@ -141,8 +141,7 @@ def test_a_tear_down_begins_with_the_rule_and_ends_with_the_certificate(tenant: 
     tenant.wait_condition("mtlsca/partners", "Ready", "False", "InUse")
     begun = len(tenant.history)
 
-    tenant.delete("mtlshb/api")
-    tenant.wait_all_gone()
+    tenant.tear_down()
 
     assert writes(tenant.history[begun:]) == [
         "delete rule: enforce",

@@ -161,14 +161,16 @@ def test_a_refused_binding_says_why_has_nothing_written_for_it_and_is_taken_up_w
 ) -> None:
     ready_ca(tenant)
     tenant.apply(refusal.binding(tenant))
-    message = tenant.wait_condition("mtlshb/api", refusal.condition, "False", refusal.reason)
-    tenant.wait_condition("mtlshb/api", "Ready", "False", refusal.reason)
+    conditions = tenant.wait_conditions("mtlshb/api", refusal.condition, refusal.reason)
+    message = conditions[refusal.condition]["message"]
     event = tenant.wait_warning("api", refusal.reason)
     written = writes(tenant.history)
 
     refusal.repair(tenant)
     tenant.wait_ready("mtlshb/api")
 
+    assert [conditions[kind]["status"] for kind in ("Ready", refusal.condition)] == ["False", "False"]
+    assert conditions["Ready"]["reason"] == refusal.reason
     assert [each for each in named(refusal, tenant) if each not in message] == []
     assert message in event
     assert written == ["create certificates"]

@@ -56,14 +56,16 @@ SOURCES = {
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_a_bad_source_is_named_and_costs_no_call_and_a_repaired_one_is_taken_up(tenant: Tenant, source: Source) -> None:
     tenant.apply(tenant.secret(**source.data), tenant.authority(), tenant.binding("api"))
-    message = tenant.wait_condition("mtlsca/partners", "SourceResolved", "False", source.reason)
-    tenant.wait_condition("mtlsca/partners", "Ready", "False", source.reason)
+    conditions = tenant.wait_conditions("mtlsca/partners", "SourceResolved", source.reason)
+    message = conditions["SourceResolved"]["message"]
     event = tenant.wait_warning("partners", source.reason)
     asked = list(tenant.history)
 
     tenant.kubectl("replace", "--filename", "-", stdin=json.dumps(tenant.secret()))
     tenant.wait_ready()
 
+    assert [conditions[kind]["status"] for kind in ("Ready", "SourceResolved")] == ["False", "False"]
+    assert conditions["Ready"]["reason"] == source.reason
     assert f"Secret {tenant.namespace}/partners" in message
     assert source.named in message
     assert message in event

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from testbed.cloudflare.faults import Moment
 from tests.e2e.expected_rules import held_and_enforced, sights
 from tests.e2e.story import association_writes, disorder, uploads
-from tests.e2e.tenant import RESOURCES, Tenant
+from tests.e2e.tenant import Tenant
 from tests.e2e.waiting import until
 from tests.e2e.world import WINDOW, World
 
@@ -18,11 +16,9 @@ FOREIGN_EXPRESSION = '(http.request.uri.path eq "/admin")'
 
 
 @pytest.fixture
-def wide(world: World) -> Iterator[Tenant]:
+def wide(world: World) -> Tenant:
     """A user with three zones."""
-    tenant = Tenant.arrive(world, zones=3)
-    yield tenant
-    tenant.delete(RESOURCES, "--all")
+    return Tenant.arrive(world, zones=3)
 
 
 def bind_ten(tenant: Tenant) -> None:

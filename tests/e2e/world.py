@@ -3,7 +3,6 @@ rights, which tests configure otherwise, kill and restart."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from testbed.cloudflare.faults import Moment
 from testbed.cloudflare.journal import LogEntry
 from testbed.cloudflare.monitor import Monitor
 from testbed.cloudflare.server import CloudflareServer
@@ -21,15 +19,17 @@ from testbed.cloudflare.state import State
 from testbed.controlplane import ControlPlane
 from testbed.installation import CHART, RELEASE, Site, helm_install
 from testbed.kubelet import Pod
+from tests.e2e import resources
 from tests.e2e.held_calls import HeldCalls
+from tests.e2e.waiting import PATIENCE
 
 WINDOW = 0.4
 """Seconds. The consistency window and settle time that the operator is told, where a test does not choose another."""
 OWNER = "cluster-a"
 TOKEN = "e2e-0perator-t0ken-" + "Zq7x" * 6
 RELEASE_NAMESPACE = "cfmtls-system"
-
-__all__ = ["OWNER", "RELEASE_NAMESPACE", "TOKEN", "WINDOW", "Handled", "Moment", "World", "world_on"]
+_NAMESPACES_AT_ONCE = 50
+"""They are made in one go, because each kubectl takes as long as everything that a test waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,20 @@ class World:
     held: HeldCalls
     pod: Pod
     history: list[Handled] = field(default_factory=list)
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _tenants: int = 0
+
+    def next_number(self) -> int:
+        """Of a new tenant, whose namespace is there."""
+        if self._tenants % _NAMESPACES_AT_ONCE == 0:
+            numbers = range(self._tenants + 1, self._tenants + 1 + _NAMESPACES_AT_ONCE)
+            manifests = [resources.namespace(namespace_of(number)) for number in numbers]
+            self.cluster.kubectl("create", "--filename", "-", stdin=json.dumps(resources.as_list(manifests)))
+        self._tenants += 1
+        return self._tenants
+
+    def clear(self) -> None:
+        """Delete all CAs and bindings of the cluster, and wait until they are gone."""
+        self.cluster.kubectl("delete", "mtlsca,mtlshb", "--all", "--all-namespaces", f"--timeout={PATIENCE:.0f}s")
 
     def restart(self) -> None:
         """The operator ends and begins again, as after an upgrade of a node."""
@@ -72,6 +85,11 @@ class World:
         finally:
             self.cluster.helm("rollback", RELEASE, "--namespace", RELEASE_NAMESPACE)
             self.restart()
+
+
+def namespace_of(number: int) -> str:
+    """The namespace of that tenant."""
+    return f"tenant-{number}"
 
 
 @contextmanager
