@@ -1,0 +1,97 @@
+"""What is not served yet is named with its value; everything else passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
+from mtls_operator.api.host_binding import HostBindingSpec
+from mtls_operator.domain.served import unserved_of_authority, unserved_of_binding
+
+POLICIES = [
+    ({"managementPolicy": "Observe"}, ("spec.managementPolicy: Observe",)),
+    ({"managementPolicy": "Manage"}, ()),
+    ({"adoptionPolicy": "Never"}, ("spec.adoptionPolicy: Never",)),
+    ({"adoptionPolicy": "IfIdentical"}, ()),
+    ({"deletionPolicy": "Retain"}, ("spec.deletionPolicy: Retain",)),
+    ({"deletionPolicy": "Delete"}, ()),
+    ({"suspend": True}, ("spec.suspend: true",)),
+    ({"suspend": False}, ()),
+    ({}, ()),
+]
+
+
+def unserved_ca(fields: dict[str, object]) -> tuple[str, ...]:
+    manifest = {"accountId": "0" * 32, "source": {"secretRef": {"name": "ca"}}, **fields}
+    return unserved_of_authority(CertificateAuthoritySpec.model_validate(manifest))
+
+
+def unserved_binding(fields: dict[str, object]) -> tuple[str, ...]:
+    manifest = {
+        "certificateAuthorityRef": {"name": "ca"},
+        "zone": {"name": "example.com"},
+        "hostnames": ["api.example.com"],
+        **fields,
+    }
+    return unserved_of_binding(HostBindingSpec.model_validate(manifest))
+
+
+@pytest.mark.parametrize(
+    ("fields", "unserved"),
+    [
+        *POLICIES,
+        ({"rotation": {"overlap": "24h"}}, ("spec.rotation",)),
+        ({"revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}}}, ("spec.revocation",)),
+        ({"displayName": "Corporate", "credentialsRef": {"name": "token", "key": "token"}}, ()),
+        ({"allowedBindings": {"namespaces": {"from": "All"}, "hostnames": ["*.example.com"]}}, ()),
+    ],
+    ids=str,
+)
+def test_fields_of_a_ca_that_are_not_served_are_named(fields: dict[str, object], unserved: tuple[str, ...]) -> None:
+    assert unserved_ca(fields) == unserved
+
+
+@pytest.mark.parametrize(
+    ("fields", "unserved"),
+    [
+        *POLICIES,
+        ({"enforcement": {"action": "Log"}}, ("spec.enforcement.action: Log",)),
+        ({"enforcement": {"action": "None"}}, ("spec.enforcement.action: None",)),
+        ({"enforcement": {"action": "Block"}}, ()),
+        ({"enforcement": {"issuerPinning": "Never"}}, ("spec.enforcement.issuerPinning: Never",)),
+        ({"enforcement": {"issuerPinning": "Always"}}, ()),
+        ({"enforcement": {"additionalIssuers": ["AB12"]}}, ("spec.enforcement.additionalIssuers",)),
+        ({"enforcement": {"additionalIssuers": []}}, ()),
+        ({"enforcement": {"response": {"statusCode": 403, "contentType": "text/plain", "content": "no"}}}, ()),
+        ({"verification": {"interval": "5m"}}, ("spec.verification",)),
+        ({"credentialsRef": {"name": "token", "key": "token"}}, ()),
+    ],
+    ids=str,
+)
+def test_fields_of_a_binding_that_are_not_served_are_named(
+    fields: dict[str, object], unserved: tuple[str, ...]
+) -> None:
+    assert unserved_binding(fields) == unserved
+
+
+def test_everything_that_a_ca_asks_for_in_vain_is_named_at_once() -> None:
+    fields: dict[str, object] = {"suspend": True, "deletionPolicy": "Retain", "rotation": {}}
+
+    assert unserved_ca(fields) == ("spec.deletionPolicy: Retain", "spec.suspend: true", "spec.rotation")
+
+
+def test_everything_that_a_binding_asks_for_in_vain_is_named_at_once() -> None:
+    enforcement = {"action": "Log", "issuerPinning": "Never", "additionalIssuers": ["AB12"]}
+    fields: dict[str, object] = {
+        "managementPolicy": "Observe",
+        "enforcement": enforcement,
+        "verification": {"interval": "1h"},
+    }
+
+    assert unserved_binding(fields) == (
+        "spec.managementPolicy: Observe",
+        "spec.enforcement.action: Log",
+        "spec.enforcement.issuerPinning: Never",
+        "spec.enforcement.additionalIssuers",
+        "spec.verification",
+    )
