@@ -93,10 +93,15 @@ def _conditions(record: AuthorityRecord, view: AuthorityView, now: datetime) -> 
         ConditionType.ROTATED: _rotated(record),
         ConditionType.QUOTA_AVAILABLE: _quota(view),
     }
-    others = [] if view.trouble is None or record.status.certificate_id else [view.trouble]
-    if record.deleting:
-        others = [_deletion(record, view)]
+    others = [_deletion(record, view)] if record.deleting else _obstacles(record, view)
     return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)
+
+
+def _obstacles(record: AuthorityRecord, view: AuthorityView) -> list[Verdict]:
+    """Why the certificate is not there, if something keeps it: said by Ready before that it is not uploaded yet."""
+    if record.status.certificate_id:
+        return []
+    return [*([view.trouble] if view.trouble else []), *([_quota(view)] if view.without_slot else [])]
 
 
 def _deletion(record: AuthorityRecord, view: AuthorityView) -> Verdict:
