@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
 from mtls_operator.api.host_binding import HostBindingSpec
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.authority_assessment import OperatorCredentials, credential_verdict
@@ -50,6 +51,20 @@ class BindingAssessment:
     """Only the zone is missing, so Cloudflare may be asked for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A binding whose own spec and whose CA's can be read."""
+
+    record: BindingRecord
+    spec: HostBindingSpec
+    authority: AuthorityRecord
+    authority_spec: CertificateAuthoritySpec
+    around: Surroundings
+
+
+_ACCEPTED = ok(Reason.ACCEPTED, "the spec can be served")
+
+
 def authority_of(record: BindingRecord) -> ResourceKey | None:
     """The CA that a binding refers to."""
     if record.spec is None:
@@ -60,28 +75,29 @@ def authority_of(record: BindingRecord) -> ResourceKey | None:
 
 def assess_binding(record: BindingRecord, around: Surroundings) -> BindingAssessment:
     """Judge a binding by its spec and by what it refers to."""
-    spec = record.spec
+    spec, authority = record.spec, around.authority
     if spec is None:
         return _refused(blocked(Reason.INVALID_SPEC, "; ".join(record.problems)))
     if unserved := unserved_of_binding(spec):
         message = f"not served by this version: {', '.join(unserved)}"
         return _refused(blocked(Reason.UNSUPPORTED_VALUE, message), cleanup_credential(record, around))
-    accepted = ok(Reason.ACCEPTED, "the spec can be served")
-    refs = _authority_verdict(record, spec, around)
-    credential = refs if isinstance(refs, Verdict) else _credential(record, spec, around)
+    if authority is None or authority.spec is None:
+        return BindingAssessment(_ACCEPTED, _absence(record, around), cleanup_credential(record, around))
+    case = _Case(record, spec, authority, authority.spec, around)
+    credential = _authority_verdict(case) or _credential(case)
     if isinstance(credential, Verdict):
-        return BindingAssessment(accepted, credential, cleanup_credential(record, around))
+        return BindingAssessment(_ACCEPTED, credential, cleanup_credential(record, around))
     missing = credential_verdict(credential, around.contents)
     if missing is not None:
-        return BindingAssessment(accepted, missing, credential)
-    return _with_zone(record, spec, around, credential)
+        return BindingAssessment(_ACCEPTED, missing, credential)
+    return _with_zone(case, credential)
 
 
 def cleanup_credential(record: BindingRecord, around: Surroundings) -> CredentialKey | None:
     """The token that removes what a binding owns. Consent was given when it was recorded, so only the place of the
-    token is looked up."""
+    token is looked up. None also when the spec cannot be read: which token served it is not known then."""
     if record.spec is None:
-        return around.operator.key
+        return None
     authority = around.authority
     own = credential_of(record.spec.credentials_ref, record.metadata.namespace)
     of_authority = (
@@ -92,79 +108,78 @@ def cleanup_credential(record: BindingRecord, around: Surroundings) -> Credentia
     return own or of_authority or around.operator.key
 
 
-def _authority_verdict(record: BindingRecord, spec: HostBindingSpec, around: Surroundings) -> Verdict | None:
-    key, authority = authority_of(record), around.authority
-    if authority is None or authority.spec is None or key is None:
+def _absence(record: BindingRecord, around: Surroundings) -> Verdict:
+    key = authority_of(record)
+    if around.authority is None:
         return waiting(Reason.CERTIFICATE_AUTHORITY_MISSING, f"there is no MtlsCertificateAuthority {key}")
-    if around.namespace_labels is None and asks_for_labels(authority.spec.allowed_bindings):
-        return waiting(Reason.PROGRESSING, f"the labels of namespace {record.metadata.namespace} are being read")
-    refusal = refusal_of_binding(
-        authority.spec.allowed_bindings, key, record.metadata.namespace, around.namespace_labels or {}, spec.hostnames
+    return waiting(
+        Reason.CERTIFICATE_AUTHORITY_NOT_READY,
+        f"the spec of MtlsCertificateAuthority {key} cannot be read; its own conditions say why",
     )
+
+
+def _authority_verdict(case: _Case) -> Verdict | None:
+    record, authority, labels = case.record, case.authority, case.around.namespace_labels
+    allowed = case.authority_spec.allowed_bindings
+    if labels is None and asks_for_labels(allowed):
+        return waiting(Reason.PROGRESSING, f"the labels of namespace {record.metadata.namespace} are being read")
+    refusal = refusal_of_binding(allowed, authority.key, record.metadata.namespace, labels or {}, case.spec.hostnames)
     if refusal is not None:
         return blocked(Reason.REF_NOT_PERMITTED, refusal)
     if authority.deleting and not record.deleting and not record.status.managed:
         return waiting(
-            Reason.CERTIFICATE_AUTHORITY_NOT_READY, f"MtlsCertificateAuthority {key} is being deleted: no new bindings"
+            Reason.CERTIFICATE_AUTHORITY_NOT_READY,
+            f"MtlsCertificateAuthority {authority.key} is being deleted: no new bindings",
         )
     if authority.status.certificate_id is None:
         return waiting(
             Reason.CERTIFICATE_AUTHORITY_NOT_READY,
-            f"MtlsCertificateAuthority {key} has no certificate at Cloudflare yet",
+            f"MtlsCertificateAuthority {authority.key} has no certificate at Cloudflare yet",
         )
     return None
 
 
-def _credential(record: BindingRecord, spec: HostBindingSpec, around: Surroundings) -> CredentialKey | Verdict:
-    authority = around.authority
-    own = credential_of(spec.credentials_ref, record.metadata.namespace)
-    if own is not None or authority is None or authority.spec is None:
-        return own or waiting(Reason.CERTIFICATE_AUTHORITY_MISSING, "there is no CA to take the API token from")
-    of_authority = credential_of(authority.spec.credentials_ref, authority.key.namespace)
-    if of_authority is not None:
-        return of_authority
-    if around.operator.key is None:
+def _credential(case: _Case) -> CredentialKey | Verdict:
+    namespace, operator = case.record.metadata.namespace, case.around.operator
+    own = credential_of(case.spec.credentials_ref, namespace)
+    of_authority = credential_of(case.authority_spec.credentials_ref, case.authority.key.namespace)
+    if named := own or of_authority:
+        return named
+    if operator.key is None:
         return waiting(
             Reason.CREDENTIALS_MISSING,
             "no API token: name one in spec.credentialsRef here or at the CA; the operator has none of its own",
         )
-    granted = is_granted_to_binding(
-        around.operator.grants,
-        record.metadata.namespace,
-        authority.spec.account_id,
-        _zone_names(around.zone),
-        spec.hostnames,
-    )
-    if not granted:
+    account, zone = case.authority_spec.account_id, _zone_names(case.around.zone)
+    if not is_granted_to_binding(operator.grants, namespace, account, zone, case.spec.hostnames):
         return blocked(
             Reason.REF_NOT_PERMITTED,
-            f"the operator's own API token does not serve this binding in namespace {record.metadata.namespace}: name"
-            " one in spec.credentialsRef, or let operatorCredentials.allowed of the operator's chart admit it",
+            f"the operator's own API token does not serve this binding in namespace {namespace}: name one in"
+            " spec.credentialsRef, or let operatorCredentials.allowed of the operator's chart admit it",
         )
-    return around.operator.key
+    return operator.key
 
 
 def _zone_names(zone: Zone | Verdict | None) -> frozenset[str] | None:
     return frozenset({zone.id, zone.name}) if isinstance(zone, Zone) else None
 
 
-def _with_zone(
-    record: BindingRecord, spec: HostBindingSpec, around: Surroundings, credential: CredentialKey
-) -> BindingAssessment:
-    accepted = ok(Reason.ACCEPTED, "the spec can be served")
-    zone, authority = around.zone, around.authority
-    if not isinstance(zone, Zone) or authority is None or authority.spec is None:
+def _with_zone(case: _Case, credential: CredentialKey) -> BindingAssessment:
+    spec, zone, authority = case.spec, case.around.zone, case.authority
+    if not isinstance(zone, Zone):
         asking = waiting(Reason.PROGRESSING, f"zone {spec.zone.name or spec.zone.id} is being looked up")
-        verdict = zone if isinstance(zone, Verdict) else asking
-        return BindingAssessment(accepted, verdict, credential, lacks_zone=True)
-    if zone.account_id != authority.spec.account_id:
-        message = f"zone {zone.name} belongs to account {zone.account_id}, the CA to {authority.spec.account_id}"
-        return BindingAssessment(accepted, blocked(Reason.ZONE_NOT_IN_ACCOUNT, message), credential)
+        return BindingAssessment(_ACCEPTED, zone or asking, credential, lacks_zone=True)
+    if zone.account_id != case.authority_spec.account_id:
+        message = (
+            f"zone {zone.name} belongs to account {zone.account_id}, the CA to {case.authority_spec.account_id}:"
+            " refer to a CA of the zone's account"
+        )
+        return BindingAssessment(_ACCEPTED, blocked(Reason.ZONE_NOT_IN_ACCOUNT, message), credential)
     resolved = ok(Reason.RESOLVED, f"CA {authority.key}, zone {zone.name}")
-    problem = _hostname_problem(spec, zone) or _target_problem(record, authority)
+    problem = _hostname_problem(spec, zone) or _target_problem(case.record, authority)
     if problem is not None:
         return BindingAssessment(problem, resolved, credential)
-    return BindingAssessment(accepted, resolved, credential, _target(spec, authority))
+    return BindingAssessment(_ACCEPTED, resolved, credential, _target(spec, authority))
 
 
 def _hostname_problem(spec: HostBindingSpec, zone: Zone) -> Verdict | None:

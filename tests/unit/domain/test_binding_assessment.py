@@ -1,0 +1,421 @@
+"""Verdicts on a binding before its zone is touched: each problem in its order, its reason, and words that help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pytest
+
+from mtls_operator.api.host_binding import HostBindingStatus
+from mtls_operator.api.reasons import Reason
+from mtls_operator.domain.authority_assessment import OperatorCredentials
+from mtls_operator.domain.binding_assessment import (
+    BindingAssessment,
+    Surroundings,
+    assess_binding,
+    authority_of,
+    cleanup_credential,
+)
+from mtls_operator.domain.certificates import bundle_fingerprint
+from mtls_operator.domain.consent import Grant
+from mtls_operator.domain.observed import BlockResponse, Zone
+from mtls_operator.domain.records import AuthorityRecord, BindingRecord, Record, ResourceKey
+from mtls_operator.domain.sources import CredentialKey, SourceKey, SourceKind
+from mtls_operator.domain.verdicts import Outcome, Verdict, waiting
+from mtls_operator.domain.zone_places import Target
+from mtls_operator.domain.zone_view import Policy
+from tests.unit.domain.binding_records import (
+    ACCOUNT,
+    CERTIFICATE,
+    OTHER_CERTIFICATE,
+    authority,
+    binding,
+    metadata,
+)
+
+FINGERPRINT = "ab" * 32
+ZONE = Zone("f" * 32, "example.com", ACCOUNT)
+OWN = CredentialKey(SourceKey(SourceKind.SECRET, "apps", "own"), "key")
+OF_AUTHORITY = CredentialKey(SourceKey(SourceKind.SECRET, "apps", "of-ca"), "key")
+OF_OPERATOR = CredentialKey(SourceKey(SourceKind.SECRET, "system", "token"), "token")
+CONTENTS = {key.source: {key.key: b"v1.0-good"} for key in (OWN, OF_AUTHORITY, OF_OPERATOR)}
+NOBODY = OperatorCredentials(None, ())
+IN_FORCE: Mapping[str, object] = {
+    "certificateId": CERTIFICATE,
+    "fingerprints": [FINGERPRINT],
+    "keyIdentifiers": ["AB12", "CD34"],
+}
+READS_OWN: Mapping[str, object] = {"credentialsRef": {"name": "own", "key": "key"}}
+READS_OF_AUTHORITY: Mapping[str, object] = {"credentialsRef": {"name": "of-ca", "key": "key"}}
+ANY_NAMESPACE: Mapping[str, object] = {"allowedBindings": {"namespaces": {"from": "All"}}}
+BY_LABEL: Mapping[str, object] = {
+    "allowedBindings": {"namespaces": {"from": "Selector", "selector": {"matchLabels": {"team": "web"}}}}
+}
+CA = authority(status=IN_FORCE)
+AROUND = Surroundings(CA, {}, CONTENTS, OperatorCredentials(OF_OPERATOR, (Grant(),)), ZONE)
+UNREADABLE: BindingRecord = Record(metadata("binding"), None, HostBindingStatus(), ("spec.a: bad", "spec.b: worse"))
+UNREADABLE_CA: AuthorityRecord = replace(CA, spec=None, problems=("bad",))
+
+
+@dataclass(frozen=True)
+class Expected:
+    """An outcome, a reason, and what the message must say."""
+
+    outcome: Outcome
+    reason: str
+    says: str
+
+
+def waits(reason: str, says: str) -> Expected:
+    return Expected(Outcome.WAITING, reason, says)
+
+
+def blocks(reason: str, says: str) -> Expected:
+    return Expected(Outcome.BLOCKED, reason, says)
+
+
+def told(verdict: Verdict, says: str) -> Expected:
+    """What a verdict says, cut down to the words in question if they are there."""
+    return Expected(verdict.outcome, verdict.reason.value, says if says in verdict.message else verdict.message)
+
+
+def assess(record: BindingRecord | None = None, around: Surroundings = AROUND) -> BindingAssessment:
+    return assess_binding(record or binding(), around)
+
+
+def test_a_good_binding_knows_where_its_hostnames_should_be() -> None:
+    assessment = assess()
+
+    assert assessment.accepted.is_ok
+    assert assessment.resolved.is_ok
+    assert assessment.resolved.message == "CA apps/ca, zone example.com"
+    assert assessment.credential == OF_OPERATOR
+    assert assessment.target == Target(
+        CERTIFICATE,
+        bundle_fingerprint([FINGERPRINT])[:16],
+        Policy(frozenset({"AB12", "CD34"}), "block", None),
+    )
+    assert not assessment.lacks_zone
+
+
+def test_a_response_of_its_own_is_part_of_the_policy() -> None:
+    response = {"statusCode": 403, "contentType": "text/plain", "content": "no"}
+
+    target = assess(binding(spec={"enforcement": {"response": response}})).target
+
+    assert target is not None
+    assert target.policy is not None
+    assert target.policy.response == BlockResponse(403, "text/plain", "no")
+
+
+def test_enforcement_without_a_response_is_that_of_cloudflare() -> None:
+    assert assess(binding(spec={"enforcement": {"action": "Block"}})).target == assess().target
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        ({"name": "ca"}, ResourceKey("apps", "ca")),
+        ({"name": "ca", "namespace": "pki"}, ResourceKey("pki", "ca")),
+    ],
+    ids=["own namespace", "another"],
+)
+def test_a_binding_refers_to_a_ca_of_its_own_or_of_another_namespace(
+    reference: Mapping[str, str], found: ResourceKey
+) -> None:
+    assert authority_of(binding(spec={"certificateAuthorityRef": reference})) == found
+
+
+def test_a_binding_that_cannot_be_read_refers_to_nothing() -> None:
+    assert authority_of(UNREADABLE) is None
+
+
+REFUSED_SPECS = [
+    (UNREADABLE, blocks("InvalidSpec", "spec.a: bad; spec.b: worse")),
+    (
+        binding(spec={"suspend": True, "verification": {"interval": "5m"}}),
+        blocks("UnsupportedValue", "not served by this version: spec.suspend: true, spec.verification"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("record", "expected"), REFUSED_SPECS, ids=["unreadable", "not served"])
+def test_a_spec_that_cannot_be_served_is_refused_and_nothing_else_is_looked_at(
+    record: BindingRecord, expected: Expected
+) -> None:
+    assessment = assess(record)
+
+    unjudged = waits("Progressing", "not looked at, because the spec is not accepted")
+    assert told(assessment.accepted, expected.says) == expected
+    assert told(assessment.resolved, unjudged.says) == unjudged
+    assert assessment.target is None
+
+
+UNRESOLVED = [
+    (
+        replace(AROUND, authority=None),
+        waits("CertificateAuthorityMissing", "there is no MtlsCertificateAuthority apps/ca"),
+    ),
+    (
+        replace(AROUND, authority=UNREADABLE_CA),
+        waits("CertificateAuthorityNotReady", "the spec of MtlsCertificateAuthority apps/ca cannot be read"),
+    ),
+    (
+        replace(AROUND, authority=authority(spec=BY_LABEL, status=IN_FORCE), namespace_labels=None),
+        waits("Progressing", "the labels of namespace apps are being read"),
+    ),
+    (
+        replace(AROUND, authority=authority(spec=BY_LABEL, status=IN_FORCE)),
+        blocks(
+            "RefNotPermitted",
+            "the CA apps/ca does not admit bindings of namespace apps: its spec.allowedBindings.namespaces would have",
+        ),
+    ),
+    (
+        replace(AROUND, authority=authority(spec=BY_LABEL, status=IN_FORCE), namespace_labels={"team": "db"}),
+        blocks("RefNotPermitted", "does not admit bindings of namespace apps"),
+    ),
+    (
+        replace(
+            AROUND, authority=authority(spec={"allowedBindings": {"hostnames": ["*.example.org"]}}, status=IN_FORCE)
+        ),
+        blocks("RefNotPermitted", "does not admit api.example.com: its spec.allowedBindings.hostnames would have to"),
+    ),
+    (
+        replace(AROUND, authority=authority(status=IN_FORCE, meta=metadata("ca", deleting=True))),
+        waits("CertificateAuthorityNotReady", "MtlsCertificateAuthority apps/ca is being deleted: no new bindings"),
+    ),
+    (
+        replace(AROUND, authority=authority()),
+        waits("CertificateAuthorityNotReady", "MtlsCertificateAuthority apps/ca has no certificate at Cloudflare yet"),
+    ),
+    (
+        replace(AROUND, operator=NOBODY),
+        waits("CredentialsMissing", "no API token: name one in spec.credentialsRef here or at the CA"),
+    ),
+    (
+        replace(AROUND, operator=OperatorCredentials(OF_OPERATOR, ())),
+        blocks(
+            "RefNotPermitted",
+            "the operator's own API token does not serve this binding in namespace apps: name one in"
+            " spec.credentialsRef, or let operatorCredentials.allowed of the operator's chart admit it",
+        ),
+    ),
+    (
+        replace(AROUND, operator=OperatorCredentials(OF_OPERATOR, (Grant(zones=frozenset({"example.org"})),))),
+        blocks("RefNotPermitted", "does not serve this binding"),
+    ),
+    (
+        replace(AROUND, operator=OperatorCredentials(OF_OPERATOR, (Grant(hostnames=("*.example.org",)),))),
+        blocks("RefNotPermitted", "does not serve this binding"),
+    ),
+    (
+        replace(AROUND, operator=OperatorCredentials(OF_OPERATOR, (Grant(accounts=frozenset({"f" * 32})),))),
+        blocks("RefNotPermitted", "does not serve this binding"),
+    ),
+    (replace(AROUND, contents={}), waits("Progressing", "Secret system/token is being read")),
+    (
+        replace(AROUND, contents={OF_OPERATOR.source: None}),
+        waits("CredentialsMissing", "Secret system/token with the API token does not exist"),
+    ),
+    (replace(AROUND, zone=None), waits("Progressing", "zone example.com is being looked up")),
+    (
+        replace(AROUND, zone=waiting(Reason.ZONE_NOT_FOUND, "the API token sees no zone example.com")),
+        waits("ZoneNotFound", "the API token sees no zone example.com"),
+    ),
+    (
+        replace(AROUND, zone=replace(ZONE, account_id="e" * 32)),
+        blocks(
+            "ZoneNotInAccount",
+            f"zone example.com belongs to account {'e' * 32}, the CA to {ACCOUNT}: refer to a CA of the zone's account",
+        ),
+    ),
+]
+_NAMES = [
+    "no CA",
+    "unreadable CA",
+    "labels not known",
+    "labels not there",
+    "other labels",
+    "hostname not admitted",
+    "CA being deleted",
+    "CA without certificate",
+    "no token",
+    "token for nobody",
+    "token for another zone",
+    "token for other hostnames",
+    "token for another account",
+    "token not read",
+    "token gone",
+    "zone not asked for",
+    "zone not found",
+    "zone of another account",
+]
+
+
+@pytest.mark.parametrize(("around", "expected"), UNRESOLVED, ids=_NAMES)
+def test_what_a_binding_lacks_is_named(around: Surroundings, expected: Expected) -> None:
+    assessment = assess(around=around)
+
+    assert assessment.accepted.is_ok
+    assert told(assessment.resolved, expected.says) == expected
+    assert assessment.target is None
+
+
+@pytest.mark.parametrize(("around", "expected"), UNRESOLVED[:8], ids=_NAMES[:8])
+def test_a_problem_with_the_ca_is_told_before_one_with_token_or_zone(around: Surroundings, expected: Expected) -> None:
+    resolved = assess(around=replace(around, operator=NOBODY, zone=None)).resolved
+
+    assert told(resolved, expected.says) == expected
+
+
+@pytest.mark.parametrize(("around", "expected"), UNRESOLVED[8:13], ids=_NAMES[8:13])
+def test_a_lack_of_consent_is_told_before_what_the_token_or_the_zone_is(
+    around: Surroundings, expected: Expected
+) -> None:
+    resolved = assess(around=replace(around, contents={}, zone=replace(ZONE, account_id="e" * 32))).resolved
+
+    assert told(resolved, expected.says) == expected
+
+
+@pytest.mark.parametrize(("around", "expected"), UNRESOLVED[13:15], ids=_NAMES[13:15])
+def test_a_problem_with_the_token_is_told_before_one_with_the_zone(around: Surroundings, expected: Expected) -> None:
+    resolved = assess(around=replace(around, zone=None)).resolved
+
+    assert told(resolved, expected.says) == expected
+
+
+def test_a_zone_that_is_looked_up_by_id_is_named_by_it() -> None:
+    record = binding(spec={"zone": {"id": "a" * 32}})
+
+    assert assess(record, replace(AROUND, zone=None)).resolved.message == f"zone {'a' * 32} is being looked up"
+
+
+@pytest.mark.parametrize("zone", [None, waiting(Reason.ZONE_NOT_FOUND, "not there")], ids=["not asked", "not found"])
+def test_cloudflare_is_asked_for_a_zone_when_nothing_else_is_missing(zone: Verdict | None) -> None:
+    assert assess(around=replace(AROUND, zone=zone)).lacks_zone
+
+
+def test_cloudflare_is_not_asked_for_a_zone_without_consent() -> None:
+    assert not assess(around=replace(AROUND, zone=None, operator=OperatorCredentials(OF_OPERATOR, ()))).lacks_zone
+
+
+def test_a_grant_for_a_zone_lets_the_token_ask_for_it_and_counts_when_it_is_known() -> None:
+    granted = replace(AROUND, operator=OperatorCredentials(OF_OPERATOR, (Grant(zones=frozenset({"f" * 32})),)))
+
+    assert assess(around=replace(granted, zone=None)).lacks_zone
+    assert assess(around=granted).target is not None
+
+
+REFUSED_HOSTNAMES = [
+    (
+        binding("b", "API.example.com", 'a".example.com'),
+        blocks("InvalidSpec", "spec.hostnames: not a hostname: 'API.example.com', 'a\".example.com'"),
+    ),
+    (
+        binding("b", "api.example.com", "a.example.org", "badexample.com", spec={"zone": {"id": "f" * 32}}),
+        blocks("HostnameNotInZone", "not inside zone example.com: a.example.org, badexample.com"),
+    ),
+    (
+        binding(managed={OTHER_CERTIFICATE: ["api.example.com"]}),
+        blocks("UnsupportedValue", "spec.certificateAuthorityRef was changed: moving hostnames to another CA is not"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"), REFUSED_HOSTNAMES, ids=["malformed", "outside the zone", "on another certificate"]
+)
+def test_hostnames_that_cannot_be_bound_are_refused_when_all_else_is_there(
+    record: BindingRecord, expected: Expected
+) -> None:
+    assessment = assess(record)
+
+    assert told(assessment.accepted, expected.says) == expected
+    assert assessment.resolved.is_ok
+    assert assessment.credential == OF_OPERATOR
+    assert assessment.target is None
+
+
+def test_a_ca_that_cannot_be_pinned_is_refused() -> None:
+    expected = blocks("UnsupportedValue", "CA apps/ca has a certificate without a subject key identifier")
+
+    accepted = assess(around=replace(AROUND, authority=authority(status={**IN_FORCE, "keyIdentifiers": []}))).accepted
+
+    assert told(accepted, expected.says) == expected
+
+
+def test_hostnames_that_are_on_the_list_of_the_ca_already_are_no_change() -> None:
+    assert assess(binding(managed={CERTIFICATE: ["api.example.com"]})).target is not None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        binding(managed={CERTIFICATE: ["api.example.com"]}),
+        binding(meta=metadata("binding", deleting=True)),
+    ],
+    ids=["owns hostnames", "is being deleted too"],
+)
+def test_a_ca_being_deleted_goes_on_serving_those_who_use_it(record: BindingRecord) -> None:
+    deleted = authority(status=IN_FORCE, meta=metadata("ca", deleting=True))
+
+    assert assess(record, replace(AROUND, authority=deleted)).target is not None
+
+
+TOKENS = [
+    (binding(spec=READS_OWN), authority(spec=READS_OF_AUTHORITY, status=IN_FORCE), OWN),
+    (binding(), authority(spec=READS_OF_AUTHORITY, status=IN_FORCE), OF_AUTHORITY),
+    (binding(), CA, OF_OPERATOR),
+]
+
+
+@pytest.mark.parametrize(("record", "ca", "credential"), TOKENS, ids=["its own", "of the CA", "of the operator"])
+def test_the_nearest_token_acts_for_a_binding(
+    record: BindingRecord, ca: AuthorityRecord, credential: CredentialKey
+) -> None:
+    around = replace(AROUND, authority=ca)
+
+    assert assess(record, around).credential == credential
+    assert cleanup_credential(record, around) == credential
+
+
+def test_the_token_of_a_ca_in_another_namespace_is_taken_from_there() -> None:
+    ca = authority(spec={**ANY_NAMESPACE, **READS_OF_AUTHORITY}, status=IN_FORCE, meta=metadata("ca", namespace="pki"))
+
+    assert assess(around=replace(AROUND, authority=ca)).credential == CredentialKey(
+        SourceKey(SourceKind.SECRET, "pki", "of-ca"), "key"
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "around", "credential"),
+    [
+        (binding(spec=READS_OWN), replace(AROUND, authority=None), OWN),
+        (binding(), replace(AROUND, authority=None), OF_OPERATOR),
+        (binding(), replace(AROUND, authority=UNREADABLE_CA), OF_OPERATOR),
+        (binding(), replace(AROUND, operator=OperatorCredentials(OF_OPERATOR, ())), OF_OPERATOR),
+        (binding(), replace(AROUND, operator=NOBODY), None),
+        (binding(spec={"suspend": True}), AROUND, OF_OPERATOR),
+        (UNREADABLE, AROUND, None),
+    ],
+    ids=[
+        "own, CA gone",
+        "CA gone",
+        "CA unreadable",
+        "consent withdrawn",
+        "none at all",
+        "not served",
+        "spec unreadable",
+    ],
+)
+def test_what_a_refused_binding_owns_can_be_removed_with_the_token_that_put_it_there(
+    record: BindingRecord, around: Surroundings, credential: CredentialKey | None
+) -> None:
+    assert assess(record, around).credential == credential
+    assert cleanup_credential(record, around) == credential
+
+
+def test_a_token_that_cannot_be_used_is_still_named_as_the_one_that_acts() -> None:
+    assert assess(binding(spec=READS_OWN), replace(AROUND, contents={})).credential == OWN
