@@ -1,0 +1,67 @@
+"""Which token is used: the one that is there, and the last one where its Secret is gone."""
+
+from __future__ import annotations
+
+import httpx
+
+from mtls_operator.domain.sources import CredentialKey, SourceData, SourceKey, SourceKind, Unreadable
+from mtls_operator.engine.credentials import Credentials
+from mtls_operator.observability.metrics import Metrics
+from tests.unit.engine.fixed_clock import FixedClock
+
+SECRET = SourceKey(SourceKind.SECRET, "ns", "cloudflare")
+TOKEN = CredentialKey(SECRET, "token")
+OLD, NEW = "old-token-" + "0" * 30, "new-token-" + "0" * 30
+
+
+def credentials_of(contents: dict[SourceKey, SourceData]) -> Credentials:
+    return Credentials(httpx.AsyncClient(), contents, FixedClock(), Metrics())
+
+
+def revealed(credentials: Credentials) -> str | None:
+    token = credentials.token(TOKEN)
+    return token.reveal() if token else None
+
+
+def test_an_exchanged_token_is_used_from_then_on() -> None:
+    contents: dict[SourceKey, SourceData] = {SECRET: {"token": OLD.encode()}}
+    credentials = credentials_of(contents)
+    revealed(credentials)
+
+    contents[SECRET] = {"token": NEW.encode() + b"\n"}
+
+    assert revealed(credentials) == NEW
+
+
+def test_the_last_token_outlives_its_secret() -> None:
+    contents: dict[SourceKey, SourceData] = {SECRET: {"token": OLD.encode()}}
+    credentials = credentials_of(contents)
+    revealed(credentials)
+
+    contents[SECRET] = None
+
+    assert revealed(credentials) == OLD
+
+
+def test_a_secret_that_can_no_longer_be_read_takes_no_token_away() -> None:
+    contents: dict[SourceKey, SourceData] = {SECRET: {"token": OLD.encode()}}
+    credentials = credentials_of(contents)
+    revealed(credentials)
+
+    contents[SECRET] = Unreadable("403")
+
+    assert revealed(credentials) == OLD
+
+
+def test_a_token_that_was_replaced_by_something_else_is_not_used_on_in_silence() -> None:
+    contents: dict[SourceKey, SourceData] = {SECRET: {"token": OLD.encode()}}
+    credentials = credentials_of(contents)
+    revealed(credentials)
+
+    contents[SECRET] = {"token": b"not a token"}
+
+    assert revealed(credentials) is None
+
+
+def test_without_a_secret_there_is_no_client() -> None:
+    assert credentials_of({}).client(TOKEN) is None

@@ -1,0 +1,46 @@
+"""From the configuration to what the domain decides with."""
+
+from __future__ import annotations
+
+from mtls_operator.configuration import Configuration
+from mtls_operator.engine.settings import operator_credentials, timing_of, unserved
+
+PREDECESSOR = {"ownerId": "gone", "clusterUID": "0f0e0d0c-0000-4000-8000-000000000000"}
+
+
+def configured(**sections: object) -> Configuration:
+    return Configuration.model_validate(sections, strict=False)
+
+
+def test_without_a_word_the_operators_token_serves_its_own_namespace_for_anything() -> None:
+    credentials = operator_credentials(configured(), "operators")
+
+    assert [grant.namespaces for grant in credentials.grants] == [frozenset({"operators"})]
+
+
+def test_an_empty_list_serves_nobody() -> None:
+    credentials = operator_credentials(configured(operatorCredentials={"allowed": []}), "operators")
+
+    assert credentials.grants == ()
+
+
+def test_the_operators_token_is_a_secret_of_its_own_namespace() -> None:
+    configuration = configured(cloudflare={"tokenSecretRef": {"name": "api-token", "key": "token"}})
+
+    assert str(operator_credentials(configuration, "operators").key) == "Secret operators/api-token, key token"
+
+
+def test_the_settle_time_is_the_window_where_nothing_is_said() -> None:
+    timing = timing_of(configured(cloudflare={"consistencyWindowSeconds": 30.0}))
+
+    assert (timing.window, timing.settle) == (30.0, 30.0)
+
+
+def test_what_is_asked_for_and_not_served_is_named() -> None:
+    asked = unserved(configured(takeover=[PREDECESSOR], hostMatch="Tolerant"))
+
+    assert asked == ("takeover", "hostMatch: Tolerant")
+
+
+def test_what_is_served_is_not_complained_about() -> None:
+    assert unserved(configured(ownerId="cluster-a")) == ()
