@@ -19,7 +19,7 @@ from mtls_operator.domain.certificates import Bundle
 from mtls_operator.domain.condition_set import conditions_of
 from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import AuthorityRecord, ResourceKey
-from mtls_operator.domain.verdicts import Verdict, ok, waiting
+from mtls_operator.domain.verdicts import Verdict, left_alone, ok, waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,10 @@ def _conditions(record: AuthorityRecord, view: AuthorityView, now: datetime) -> 
         ConditionType.ROTATED: _rotated(record),
         ConditionType.QUOTA_AVAILABLE: _quota(view),
     }
-    others = [_deletion(record, view)] if record.deleting else _obstacles(record, view)
+    others = _obstacles(record, view)
+    if record.deleting:
+        others = [_deletion(record, view)]
+        aspects = {kind: left_alone(verdict) for kind, verdict in aspects.items()}
     return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)
 
 

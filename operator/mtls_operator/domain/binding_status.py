@@ -21,7 +21,7 @@ from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.condition_set import conditions_of
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord, ResourceKey
-from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, ok, waiting
+from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, left_alone, ok, waiting
 from mtls_operator.domain.zone_plan import HostProgress, HostStage
 from mtls_operator.domain.zone_steps import Managed
 
@@ -93,29 +93,37 @@ def _conditions(
         ConditionType.ENFORCED: _enforced(view, hostnames),
     }
     if view.progress is None:
-        aspects |= _as_before(record.status.conditions, ConditionType.ASSOCIATED, ConditionType.ENFORCED)
+        aspects |= _as_before(record.status.conditions, aspects)
     in_force = aspects[ConditionType.ASSOCIATED].is_ok and aspects[ConditionType.ENFORCED].is_ok
     others = [] if view.trouble is None or in_force else [view.trouble]
     if record.deleting:
         others = [_deletion(record, view)]
+        aspects = {kind: left_alone(verdict) for kind, verdict in aspects.items()}
     return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)
 
 
-def _as_before(conditions: Sequence[Condition], *kinds: ConditionType) -> dict[ConditionType, Verdict]:
-    """What was said last, as long as nothing newer is known."""
+def _as_before(
+    conditions: Sequence[Condition], aspects: Mapping[ConditionType, Verdict]
+) -> dict[ConditionType, Verdict]:
+    """What was said last, as long as nothing newer is known. Who lost a hostname to whom is always known."""
     return {
         kind: Verdict(
             Outcome.OK if previous.status == ConditionStatus.TRUE else Outcome.WAITING,
             _REASONS[previous.reason],
             previous.message,
         )
-        for kind in kinds
-        if (previous := find(conditions, kind)) is not None and previous.reason in _REASONS
+        for kind in (ConditionType.ASSOCIATED, ConditionType.ENFORCED)
+        if (previous := find(conditions, kind)) is not None
+        and previous.reason in _REASONS
+        and Reason.CONFLICTED not in {previous.reason, aspects[kind].reason}
     }
 
 
 def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
-    blocker = view.trouble or (view.assessment.accepted if not view.assessment.accepted.is_ok else None)
+    assessment = view.assessment
+    # What is refused is given up all the same, where there is a token to do it with.
+    refusal = None if assessment.accepted.is_ok or assessment.credential else assessment.accepted
+    blocker = view.trouble or refusal
     if blocker is not None and record.status.managed:
         return waiting(
             Reason.DELETION_BLOCKED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from mtls_operator.api.reasons import Reason
@@ -42,6 +42,11 @@ def waiting(reason: Reason, message: str) -> Verdict:
 def blocked(reason: Reason, message: str) -> Verdict:
     """The operator cannot go on until somebody changes something."""
     return Verdict(Outcome.BLOCKED, reason, message)
+
+
+def left_alone(verdict: Verdict) -> Verdict:
+    """The verdict on an aspect of something that is going: nobody has to mend it any more."""
+    return replace(verdict, outcome=Outcome.WAITING) if verdict.outcome is Outcome.BLOCKED else verdict
 
 
 def worst(*verdicts: Verdict) -> Verdict:

@@ -181,6 +181,16 @@ def test_a_deletion_says_what_it_waits_for(
     assert condition(conditions, ConditionType.RECONCILING) == ("True", *told)
 
 
+def test_nobody_has_to_mend_the_spec_of_a_ca_that_is_going() -> None:
+    refused = AuthorityAssessment(blocked(Reason.UNSUPPORTED_VALUE, "not served"), WELL.source, None, None)
+
+    conditions = status(replace(VIEW, assessment=refused), IN_FORCE, deleting=True).conditions
+
+    assert condition(conditions, ConditionType.READY)[1] == "Deleting"
+    assert condition(conditions, ConditionType.ACCEPTED) == ("False", "UnsupportedValue", "not served")
+    assert find(conditions, ConditionType.STALLED) is None
+
+
 def test_a_status_answers_the_generation_and_the_request_to_look_again() -> None:
     meta = metadata("ca", generation=7, annotations={RECONCILE_REQUESTED_AT: "now-please"})
 

@@ -1,0 +1,387 @@
+"""The status of a binding: conditions from verdicts and from where its hostnames stand, and what is kept meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mtls_operator.api.conditions import Condition, ConditionType, find
+from mtls_operator.api.constants import RECONCILE_REQUESTED_AT
+from mtls_operator.api.host_binding import HostBindingStatus, HostnameStatus, ManagedHostnames, ManagedRule
+from mtls_operator.api.reasons import Reason
+from mtls_operator.domain.binding_assessment import BindingAssessment
+from mtls_operator.domain.binding_status import BindingView, binding_status, with_managed
+from mtls_operator.domain.observed import Zone
+from mtls_operator.domain.records import BindingRecord, Record, ResourceKey
+from mtls_operator.domain.sources import CredentialKey, SourceKey, SourceKind
+from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
+from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from tests.unit.domain.binding_records import ACCOUNT, CERTIFICATE, OTHER_CERTIFICATE, binding, metadata
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+UNTIL = datetime(2026, 3, 1, 12, 1, 30, tzinfo=UTC).timestamp()
+LATER = datetime(2026, 3, 1, 12, 5, tzinfo=UTC).timestamp()
+API, WWW = "api.example.com", "www.example.com"
+TOKEN = CredentialKey(SourceKey(SourceKind.SECRET, "system", "token"), "token")
+WELL = BindingAssessment(ok(Reason.ACCEPTED, "served"), ok(Reason.RESOLVED, "found"), TOKEN)
+REFUSED = BindingAssessment(blocked(Reason.INVALID_SPEC, "no good."), waiting(Reason.PROGRESSING, "not looked at"))
+OUTAGE = waiting(Reason.CLOUDFLARE_UNAVAILABLE, "Cloudflare does not answer.")
+OTHER = ResourceKey("web", "older")
+TWO = binding("binding", API, WWW)
+Stages = Mapping[str, HostStage | HostProgress]
+
+
+def view(
+    stages: Stages | None = None, *, assessment: BindingAssessment = WELL, trouble: Verdict | None = None
+) -> BindingView:
+    """A view in which hostnames stand somewhere, without a time or with one."""
+    progress = {
+        name: stage if isinstance(stage, HostProgress) else HostProgress(stage)
+        for name, stage in (stages or {}).items()
+    }
+    return BindingView(assessment, progress, trouble=trouble)
+
+
+def both(stage: HostStage) -> dict[str, HostStage]:
+    return {API: stage, WWW: stage}
+
+
+def condition(conditions: Sequence[Condition], kind: ConditionType) -> tuple[str, str, str]:
+    found = find(conditions, kind)
+    assert found is not None
+    return found.status, found.reason, found.message
+
+
+def conditions(seen: BindingView, record: BindingRecord = TWO) -> tuple[Condition, ...]:
+    return binding_status(record, seen, NOW).conditions
+
+
+def known_before(record: BindingRecord, seen: BindingView) -> BindingRecord:
+    """The record with the status that the view gives."""
+    return replace(record, status=binding_status(record, seen, NOW))
+
+
+def test_a_binding_whose_hostnames_are_all_enforced_is_ready() -> None:
+    found = conditions(view(both(HostStage.ENFORCED)))
+
+    assert condition(found, ConditionType.READY)[:2] == ("True", "Reconciled")
+
+
+@pytest.mark.parametrize(
+    ("stages", "told"),
+    [
+        (both(HostStage.ENFORCED), ("True", "Associated", "2 hostname(s) associated, seen back and settled")),
+        (both(HostStage.ASSOCIATED), ("True", "Associated", "2 hostname(s) associated, seen back and settled")),
+        (
+            {API: HostStage.ENFORCED, WWW: HostProgress(HostStage.ARRIVING, UNTIL)},
+            ("False", "Arriving", f"claimed and settling: {WWW} (until 2026-03-01T12:01:30Z at least)"),
+        ),
+        (
+            {WWW: HostProgress(HostStage.ARRIVING, UNTIL), API: HostProgress(HostStage.ARRIVING, LATER)},
+            ("False", "Arriving", f"claimed and settling: {API}, {WWW} (until 2026-03-01T12:05:00Z at least)"),
+        ),
+        (both(HostStage.ARRIVING), ("False", "Arriving", f"claimed and settling: {API}, {WWW}")),
+        (both(HostStage.PENDING), ("Unknown", "Progressing", "not associated yet")),
+        ({API: HostStage.ENFORCED}, ("Unknown", "Progressing", "not associated yet")),
+        ({}, ("Unknown", "Progressing", "not associated yet")),
+        (
+            {**both(HostStage.ENFORCED), "old.example.com": HostProgress(HostStage.LEAVING, UNTIL)},
+            ("False", "Leaving", "being given up: old.example.com (until 2026-03-01T12:01:30Z at least)"),
+        ),
+        (
+            {API: HostStage.ARRIVING, "old.example.com": HostStage.LEAVING},
+            ("False", "Leaving", "being given up: old.example.com"),
+        ),
+    ],
+    ids=[
+        "enforced",
+        "associated",
+        "one arrives",
+        "both arrive",
+        "arriving without a time",
+        "pending",
+        "one is not known",
+        "none is known",
+        "one leaves",
+        "one arrives and one leaves",
+    ],
+)
+def test_associated_says_where_the_hostnames_stand(stages: Stages, told: tuple[str, str, str]) -> None:
+    assert condition(conditions(view(stages)), ConditionType.ASSOCIATED) == told
+
+
+@pytest.mark.parametrize(
+    ("stages", "told"),
+    [
+        (both(HostStage.ENFORCED), ("True", "Enforced", "2 hostname(s) covered by an enabled rule")),
+        (
+            {API: HostStage.ENFORCED, WWW: HostProgress(HostStage.ARRIVING, UNTIL)},
+            (
+                "False",
+                "Arriving",
+                f"the rule follows when the association has settled: {WWW} (until 2026-03-01T12:01:30Z at least)",
+            ),
+        ),
+        (both(HostStage.ASSOCIATED), ("Unknown", "Progressing", "not covered by a rule yet")),
+        ({}, ("Unknown", "Progressing", "not covered by a rule yet")),
+    ],
+    ids=["enforced", "one arrives", "associated", "none is known"],
+)
+def test_enforced_says_whether_a_rule_covers_every_hostname(stages: Stages, told: tuple[str, str, str]) -> None:
+    assert condition(conditions(view(stages)), ConditionType.ENFORCED) == told
+
+
+def test_a_hostname_that_another_binding_has_is_a_conflict_that_names_both() -> None:
+    lost = {WWW: OTHER, API: ResourceKey("apps", "first")}
+
+    found = conditions(replace(view(both(HostStage.ARRIVING)), lost=lost))
+
+    told = (
+        "Conflicted",
+        "held by another binding with another CA or enforcement: api.example.com (MtlsHostBinding apps/first),"
+        " www.example.com (MtlsHostBinding web/older)",
+    )
+    assert condition(found, ConditionType.ASSOCIATED) == ("False", *told)
+    assert condition(found, ConditionType.STALLED) == ("True", *told)
+
+
+def test_verdicts_become_the_conditions_accepted_and_resolved() -> None:
+    found = conditions(view(assessment=REFUSED))
+
+    assert condition(found, ConditionType.ACCEPTED) == ("False", "InvalidSpec", "no good.")
+    assert condition(found, ConditionType.RESOLVED_REFS) == ("Unknown", "Progressing", "not looked at")
+    assert condition(found, ConditionType.READY) == ("False", "InvalidSpec", "no good.")
+
+
+@pytest.mark.parametrize(
+    ("stages", "reason"),
+    [
+        (both(HostStage.ENFORCED), "Reconciled"),
+        (both(HostStage.ASSOCIATED), "CloudflareUnavailable"),
+        (both(HostStage.ARRIVING), "CloudflareUnavailable"),
+        ({**both(HostStage.ENFORCED), "old.example.com": HostStage.LEAVING}, "CloudflareUnavailable"),
+    ],
+    ids=["all is in force", "not enforced", "arriving", "leaving"],
+)
+def test_an_outage_is_told_only_of_a_binding_that_waits_for_something(stages: Stages, reason: str) -> None:
+    assert condition(conditions(view(stages, trouble=OUTAGE)), ConditionType.READY)[1] == reason
+
+
+BLOCKED = (
+    " Retried until it succeeds; annotate with apishield-mtls.io/force-orphan=true to let go and leave what is at"
+    " Cloudflare behind."
+)
+
+
+@pytest.mark.parametrize(
+    ("seen", "managed", "told"),
+    [
+        (
+            view({API: HostProgress(HostStage.LEAVING, UNTIL)}),
+            [API],
+            ("Deleting", f"being removed: {API} (until 2026-03-01T12:01:30Z at least)"),
+        ),
+        (view(), [], ("Deleting", "being removed: nothing left")),
+        (
+            view({API: HostStage.LEAVING}, trouble=OUTAGE),
+            [API],
+            ("DeletionBlocked", "Cloudflare does not answer." + BLOCKED),
+        ),
+        (
+            view({API: HostStage.LEAVING}, assessment=REFUSED),
+            [API],
+            ("DeletionBlocked", "no good." + BLOCKED),
+        ),
+        (
+            view({API: HostStage.LEAVING}, assessment=replace(REFUSED, credential=TOKEN)),
+            [API],
+            ("Deleting", f"being removed: {API}"),
+        ),
+        (view(assessment=REFUSED, trouble=OUTAGE), [], ("Deleting", "being removed: nothing left")),
+    ],
+    ids=[
+        "leaving",
+        "nothing left",
+        "outage",
+        "refused, and no token is known",
+        "refused, with a token",
+        "nothing is owned",
+    ],
+)
+def test_a_deletion_says_what_it_waits_for(seen: BindingView, managed: Sequence[str], told: tuple[str, str]) -> None:
+    owned = {CERTIFICATE: managed}
+    record = binding("binding", API, managed=owned, meta=metadata("binding", deleting=True))
+
+    found = conditions(seen, record)
+
+    ready = find(found, ConditionType.READY)
+    assert ready is not None
+    assert (ready.reason, ready.message) == told
+
+
+def test_hostnames_are_told_one_by_one_sorted_also_those_that_leave() -> None:
+    seen = view({WWW: HostProgress(HostStage.ARRIVING, UNTIL), "old.example.com": HostStage.LEAVING})
+
+    assert binding_status(TWO, seen, NOW).hostnames == (
+        HostnameStatus(name=API, state="Pending"),
+        HostnameStatus(name="old.example.com", state="Leaving"),
+        HostnameStatus(name=WWW, state="Arriving", message="until 2026-03-01T12:01:30Z at least"),
+    )
+
+
+def test_a_lost_hostname_says_who_has_it() -> None:
+    seen = replace(view(both(HostStage.ENFORCED)), lost={WWW: OTHER})
+
+    assert binding_status(TWO, seen, NOW).hostnames == (
+        HostnameStatus(name=API, state="Enforced"),
+        HostnameStatus(name=WWW, state="Conflicted", message="held by MtlsHostBinding web/older"),
+    )
+
+
+def test_hostnames_of_a_refused_binding_are_refused_but_for_those_in_force() -> None:
+    seen = view({API: HostStage.ENFORCED}, assessment=REFUSED)
+
+    assert binding_status(TWO, seen, NOW).hostnames == (
+        HostnameStatus(name=API, state="Enforced"),
+        HostnameStatus(name=WWW, state="Refused"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("stages", "ready"),
+    [(both(HostStage.ENFORCED), "2/2"), ({API: HostStage.ENFORCED}, "1/2"), ({}, "0/2")],
+    ids=["all", "one", "none"],
+)
+def test_hostnames_in_the_wanted_state_are_counted(stages: Stages, ready: str) -> None:
+    assert binding_status(TWO, view(stages), NOW).hostnames_ready == ready
+
+
+def test_what_was_said_of_the_hostnames_stays_while_nothing_newer_is_known() -> None:
+    before = known_before(TWO, view({API: HostStage.ENFORCED, WWW: HostProgress(HostStage.ARRIVING, UNTIL)}))
+
+    after = binding_status(before, replace(view(), progress=None, rules=None), NOW + timedelta(hours=1))
+
+    assert after == before.status
+
+
+def test_a_request_to_look_again_is_not_answered_before_that_was_done() -> None:
+    meta = metadata("binding", annotations={RECONCILE_REQUESTED_AT: "now-please"})
+    record = binding("binding", API, meta=meta)
+
+    assert binding_status(record, replace(view(), progress=None), NOW).last_handled_reconcile_at is None
+    assert binding_status(record, view(), NOW).last_handled_reconcile_at == "now-please"
+
+
+def test_a_binding_of_which_nothing_was_ever_said_is_told_to_be_under_way() -> None:
+    found = conditions(replace(view(), progress=None))
+
+    assert condition(found, ConditionType.ASSOCIATED) == ("Unknown", "Progressing", "not associated yet")
+    assert condition(found, ConditionType.ENFORCED) == ("Unknown", "Progressing", "not covered by a rule yet")
+
+
+def test_a_reason_that_this_version_does_not_know_is_not_repeated() -> None:
+    before = known_before(TWO, view(both(HostStage.ENFORCED)))
+    foreign = tuple(each.model_copy(update={"reason": "FromTheFuture"}) for each in before.status.conditions)
+    record = replace(before, status=before.status.model_copy(update={"conditions": foreign}))
+
+    found = conditions(replace(view(), progress=None), record)
+
+    assert condition(found, ConditionType.ASSOCIATED)[1] == "Progressing"
+
+
+def test_a_conflict_stays_a_conflict_while_nothing_else_is_known() -> None:
+    lost = replace(view(both(HostStage.PENDING)), lost={WWW: OTHER})
+    before = known_before(TWO, lost)
+
+    assert conditions(replace(lost, progress=None), before) == before.status.conditions
+
+
+def test_a_conflict_that_is_over_is_not_repeated() -> None:
+    before = known_before(TWO, replace(view(both(HostStage.PENDING)), lost={WWW: OTHER}))
+
+    found = conditions(replace(view(), progress=None), before)
+
+    assert condition(found, ConditionType.ASSOCIATED) == ("Unknown", "Progressing", "not associated yet")
+
+
+def test_a_new_conflict_is_told_at_once() -> None:
+    before = known_before(TWO, view(both(HostStage.ENFORCED)))
+
+    found = conditions(replace(view(), progress=None, lost={WWW: OTHER}), before)
+
+    assert condition(found, ConditionType.ASSOCIATED)[1] == "Conflicted"
+
+
+def test_rules_are_told_when_they_are_known_and_stay_otherwise() -> None:
+    rule = ManagedRule(id="r1", ref="mtls_operator_1")
+
+    before = known_before(TWO, replace(view(), rules=[rule]))
+
+    assert before.status.rules == (rule,)
+    assert binding_status(before, replace(view(), rules=None), NOW).rules == (rule,)
+    assert binding_status(before, replace(view(), rules=()), NOW).rules == ()
+
+
+def test_the_zone_and_the_expiry_are_told_when_they_are_known_and_stay_otherwise() -> None:
+    expiry = NOW + timedelta(days=30)
+
+    before = known_before(TWO, replace(view(), zone=Zone("f" * 32, "example.com", ACCOUNT), not_after=expiry))
+    after = binding_status(before, view(), NOW)
+
+    assert (before.status.zone_id, before.status.zone_name) == ("f" * 32, "example.com")
+    assert (after.zone_id, after.zone_name, after.certificate_authority_not_after) == ("f" * 32, "example.com", expiry)
+
+
+def test_a_status_answers_the_generation() -> None:
+    assert binding_status(binding(meta=metadata("binding", generation=7)), view(), NOW).observed_generation == 7
+
+
+def test_the_values_in_force_are_written_also_where_the_spec_is_silent() -> None:
+    effective = binding_status(TWO, view(), NOW).effective
+
+    assert effective is not None
+    assert (effective.enforcement.action, effective.certificate_authority_namespace) == ("Block", "apps")
+
+
+def test_a_spec_that_cannot_be_read_leaves_the_values_in_force_and_the_hostnames_that_are_owned() -> None:
+    before = binding_status(TWO, view(), NOW)
+    unreadable: BindingRecord = Record(metadata("binding"), None, before, ("no",))
+
+    after = binding_status(unreadable, view({API: HostStage.ENFORCED}, assessment=REFUSED), NOW)
+
+    assert after.effective == before.effective
+    assert after.hostnames == (HostnameStatus(name=API, state="Enforced"),)
+    assert after.hostnames_ready == "0/0"
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [view(), view(both(HostStage.ENFORCED)), view(assessment=REFUSED), replace(view(), lost={API: OTHER})],
+    ids=["nothing known", "enforced", "refused", "conflict"],
+)
+def test_equal_facts_later_give_an_equal_status(seen: BindingView) -> None:
+    first = known_before(TWO, seen)
+
+    assert binding_status(first, seen, NOW + timedelta(days=1)) == first.status
+
+
+def test_what_is_owned_is_left_alone() -> None:
+    record = binding("binding", API, managed={CERTIFICATE: [API]})
+
+    assert binding_status(record, view(), NOW).managed == record.status.managed
+
+
+def test_what_is_owned_is_recorded_sorted_and_without_empty_entries() -> None:
+    managed = {
+        OTHER_CERTIFICATE: frozenset({WWW, API}),
+        CERTIFICATE: frozenset({WWW}),
+    }
+
+    assert with_managed(HostBindingStatus(), managed).managed == (
+        ManagedHostnames(certificate_id=CERTIFICATE, hostnames=(WWW,)),
+        ManagedHostnames(certificate_id=OTHER_CERTIFICATE, hostnames=(API, WWW)),
+    )
+    assert with_managed(HostBindingStatus(), {CERTIFICATE: frozenset()}).managed == ()
