@@ -219,10 +219,10 @@ class Tenant:
         """Call a function before or after Cloudflare handles the next such request of this tenant."""
         self.fault(Call(function, moment), method=method, path=path)
 
-    def fault(self, effect: Effect, *, method: str, path: str, times: int | None = 1, skip: int = 0) -> None:
-        """Something goes wrong about requests of this tenant with that method and that text in the path."""
+    def fault(self, effect: Effect, *, method: str | None, path: str, times: int | None = 1, skip: int = 0) -> None:
+        """Something goes wrong about requests of this tenant with that method, or any, and that text in the path."""
 
         def match(request: Request) -> bool:
-            return self.sent(request) and request.method == method and path in request.path
+            return self.sent(request) and method in {None, request.method} and path in request.path
 
         self.world.simulation.faults.add(Fault(effect, match, times, skip))

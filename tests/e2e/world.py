@@ -28,6 +28,7 @@ WINDOW = 0.4
 OWNER = "cluster-a"
 TOKEN = "e2e-0perator-t0ken-" + "Zq7x" * 6
 RELEASE_NAMESPACE = "cfmtls-system"
+_IN_NAMESPACE = ("--namespace", RELEASE_NAMESPACE)
 _NAMESPACES_AT_ONCE = 50
 """They are made in one go, because each kubectl takes as long as everything that a test waits for."""
 
@@ -78,13 +79,26 @@ class World:
     @contextmanager
     def configured(self, values: Mapping[str, Any]) -> Iterator[None]:
         """The chart upgraded with these values on top, until the block ends; the operator restarts both times."""
-        upgrade(self.cluster, values)
-        self.restart()
+        before = json.loads(self.cluster.helm("get", "values", RELEASE, *_IN_NAMESPACE, "--output", "json").stdout)
+        self._upgrade(_merged(before, values))
         try:
             yield
         finally:
-            self.cluster.helm("rollback", RELEASE, "--namespace", RELEASE_NAMESPACE)
-            self.restart()
+            self._upgrade(before)
+
+    def _upgrade(self, values: Mapping[str, Any]) -> None:
+        upgrade(self.cluster, values)
+        self.restart()
+
+
+def _merged(values: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as helm merges two files of them."""
+    both = {
+        key: _merged(values[key], more[key])
+        for key in values.keys() & more.keys()
+        if isinstance(values[key], dict) and isinstance(more[key], dict)
+    }
+    return {**values, **more, **both}
 
 
 def namespace_of(number: int) -> str:
@@ -106,7 +120,8 @@ def world_on(cluster: ControlPlane) -> Iterator[World]:
         server = ends.enter_context(CloudflareServer(simulation, sleep=held.sleep))
         helm_install(cluster, Site(RELEASE_NAMESPACE, server.url, TOKEN, window=WINDOW, owner=OWNER))
         ends.callback(cluster.helm, "uninstall", RELEASE, "--namespace", RELEASE_NAMESPACE)
-        upgrade(cluster, {"logging": {"level": "DEBUG"}})
+        # On top of the values of the installation.
+        cluster.helm("upgrade", RELEASE, str(CHART), *_IN_NAMESPACE, "--reuse-values", "--set", "logging.level=DEBUG")
         pod = ends.enter_context(Pod.start(cluster, RELEASE_NAMESPACE, RELEASE))
         ends.callback(held.let_go)
         world = World(cluster, simulation, held, pod)
@@ -116,9 +131,8 @@ def world_on(cluster: ControlPlane) -> Iterator[World]:
 
 
 def upgrade(cluster: ControlPlane, values: Mapping[str, Any]) -> None:
-    """The installed release with these values on top of its own."""
-    where = ("--namespace", RELEASE_NAMESPACE, "--reuse-values")
-    cluster.helm("upgrade", RELEASE, str(CHART), *where, "--values", "-", stdin=json.dumps(values))
+    """The installed release with these values and no others."""
+    cluster.helm("upgrade", RELEASE, str(CHART), *_IN_NAMESPACE, "--values", "-", stdin=json.dumps(values))
 
 
 def _keep_history(world: World) -> None:
