@@ -4,10 +4,12 @@
 |-----------------------------------|---------------------------------------|------------------------------------------|
 | wants a bundle, has no id         | not listed yet                        | list                                     |
 |                                   | holds the same certificates           | hold, record its id (adopt)              |
+|                                   | lists them as ours, none knows of it  | the same, a window after the start       |
 |                                   | does not, and nothing was sent        | hold, record the intent, upload          |
-|                                   | does not, and something was sent      | list until the window is over, upload    |
+|                                   | does not, and something was sent, or  | list until the window is over, upload    |
+|                                   | another CA of ours relies on them     |                                          |
 | has an id                         |                                       | nothing                                  |
-| announced another bundle before  | its outcome is not known              | settle that first                        |
+| announced another bundle before   | its outcome is not known              | settle that first                        |
 | deleted, bindings use it          |                                       | nothing (`InUse`)                        |
 | deleted, nothing was ever sent    |                                       | let go                                   |
 | deleted, sent but no id           | holds it                              | record its id, go on                     |
@@ -31,6 +33,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mtls_operator.api.certificate_authority import Ownership
+from mtls_operator.domain.account_steps import (
+    AccountStep,
+    ConfirmGone,
+    DeleteCertificate,
+    ReadCertificates,
+    RecordCertificate,
+    RecordPendingUpload,
+    Upload,
+)
 from mtls_operator.domain.certificates import Bundle, bundle_fingerprint, uploaded_bundle
 from mtls_operator.domain.marks import certificate_owner
 from mtls_operator.domain.observed import Certificate, CertificateId
@@ -67,7 +78,9 @@ class AccountKnowledge:
     listings: Mapping[str, Reading[tuple[Certificate, ...]]] = field(default_factory=dict)
     """The account's certificates as each token lists them."""
     sent: Mapping[str, float] = field(default_factory=dict)
-    """When an upload was sent whose outcome is unknown, by bundle fingerprint."""
+    """When an upload was sent, by bundle fingerprint: a listing may not show it for a window, whatever its outcome."""
+    last_upload: float = float("-inf")
+    """When the last one was sent or answered."""
     gone: frozenset[CertificateId] = frozenset()
     """Deleted by us, or 404."""
     refused_since: Mapping[CertificateId, float] = field(default_factory=dict)
@@ -84,11 +97,14 @@ class AccountKnowledge:
 
     def with_upload_sent(self, fingerprint: str, now: float) -> AccountKnowledge:
         """The certificates may exist now: the answer was lost, or says that they were there before."""
-        return replace(self, sent={**self.sent, fingerprint: now}, listings={})
+        return replace(self, sent={**self.sent, fingerprint: now}, last_upload=now, listings={})
 
     def with_uploaded(self, token: str, certificate: Certificate, now: float) -> AccountKnowledge:
         """The answer came: it is known without listing again, to who uploaded it."""
-        return replace(self, listings={token: Reading((*self.listed_by(token), certificate), now)})
+        bundle = uploaded_bundle(certificate.pem)
+        sent = {**self.sent, bundle.fingerprint: now} if bundle else self.sent
+        listing = Reading((*self.listed_by(token), certificate), now)
+        return replace(self, sent=sent, last_upload=now, listings={token: listing})
 
     def with_listings_forgotten(self) -> AccountKnowledge:
         return replace(self, listings={})
@@ -110,69 +126,8 @@ class AccountKnowledge:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ReadCertificates:
-    """List the account's certificates, with the token of this CA."""
-
-    authority: ResourceKey
-
-
-@dataclass(frozen=True, slots=True)
-class RecordPendingUpload:
-    """Write into the status that an upload is about to be sent."""
-
-    authority: ResourceKey
-    bundle: Bundle
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """Upload a bundle."""
-
-    authority: ResourceKey
-    bundle: Bundle
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecordCertificate:
-    """Write into the status which certificate of the account is used, whose it is, and what it holds."""
-
-    authority: ResourceKey
-    certificate_id: CertificateId
-    ownership: Ownership
-    bundle: Bundle
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteCertificate:
-    """Delete a certificate of ours that no binding of this cluster uses."""
-
-    authority: ResourceKey
-    certificate_id: CertificateId
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmGone:
-    """Ask for a certificate by its id: only a 404 proves that it is gone."""
-
-    authority: ResourceKey
-    certificate_id: CertificateId
-
-
 Found = tuple[Certificate, Bundle]
 """A certificate of the account and what it holds."""
-
-AccountStep = (
-    AddFinalizer
-    | RemoveFinalizer
-    | ReadCertificates
-    | RecordPendingUpload
-    | Upload
-    | RecordCertificate
-    | DeleteCertificate
-    | ConfirmGone
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,23 +183,51 @@ def plan_account(
 def _obtain(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) -> None:
     if not _is_listed(account, demand, account.now - FRESH_SECONDS):
         agenda.steps.append(ReadCertificates(demand.authority))
+    elif not _is_announced_settled(account, agenda, demand, bundle):
+        return
     elif found := _find(account, demand, bundle.fingerprint):
-        _record(account, agenda, demand, found)
-    elif demand.pending_upload and demand.pending_upload != bundle.fingerprints:
-        _settle_announced(account, agenda, demand, bundle)
-    elif bundle.fingerprint in account.known.sent:
-        _look_again(account, agenda, demand, bundle)
-    else:
+        if _is_there(account, agenda, demand, found[0]):
+            _record(account, agenda, demand, found)
+    elif _is_missing(account, agenda, demand, bundle):
         _upload(account, agenda, demand, bundle)
 
 
-def _settle_announced(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) -> None:
-    """The source changed while the outcome of an upload was unknown: what was sent is found, or was never made."""
+def _is_announced_settled(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) -> bool:
+    """Whether nothing is left of an upload that was announced before the source changed: what was sent is found and
+    used, or was never made. Whatever else is recorded would make it nobody's."""
+    if demand.pending_upload in (frozenset(), bundle.fingerprints):
+        return True
     announced = bundle_fingerprint(demand.pending_upload)
     if found := _find(account, demand, announced):
-        _record(account, agenda, demand, found)
-    elif _looked_long_enough(account, agenda, demand, account.known.sent.get(announced, account.known.started)):
-        _upload(account, agenda, demand, bundle)
+        if _is_there(account, agenda, demand, found[0]):
+            _record(account, agenda, demand, found)
+        return False
+    return _looked_long_enough(account, agenda, demand, account.known.sent.get(announced, account.known.started))
+
+
+def _is_there(account: _Account, agenda: _Agenda, demand: Demand, certificate: Certificate) -> bool:
+    """Whether a listed certificate can be relied on. One of ours that no other CA uses may have been deleted by the
+    process before us, and still be listed for a window."""
+    used = any(each.certificate_id == certificate.id and not each.deleting for each in account.demands)
+    believed_at = account.known.started + account.timing.window
+    if used or certificate_owner(certificate.name) != account.owner or _is_listed(account, demand, believed_at):
+        return True
+    if account.now >= believed_at:
+        agenda.steps.append(ReadCertificates(demand.authority))
+    else:
+        agenda.wakes.append(believed_at)
+    return False
+
+
+def _is_missing(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) -> bool:
+    """Whether the account does not hold the bundle, though it may have been sent or another CA of ours relies on it:
+    that is believed after a window."""
+    relied_on = any(
+        each.certificate_id and each.bundle and each.bundle.fingerprint == bundle.fingerprint
+        for each in account.demands
+    )
+    since = account.known.sent.get(bundle.fingerprint, account.known.started if relied_on else None)
+    return since is None or _looked_long_enough(account, agenda, demand, since)
 
 
 def _record(account: _Account, agenda: _Agenda, demand: Demand, found: Found) -> None:
@@ -254,12 +237,6 @@ def _record(account: _Account, agenda: _Agenda, demand: Demand, found: Found) ->
     ours = certificate_owner(certificate.name) == account.owner
     ownership = Ownership.CREATED if ours else Ownership.ADOPTED
     agenda.steps.append(RecordCertificate(demand.authority, certificate.id, ownership, bundle))
-
-
-def _look_again(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) -> None:
-    """Something was sent and is not listed: look until the window has passed, then send it again."""
-    if _looked_long_enough(account, agenda, demand, account.known.sent[bundle.fingerprint]):
-        _upload(account, agenda, demand, bundle)
 
 
 def _looked_long_enough(account: _Account, agenda: _Agenda, demand: Demand, since: float) -> bool:
@@ -308,7 +285,8 @@ def _find_pending(account: _Account, agenda: _Agenda, demand: Demand) -> None:
     if demand.token not in account.known.listings:
         agenda.steps.append(ReadCertificates(demand.authority))
     elif found := _find(account, demand, fingerprint):
-        _record(account, agenda, demand, found)
+        if _is_there(account, agenda, demand, found[0]):
+            _record(account, agenda, demand, found)
     elif _looked_long_enough(account, agenda, demand, since):
         agenda.steps.append(RemoveFinalizer(demand.authority))
 
@@ -354,7 +332,7 @@ def _delete(account: _Account, agenda: _Agenda, demand: Demand, certificate_id: 
 
 
 def _confirm_gone(account: _Account, agenda: _Agenda, demand: Demand, certificate_id: CertificateId) -> None:
-    believed_at = account.known.started + account.timing.window
+    believed_at = max(account.known.started, account.known.last_upload) + account.timing.window
     if account.now >= believed_at:
         agenda.steps.append(ConfirmGone(demand.authority, certificate_id))
     else:
@@ -377,7 +355,8 @@ def occupants(listed: Iterable[Certificate]) -> tuple[Certificate, ...]:
 def _find(account: _Account, demand: Demand, fingerprint: str) -> Found | None:
     """The account's certificate of a bundle: matched by its certificates, never by name or text. One with our mark
     comes first."""
-    listed = [(each, uploaded_bundle(each.pem)) for each in occupants(account.known.listed_by(demand.token))]
+    present = (each for each in account.known.listed_by(demand.token) if each.id not in account.known.gone)
+    listed = [(each, uploaded_bundle(each.pem)) for each in occupants(present)]
     matching = [(each, bundle) for each, bundle in listed if bundle and bundle.fingerprint == fingerprint]
     return min(matching, key=lambda each: (certificate_owner(each[0].name) != account.owner, each[0].id), default=None)
 

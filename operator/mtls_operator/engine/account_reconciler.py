@@ -13,19 +13,15 @@ from typing import assert_never
 from mtls_operator.api.certificate_authority import Ownership
 from mtls_operator.api.reasons import Reason
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
-from mtls_operator.domain.account_plan import (
-    AccountKnowledge,
-    AccountPlan,
+from mtls_operator.domain.account_plan import AccountKnowledge, AccountPlan, Demand, occupants, plan_account
+from mtls_operator.domain.account_steps import (
     AccountStep,
     ConfirmGone,
     DeleteCertificate,
-    Demand,
     ReadCertificates,
     RecordCertificate,
     RecordPendingUpload,
     Upload,
-    occupants,
-    plan_account,
 )
 from mtls_operator.domain.authority_assessment import AuthorityAssessment
 from mtls_operator.domain.authority_status import (

@@ -1,0 +1,72 @@
+"""The steps of an account's plan: every single thing that the engine may do to an account and its CAs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mtls_operator.api.certificate_authority import Ownership
+from mtls_operator.domain.certificates import Bundle
+from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCertificates:
+    """List the account's certificates, with the token of this CA."""
+
+    authority: ResourceKey
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPendingUpload:
+    """Write into the status that an upload is about to be sent."""
+
+    authority: ResourceKey
+    bundle: Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Upload a bundle."""
+
+    authority: ResourceKey
+    bundle: Bundle
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCertificate:
+    """Write into the status which certificate of the account is used, whose it is, and what it holds."""
+
+    authority: ResourceKey
+    certificate_id: CertificateId
+    ownership: Ownership
+    bundle: Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteCertificate:
+    """Delete a certificate of ours that no binding of this cluster uses."""
+
+    authority: ResourceKey
+    certificate_id: CertificateId
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmGone:
+    """Ask for a certificate by its id: only a 404 proves that it is gone."""
+
+    authority: ResourceKey
+    certificate_id: CertificateId
+
+
+AccountStep = (
+    AddFinalizer
+    | RemoveFinalizer
+    | ReadCertificates
+    | RecordPendingUpload
+    | Upload
+    | RecordCertificate
+    | DeleteCertificate
+    | ConfirmGone
+)
