@@ -25,7 +25,7 @@ from testbed.cluster import (
 )
 from testbed.cluster.virtual_time import EPOCH, run
 from tests.certificates import make_ca
-from tests.contract.cluster.operator_process import OperatorProcess, running_operator, start
+from testbed.chaos.operator_process import OperatorProcess, running_operator, start
 from tests.contract.cluster.world import API_VERSION, BINDING, CA
 from tests.virtual_time import in_virtual_time, until
 

@@ -1,0 +1,369 @@
+"""What people do in a story: to a cluster with kubectl, and at Cloudflare's dashboard.
+
+Each act says whether it did anything. What makes no sense at its moment (another act before it was dropped, or
+`exclusions` forbids it) does nothing, so any part of a story is a story.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from testbed.chaos.authorities import fingerprints, pem_of
+from testbed.chaos.exclusions import may_create_authority, may_delete_authority, may_delete_namespace
+from testbed.chaos.world import (
+    ACCOUNT,
+    BINDING,
+    CA,
+    TOKEN,
+    ZONES,
+    Body,
+    Site,
+    World,
+    authority_place,
+    is_deleting,
+    place_of,
+    resource,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """Something that happens `at` so many seconds after the beginning, to the installation of this index."""
+
+    at: float
+    site: int = 0
+
+    def perform(self, world: World) -> bool:
+        """Do it. Raises RefusalError where the API server refuses."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplyAuthority(Act):
+    """A CA and its source; with `own_token` it brings the token of its namespace."""
+
+    namespace: str
+    bundle: str
+    own_token: bool = False
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        if not may_create_authority(world, site, self.bundle) or not site.is_open(self.namespace):
+            return False
+        put_source(site, self.namespace, self.bundle)
+        apply_authority(site, self.namespace, self.bundle, own_token=self.own_token)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplyBinding(Act):
+    """A binding; one that is there already is edited, where only its hostnames or its response differ."""
+
+    namespace: str
+    name: str
+    bundle: str
+    authority_namespace: str
+    zone: str
+    hostnames: tuple[str, ...]
+    status_code: int | None = None
+    by_id: bool = False
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        manifest = self._manifest()
+        present = site.read(BINDING, self.namespace, self.name)
+        if present is not None and _fixed(present) != _fixed(manifest):
+            return False
+        site.cluster.users.apply(manifest)
+        world.bound |= {(self.zone, self.bundle, hostname) for hostname in self.hostnames}
+        return True
+
+    def _manifest(self) -> Body:
+        reference = {"name": self.bundle, "namespace": self.authority_namespace}
+        spec: Body = {
+            "certificateAuthorityRef": reference,
+            "zone": {"id": ZONES[self.zone]} if self.by_id else {"name": self.zone},
+            "hostnames": list(self.hostnames),
+        }
+        if self.status_code is not None:
+            response = {"statusCode": self.status_code, "contentType": "text/plain", "content": "no"}
+            spec["enforcement"] = {"response": response}
+        return resource(BINDING, self.namespace, self.name, spec)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditHostnames(Act):
+    """Other hostnames for a binding, in a zone and of a bundle that it must have for the act to make sense."""
+
+    namespace: str
+    name: str
+    bundle: str
+    zone: str
+    hostnames: tuple[str, ...]
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        body = site.read(BINDING, self.namespace, self.name)
+        if body is None or authority_place(body)[1] != self.bundle or zone_of(body) != self.zone:
+            return False
+        site.cluster.users.edit(
+            BINDING, self.namespace, self.name, lambda each: each["spec"].update(hostnames=list(self.hostnames))
+        )
+        world.bound |= {(self.zone, self.bundle, hostname) for hostname in self.hostnames}
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteBinding(Act):
+    """`kubectl delete`."""
+
+    namespace: str
+    name: str
+
+    def perform(self, world: World) -> bool:
+        world.sites[self.site].cluster.users.delete(BINDING, self.namespace, self.name)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteAuthority(Act):
+    """`kubectl delete`."""
+
+    namespace: str
+    bundle: str
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        body = site.read(CA, self.namespace, self.bundle)
+        if body is None or not may_delete_authority(world, site, body):
+            return False
+        site.cluster.users.delete(CA, self.namespace, self.bundle)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteNamespace(Act):
+    """With everything in it, in any order."""
+
+    namespace: str
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        if not site.is_open(self.namespace) or not may_delete_namespace(world, site, self.namespace):
+            return False
+        site.cluster.users.delete_namespace(self.namespace)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateNamespace(Act):
+    """Where it has gone; with a token."""
+
+    namespace: str
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        site.cluster.users.create_namespace(self.namespace)
+        world.give_token(site, self.namespace)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoseSource(Act):
+    """The Secret of a CA vanishes, or holds rubbish."""
+
+    namespace: str
+    bundle: str
+    rubbish: bool = False
+
+    def perform(self, world: World) -> bool:
+        users = world.sites[self.site].cluster.users
+        if self.rubbish:
+            users.put_secret(self.namespace, self.bundle, {"ca.crt": "not a certificate"})
+        else:
+            users.delete("Secret", self.namespace, self.bundle)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreSource(Act):
+    """The Secret of a CA is as it should be."""
+
+    namespace: str
+    bundle: str
+
+    def perform(self, world: World) -> bool:
+        put_source(world.sites[self.site], self.namespace, self.bundle)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoseToken(Act):
+    """A token is revoked at Cloudflare, or its Secret vanishes or holds rubbish (`how`)."""
+
+    namespace: str
+    how: str
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        if self.how == "revoke":
+            return _switch_token(world, site.tokens[self.namespace], disabled=True)
+        if self.how == "rubbish":
+            site.cluster.users.put_secret(self.namespace, TOKEN, {TOKEN: "not a token"})
+        else:
+            site.cluster.users.delete("Secret", self.namespace, TOKEN)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExchangeToken(Act):
+    """A new token, refused for a while as fresh ones are, and the old one is revoked."""
+
+    namespace: str
+    fresh_for: float = 0.0
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        if not site.is_open(self.namespace):
+            return False
+        old = site.tokens[self.namespace]
+        world.give_token(site, self.namespace, fresh_for=self.fresh_for)
+        return _switch_token(world, old, disabled=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consent(Act):
+    """A CA admits the bindings of other namespaces, or no longer does."""
+
+    namespace: str
+    bundle: str
+    given: bool
+
+    def perform(self, world: World) -> bool:
+        give_consent(world.sites[self.site], self.namespace, self.bundle, given=self.given)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nudge(Act):
+    """The annotation that asks for a fresh look."""
+
+    namespace: str
+    name: str
+
+    def perform(self, world: World) -> bool:
+        asked = {"apishield-mtls.io/reconcile-requested-at": f"{self.at}"}
+        world.sites[self.site].cluster.users.annotate(BINDING, self.namespace, self.name, asked)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardHostname(Act):
+    """A person adds a hostname to the list of a certificate that somebody has uploaded."""
+
+    zone: str
+    bundle: str
+    hostname: str
+
+    def perform(self, world: World) -> bool:
+        certificate = certificate_of(world, self.bundle)
+        if certificate is None:
+            return False
+        zone_id = ZONES[self.zone]
+        listed = world.cloudflare.state.hostnames(zone_id, certificate)
+        if self.hostname in listed:
+            return False
+        world.cloudflare.put_foreign_hostnames(zone_id, certificate, listed | {self.hostname}, settled=False)
+        world.foreign.add((self.zone, certificate, self.hostname))
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardRule(Act):
+    """A person adds a rule, first or last."""
+
+    zone: str
+    first: bool
+
+    expression: ClassVar[str] = '(http.request.uri.path eq "/admin")'
+
+    def perform(self, world: World) -> bool:
+        zone_id = ZONES[self.zone]
+        rule = world.cloudflare.add_foreign_rule(zone_id, expression=self.expression, first=self.first, settled=False)
+        world.foreign_rules.setdefault(zone_id, []).append(rule.id)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardUpload(Act):
+    """A person uploads a bundle that nobody has uploaded yet."""
+
+    bundle: str
+
+    def perform(self, world: World) -> bool:
+        if certificate_of(world, self.bundle) is not None:
+            return False
+        world.cloudflare.add_certificate(ACCOUNT, pem_of(self.bundle), name=self.bundle, settled=False)
+        return True
+
+
+def put_source(site: Site, namespace: str, bundle: str) -> None:
+    """The Secret of a CA as it should be."""
+    site.cluster.users.put_secret(namespace, bundle, {"ca.crt": pem_of(bundle)})
+
+
+def apply_authority(site: Site, namespace: str, bundle: str, *, own_token: bool) -> None:
+    """A CA that admits all namespaces."""
+    spec: Body = {
+        "accountId": ACCOUNT,
+        "source": {"secretRef": {"name": bundle}},
+        "allowedBindings": {"namespaces": {"from": "All"}},
+    }
+    if own_token:
+        spec["credentialsRef"] = {"name": TOKEN, "key": TOKEN}
+    site.cluster.users.apply(resource(CA, namespace, bundle, spec))
+
+
+def give_consent(site: Site, namespace: str, bundle: str, *, given: bool) -> None:
+    """A CA admits all namespaces, or its own only."""
+    allowed = {"namespaces": {"from": "All" if given else "Same"}}
+    site.cluster.users.edit(CA, namespace, bundle, lambda body: body["spec"].update(allowedBindings=allowed))
+
+
+def certificate_of(world: World, bundle: str) -> str | None:
+    """The id of a bundle's certificate in the account, None when there is none."""
+    held = world.cloudflare.state.certificates[ACCOUNT]
+    return next((each.id for each in held.values() if set(each.fingerprints) == fingerprints(bundle)), None)
+
+
+def zone_of(binding: Body) -> str:
+    """The name of a binding's zone."""
+    zone = binding["spec"]["zone"]
+    return str(zone.get("name") or next(name for name, zone_id in ZONES.items() if zone_id == zone["id"]))
+
+
+def restore_tokens(world: World, site: Site) -> None:
+    """Every token that should be in a Secret is there and works at once."""
+    for namespace, token in sorted(site.tokens.items()):
+        _switch_token(world, token, disabled=False)
+        if site.is_open(namespace):
+            site.cluster.users.put_secret(namespace, TOKEN, {TOKEN: token})
+
+
+def deleting(site: Site, kind: str) -> list[tuple[str, str]]:
+    """The resources that are being deleted."""
+    return [place_of(each) for each in site.bodies(kind) if is_deleting(each)]
+
+
+def _switch_token(world: World, secret: str, *, disabled: bool) -> bool:
+    token = world.cloudflare.state.tokens[secret]
+    changed = replace(token, disabled=disabled, usable_from=token.usable_from if disabled else 0.0)
+    world.cloudflare.install(lambda state: state.with_token(secret, changed), settled=True)
+    return changed != token
+
+
+def _fixed(body: Body) -> tuple[object, object]:
+    return authority_place(body), zone_of(body)
+
+

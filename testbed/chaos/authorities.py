@@ -1,0 +1,59 @@
+"""The CA certificates of the stories: the same bytes in every process, or the same seed would not give the same trace."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+ROOTS: Final = {"red": ("Red",), "blue": ("Blue One", "Blue Two"), "green": ("Green",)}
+"""Bundles by name, and the subjects of their certificates. No certificate is in two bundles."""
+_FROM = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@functools.cache
+def pem_of(bundle: str) -> str:
+    """A bundle as PEM."""
+    return "".join(_root(subject).public_bytes(Encoding.PEM).decode() for subject in ROOTS[bundle])
+
+
+@functools.cache
+def key_identifiers(bundle: str) -> frozenset[str]:
+    """The subject key identifiers of a bundle, as Cloudflare writes them: upper-case hex."""
+    identifiers = (
+        _root(subject).extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+        for subject in ROOTS[bundle]
+    )
+    return frozenset(each.hex().upper() for each in identifiers)
+
+
+@functools.cache
+def fingerprints(bundle: str) -> frozenset[str]:
+    """SHA-256 of each certificate of a bundle, lower-case hex."""
+    return frozenset(_root(subject).fingerprint(hashes.SHA256()).hex() for subject in ROOTS[bundle])
+
+
+@functools.cache
+def _root(common_name: str) -> x509.Certificate:
+    digest = hashlib.sha256(common_name.encode()).digest()
+    key = ec.derive_private_key(int.from_bytes(digest) >> 1, ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(int.from_bytes(digest[:16]) >> 1)
+        .not_valid_before(_FROM)
+        .not_valid_after(_FROM + timedelta(days=7300))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+    return builder.sign(key, hashes.SHA256(), ecdsa_deterministic=True)

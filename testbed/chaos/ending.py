@@ -1,0 +1,89 @@
+"""How a story ends: nothing goes wrong any more, people put right what they broke, and all gets the time it needs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from testbed.chaos.acts import deleting, give_consent, put_source, restore_tokens, apply_authority
+from testbed.chaos.exclusions import may_create_authority
+from testbed.chaos.expectation import complaints
+from testbed.chaos.world import BINDING, CA, NAMESPACES, TOKEN, Site, Weather, World, authority_place, is_deleting, place_of
+
+PATIENCE_SECONDS: Final = 2 * 3600.0
+"""Far more than the longest pause (five minutes), relist (ten) and settle time (four) in a row."""
+_LOOK_SECONDS: Final = 20.0
+_QUIET_SECONDS: Final = 150.0
+"""So long nothing may happen after all was well, which is more than a window."""
+
+
+async def converge(world: World) -> list[str]:
+    """Wait until everything is as it should be and stays so; what is wrong after all patience."""
+    put_right(world)
+    deadline = world.clock.now() + PATIENCE_SECONDS
+    while world.clock.now() < deadline and not world.defects:
+        await asyncio.sleep(_LOOK_SECONDS)
+        for site in world.sites:
+            world.look_after(site)
+        if not await _is_wrong(world):
+            return await _disturbances(world)
+    return list(complaints(world)) or ["it was well only at the very end"]
+
+
+async def _is_wrong(world: World) -> str | None:
+    return next(complaints(world), None)
+
+
+async def _disturbances(world: World) -> list[str]:
+    """What happens though all is well."""
+    calls = len(world.cloudflare.log)
+    await asyncio.sleep(_QUIET_SECONDS)
+    writes = [each.line() for each in world.cloudflare.log[calls:] if each.method != "GET"]
+    return [*complaints(world), *(f"all was well, and then: {line}" for line in writes)]
+
+
+def put_right(world: World) -> None:
+    """Faults stop, operators run, tokens and sources are there, and nothing is half deleted by its user."""
+    world.cloudflare.faults.clear()
+    for site in world.sites:
+        site.weather, site.late = Weather(), 0.0
+        if site.process is not None:
+            site.process.client.calm()
+            site.process.boundaries.clear()
+        world.run_operator(site)
+        world.adjust(site)
+        restore_tokens(world, site)
+    for site in world.sites:
+        _restore_sources(site)
+        _mend_references(world, site)
+        _replace_lost_tokens(site)
+
+
+def _restore_sources(site: Site) -> None:
+    for body in site.bodies(CA):
+        namespace, bundle = place_of(body)
+        if site.is_open(namespace):
+            put_source(site, namespace, bundle)
+        give_consent(site, namespace, bundle, given=True)
+
+
+def _mend_references(world: World, site: Site) -> None:
+    """A binding needs a CA that stays: it is made again where it is gone, and where it is going the binding goes too."""
+    for body in site.bodies(BINDING):
+        namespace, name = place_of(body)
+        if is_deleting(body) or not site.is_open(namespace):
+            continue
+        place, bundle = authority_place(body)
+        authority = site.read(CA, place, bundle)
+        if authority is None and site.is_open(place) and may_create_authority(world, site, bundle):
+            put_source(site, place, bundle)
+            apply_authority(site, place, bundle, own_token=False)
+        elif authority is None or is_deleting(authority) or not site.is_open(place):
+            site.cluster.users.delete(BINDING, namespace, name)
+
+
+def _replace_lost_tokens(site: Site) -> None:
+    """Where the Secret went before what needs it, the way out is another reference."""
+    for namespace, name in deleting(site, CA):
+        if namespace in NAMESPACES and site.read("Secret", namespace, TOKEN) is None:
+            site.cluster.users.edit(CA, namespace, name, lambda body: body["spec"].pop("credentialsRef", None))

@@ -1,0 +1,58 @@
+"""What the stories leave out, because this version of the operator does not serve it, and why that is nobody's defect.
+
+| not played                                                  | because                                               |
+|-------------------------------------------------------------|-------------------------------------------------------|
+| one hostname, two installations, different CAs              | `Conflicted` across installations is not served: in   |
+|                                                             | stories of two, each hostname has one bundle          |
+| somebody removes or changes what is ours at Cloudflare      | drift repair is not served: people only add           |
+| a certificate deleted while another installation comes with | the CA resource has no claim of its own, so between   |
+| it, has a CA of it without held hostnames, or adopted it    | listing and first claim it cannot be seen; see below  |
+| a source that changes to other certificates                 | rotation is not served                                |
+| another `certificateAuthorityRef` of a binding              | rotation is not served                                |
+| Observe, Retain, Never, suspend, Log, None, unpinned, CRLs  | not served (`domain/served.py`)                       |
+| lost statuses, force-orphan                                 | leave orphans by design, which only a command removes |
+| equal ownerIds, takeover                                    | not served                                            |
+
+A CA of a bundle is deleted in a story of two only if its certificate is adopted or the other installation has no CA
+of that bundle; and after that the other one begins with it only when the certificate has been gone for two windows.
+"""
+
+from __future__ import annotations
+
+from testbed.chaos.world import ACCOUNT, CA, NAMESPACES, WINDOW, Body, Site, World, is_deleting, place_of
+
+_LONG_GONE_SECONDS = 2 * WINDOW + 20
+
+
+def may_delete_authority(world: World, site: Site, body: Body) -> bool:
+    """Whether a CA can be deleted without another installation being hurt by it."""
+    bundle = place_of(body)[1]
+    others = [each for other in world.sites if other is not site for each in _authorities(other, bundle)]
+    return not others or body.get("status", {}).get("ownership") == "Adopted"
+
+
+def may_delete_namespace(world: World, site: Site, namespace: str) -> bool:
+    """The same for all CAs of a namespace."""
+    return all(may_delete_authority(world, site, each) for each in site.bodies(CA) if place_of(each)[0] == namespace)
+
+
+def may_create_authority(world: World, site: Site, bundle: str) -> bool:
+    """Whether nobody else is about to delete the certificate, or has just done so."""
+    others = [(other, each) for other in world.sites if other is not site for each in _authorities(other, bundle)]
+    leaving = any(is_deleting(each) or not other.is_open(place_of(each)[0]) for other, each in others)
+    return not leaving and (len(world.sites) == 1 or not _something_was_deleted(world))
+
+
+def _something_was_deleted(world: World) -> bool:
+    since = world.clock.now() - _LONG_GONE_SECONDS
+    for entry in reversed(world.cloudflare.log):
+        if entry.time < since:
+            return False
+        if entry.method == "DELETE" and f"/accounts/{ACCOUNT}/" in entry.path:
+            return True
+    return False
+
+
+def _authorities(site: Site, bundle: str) -> list[Body]:
+    found = (site.read(CA, namespace, bundle) for namespace in NAMESPACES)
+    return [each for each in found if each is not None]

@@ -1,0 +1,217 @@
+"""What has to be true when everything has calmed down: exactly what is wanted, and nothing else of ours.
+
+Where bindings of one cluster contradict each other about a hostname, any of the things that are wanted may be in force,
+but only one; the others say `Conflicted`. Everything is compared with the true state of the simulations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from testbed.chaos.acts import certificate_of
+from testbed.chaos.authorities import ROOTS, key_identifiers
+from testbed.chaos.world import (
+    ACCOUNT,
+    BINDING,
+    CA,
+    NAMESPACES,
+    ZONES,
+    Body,
+    Site,
+    World,
+    authority_place,
+    is_deleting,
+    is_ready,
+    place_of,
+)
+from testbed.cloudflare.monitor.marks import Claim, Enforcement, Unreadable, certificate_owner, read_mark
+from testbed.cloudflare.state import Rule
+
+Policy = tuple[str, int | None]
+"""Bundle and status code of the response."""
+
+
+def complaints(world: World) -> Iterator[str]:
+    """What is not as it should be, worst first; nothing when all is well."""
+    for site in world.sites:
+        yield from _unfinished(site)
+    found = [_InForce.of(world, site) for site in world.sites]
+    for site, in_force in zip(world.sites, found, strict=True):
+        yield from _about_bindings(world, site, in_force)
+        yield from _about_rules(world, site, in_force)
+    yield from _about_lists(world)
+    yield from _about_certificates(world)
+    yield from _about_people(world)
+
+
+def _unfinished(site: Site) -> Iterator[str]:
+    for kind in (BINDING, CA):
+        for body in site.bodies(kind):
+            namespace, name = place_of(body)
+            if is_deleting(body):
+                yield f"{site.owner}: {kind} {namespace}/{name} is still being deleted: {_conditions(body)}"
+            elif kind == CA and not is_ready(body):
+                yield f"{site.owner}: {kind} {namespace}/{name} is not ready: {_conditions(body)}"
+    for namespace in NAMESPACES:
+        body = site.read("Namespace", "", namespace)
+        if body is not None and is_deleting(body):
+            yield f"{site.owner}: namespace {namespace} is still being deleted"
+
+
+@dataclass(frozen=True)
+class _InForce:
+    """What the enforcement rules of one installation say."""
+
+    policies: dict[str, list[Policy]]
+
+    @classmethod
+    def of(cls, world: World, site: Site) -> _InForce:
+        policies: dict[str, list[Policy]] = {}
+        for rule in _rules(world):
+            mark = read_mark(rule)
+            if isinstance(mark, Enforcement) and mark.owner == site.owner and rule.enabled and rule.action == "block":
+                for hostname in mark.guard.hostnames:
+                    policies.setdefault(hostname, []).append(_policy(rule, mark))
+        return cls(policies)
+
+
+def wanted(site: Site) -> dict[str, set[Policy]]:
+    """Per hostname, how the live bindings of a cluster want it."""
+    wishes: dict[str, set[Policy]] = {}
+    for body in _live_bindings(site):
+        for hostname in body["spec"]["hostnames"]:
+            wishes.setdefault(hostname, set()).add(_wish(body))
+    return wishes
+
+
+def _about_bindings(world: World, site: Site, in_force: _InForce) -> Iterator[str]:
+    for hostname, wishes in sorted(wanted(site).items()):
+        found = in_force.policies.get(hostname, [])
+        if len(found) != 1 or found[0] not in wishes:
+            yield f"{site.owner}: {hostname} is wanted as {sorted(map(str, wishes))}, in force is {found}"
+    for body in _live_bindings(site):
+        yield from _about_binding(world, site, in_force, body)
+
+
+def _about_binding(world: World, site: Site, in_force: _InForce, body: Body) -> Iterator[str]:
+    name = "/".join(place_of(body))
+    won = {hostname for hostname in body["spec"]["hostnames"] if in_force.policies.get(hostname) == [_wish(body)]}
+    managed = {
+        (each["certificateId"], hostname)
+        for each in body.get("status", {}).get("managed", [])
+        for hostname in each["hostnames"]
+    }
+    if managed != {(certificate_of(world, _wish(body)[0]), hostname) for hostname in won}:
+        yield f"{site.owner}: binding {name} records {sorted(managed)}, in force for it is {sorted(won)}"
+    if won == set(body["spec"]["hostnames"]):
+        if not is_ready(body):
+            yield f"{site.owner}: binding {name} is not ready: {_conditions(body)}"
+    elif "Conflicted" not in _conditions(body):
+        yield f"{site.owner}: binding {name} does not say that it is Conflicted: {_conditions(body)}"
+
+
+def _about_rules(world: World, site: Site, in_force: _InForce) -> Iterator[str]:
+    wishes = wanted(site)
+    for hostname in sorted(in_force.policies.keys() - wishes.keys()):
+        yield f"{site.owner}: {hostname} is enforced though nobody wants it"
+    claimed: dict[str, list[tuple[str, frozenset[str]]]] = {}
+    for rule in _rules(world):
+        mark = read_mark(rule)
+        if isinstance(mark, Claim) and mark.owner == site.owner:
+            for hostname in mark.hostnames:
+                claimed.setdefault(hostname, []).append((mark.state, mark.certificates))
+    for hostname in sorted(claimed.keys() | wishes.keys()):
+        policies = in_force.policies.get(hostname, [])
+        expected = [("held", frozenset({certificate_of(world, bundle) or ""})) for bundle, _ in policies]
+        if claimed.get(hostname, []) != expected:
+            yield f"{site.owner}: {hostname} is claimed as {claimed.get(hostname)}, expected is {expected}"
+
+
+def _about_lists(world: World) -> Iterator[str]:
+    state = world.cloudflare.state
+    bundles = {certificate_of(world, bundle): bundle for bundle in ROOTS}
+    ours: dict[tuple[str, str], set[str]] = {}
+    for site in world.sites:
+        for hostname, policies in _InForce.of(world, site).policies.items():
+            for bundle, _ in policies:
+                ours.setdefault((_zone_id(hostname), certificate_of(world, bundle) or ""), set()).add(hostname)
+    foreign: dict[tuple[str, str], set[str]] = {}
+    for zone, certificate, hostname in world.foreign:
+        foreign.setdefault((ZONES[zone], certificate), set()).add(hostname)
+    for zone_id, certificate in sorted({*state.lists, *ours, *foreign}, key=str):
+        listed, key = state.hostnames(zone_id, certificate), (zone_id, certificate or "")
+        if missing := sorted(ours.get(key, set()) - listed):
+            yield f"{missing} are not on the list of {bundles.get(certificate)}"
+        if leaked := sorted(listed - ours.get(key, set()) - foreign.get(key, set())):
+            yield f"{leaked} are left on the list of {bundles.get(certificate)}"
+        if robbed := sorted(each for each in foreign.get(key, set()) - listed if not _was_bound(world, zone_id, each)):
+            yield f"{robbed}, which people had put there, are gone from the list of {bundles.get(certificate)}"
+
+
+def _was_bound(world: World, zone_id: str, hostname: str) -> bool:
+    """Once a binding has named it, a hostname is that binding's to remove."""
+    return any(ZONES[zone] == zone_id and name == hostname for zone, _, name in world.bound)
+
+
+def _about_certificates(world: World) -> Iterator[str]:
+    needed = {place_of(body)[1] for _, body in world.site_bodies(CA)}
+    held = world.cloudflare.state.certificates[ACCOUNT].values()
+    for bundle in ROOTS:
+        certificate = certificate_of(world, bundle)
+        if bundle in needed and certificate is None:
+            yield f"there is no certificate of {bundle}"
+    known = {certificate_of(world, bundle): bundle for bundle in ROOTS}
+    for each in held:
+        owner, bundle = certificate_owner(each.name), known.get(each.id)
+        if bundle is None:
+            yield f"certificate {each.name!r} is there twice"
+        elif owner is not None and bundle not in needed and not world.cloudflare.state.zones_using(each.id):
+            yield f"certificate {each.name!r} is left, and nobody uses it"
+    for site, body in world.site_bodies(CA):
+        namespace, bundle = place_of(body)
+        recorded = body.get("status", {}).get("certificateId")
+        if recorded != certificate_of(world, bundle):
+            yield f"{site.owner}: CA {namespace}/{bundle} records certificate {recorded}, which is not the one"
+
+
+def _about_people(world: World) -> Iterator[str]:
+    for zone_id, rule_ids in sorted(world.foreign_rules.items()):
+        ruleset = world.cloudflare.state.rulesets.get(zone_id)
+        present = {rule.id: rule for rule in ruleset.rules} if ruleset else {}
+        for rule_id in rule_ids:
+            if rule_id not in present or present[rule_id].version != 1:
+                yield f"rule {rule_id}, which is of people, was changed or removed"
+    for rule in _rules(world):
+        if isinstance(read_mark(rule), Unreadable):
+            yield f"rule {rule.id} has a mark that nobody can read: {rule.description!r}"
+
+
+def _rules(world: World) -> list[Rule]:
+    return [rule for ruleset in world.cloudflare.state.rulesets.values() for rule in ruleset.rules]
+
+
+def _policy(rule: Rule, mark: Enforcement) -> Policy:
+    response = (rule.action_parameters or {}).get("response")
+    bundle = next((name for name in ROOTS if key_identifiers(name) == mark.guard.issuers), str(mark.guard.issuers))
+    return bundle, response["status_code"] if isinstance(response, dict) else None
+
+
+def _wish(body: Body) -> Policy:
+    response = body["spec"].get("enforcement", {}).get("response")
+    return authority_place(body)[1], response["statusCode"] if response else None
+
+
+def _live_bindings(site: Site) -> list[Body]:
+    return [each for each in site.bodies(BINDING) if not is_deleting(each)]
+
+
+def _zone_id(hostname: str) -> str:
+    return next(zone_id for name, zone_id in ZONES.items() if hostname.endswith(f".{name}"))
+
+
+def _conditions(body: Body) -> str:
+    conditions = body.get("status", {}).get("conditions", [])
+    return "; ".join(f"{each['type']}={each['status']} {each['reason']}: {each['message']}" for each in conditions)
+
+

@@ -1,0 +1,200 @@
+"""From a seed to a story: what is fixed for all of it, and what happens when. Any subset of the acts is a story too."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from testbed.chaos import acts, troubles
+from testbed.chaos.acts import Act
+from testbed.chaos.authorities import ROOTS
+from testbed.chaos.world import NAMESPACES, RELEASE, WINDOW, ZONES, Setting
+
+_BUNDLES: Final = tuple(ROOTS)
+_PAUSES: Final = (0.05, 0.5, 2.0, 10.0, 45.0, 130.0, 300.0)
+_LABELS: Final = ("api", "www", "m", "pay", "id", "edge")
+_FOREIGN: Final = ("old", "legacy")
+_NAMES: Final = ("one", "two", "three")
+_KILLED_AT: Final = ("", "", "write status", "write finalizers", "post", "list", "get", "PUT", "POST", "PATCH", "DELETE", "GET")
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is played. `acts` are in the order of their times."""
+
+    setting: Setting
+    acts: tuple[Act, ...]
+
+
+def story_of(seed: int) -> Story:
+    """The story of a seed."""
+    return _Teller(seed).story()
+
+
+class _Teller:
+    def __init__(self, seed: int) -> None:
+        self._rng = random.Random(f"{seed} story")
+        rng = self._rng
+        self._setting = Setting(
+            seed=seed,
+            installations=rng.choice((1, 1, 2)),
+            staleness=rng.choice((0.0, 20.0, WINDOW, WINDOW)),
+            latency=rng.choice((0.01, 0.5, 3.0)),
+        )
+        self._bundles = rng.sample(_BUNDLES, rng.choice((1, 2, 2, 3)))
+        self._zones = rng.sample(sorted(ZONES), rng.choice((1, 1, 2)))
+        self._now = 0.0
+        self._told: list[Act] = []
+
+    def story(self) -> Story:
+        """Set something up, then let anything happen."""
+        rng = self._rng
+        for site in range(self._setting.installations):
+            for bundle in self._bundles[: rng.choice((1, 2))]:
+                self._told.append(self._apply_authority(site, bundle))
+                self._told.append(self._apply_binding(site, bundle))
+            self._pause()
+        for _ in range(rng.randint(4, 12)):
+            self._told.append(self._anything())
+            self._pause()
+        return Story(self._setting, tuple(self._told))
+
+    def _pause(self) -> None:
+        self._now = round(self._now + self._rng.choice(_PAUSES) * self._rng.uniform(0.5, 1.5), 3)
+
+    def _anything(self) -> Act:
+        rng, site = self._rng, self._rng.randrange(self._setting.installations)
+        tell = rng.choices((self._user_act, self._token_act, self._dashboard_act, self._trouble), (8, 2, 2, 6))[0]
+        return tell(site)
+
+    def _user_act(self, site: int) -> Act:
+        rng = self._rng
+        bundle, namespace, name = rng.choice(self._bundles), rng.choice(NAMESPACES), rng.choice(_NAMES)
+        match rng.choice(
+            ("binding",) * 4 + ("edit",) * 4 + ("ca", "drop", "drop", "drop ca", "drop ns", "ns", "nudge", "consent")
+        ):
+            case "binding":
+                return self._apply_binding(site, bundle)
+            case "ca":
+                return self._apply_authority(site, bundle)
+            case "drop":
+                return acts.DeleteBinding(at=self._now, site=site, namespace=namespace, name=name)
+            case "drop ca":
+                return acts.DeleteAuthority(at=self._now, site=site, namespace=namespace, bundle=bundle)
+            case "drop ns":
+                return acts.DeleteNamespace(at=self._now, site=site, namespace=namespace)
+            case "ns":
+                return acts.CreateNamespace(at=self._now, site=site, namespace=namespace)
+            case "nudge":
+                return acts.Nudge(at=self._now, site=site, namespace=namespace, name=name)
+            case "consent":
+                given = rng.random() < 0.5
+                return acts.Consent(at=self._now, site=site, namespace=namespace, bundle=bundle, given=given)
+        zone = rng.choice(self._zones)
+        return acts.EditHostnames(
+            at=self._now,
+            site=site,
+            namespace=namespace,
+            name=name,
+            bundle=bundle,
+            zone=zone,
+            hostnames=self._hostnames(bundle, zone),
+        )
+
+    def _token_act(self, site: int) -> Act:
+        rng = self._rng
+        bundle, namespace = rng.choice(self._bundles), rng.choice(NAMESPACES)
+        place = rng.choice((RELEASE, RELEASE, *NAMESPACES))
+        match rng.choice(("lose", "exchange", "source", "source", "restore")):
+            case "lose":
+                how = rng.choice(("revoke", "rubbish", "vanish"))
+                return acts.LoseToken(at=self._now, site=site, namespace=place, how=how)
+            case "exchange":
+                fresh_for = rng.choice((0.0, 10.0, 40.0))
+                return acts.ExchangeToken(at=self._now, site=site, namespace=place, fresh_for=fresh_for)
+            case "source":
+                rubbish = rng.random() < 0.5
+                return acts.LoseSource(at=self._now, site=site, namespace=namespace, bundle=bundle, rubbish=rubbish)
+        return acts.RestoreSource(at=self._now, site=site, namespace=namespace, bundle=bundle)
+
+    def _dashboard_act(self, _site: int) -> Act:
+        rng = self._rng
+        zone, bundle = rng.choice(self._zones), rng.choice(self._bundles)
+        match rng.choice(("hostname", "hostname", "rule", "upload")):
+            case "hostname":
+                label = rng.choice((*_FOREIGN, *_LABELS))
+                return acts.DashboardHostname(at=self._now, zone=zone, bundle=bundle, hostname=f"{label}.{zone}")
+            case "rule":
+                return acts.DashboardRule(at=self._now, zone=zone, first=rng.random() < 0.5)
+        return acts.DashboardUpload(at=self._now, bundle=bundle)
+
+    def _trouble(self, site: int) -> Act:
+        rng, at = self._rng, self._now
+        match rng.choice(("weather", "cloudflare weather", "cut off", "cluster", "cloudflare", "kill", "kill", "kill")):
+            case "weather":
+                habits = rng.choice(sorted(troubles.BAD_HABITS))
+                seconds, probability = rng.choice((20.0, 200.0)), rng.choice((0.0, 0.1, 0.3))
+                slow = rng.random() < 0.3
+                return troubles.BadWeather(
+                    at=at, site=site, seconds=seconds, probability=probability, habits=habits, slow=slow
+                )
+            case "cloudflare weather":
+                names = sorted(troubles.CLOUDFLARE_EFFECTS)
+                return troubles.CloudflareWeather(
+                    at=at,
+                    seconds=rng.choice((20.0, 200.0)),
+                    probability=rng.choice((0.1, 0.3)),
+                    late=rng.choice((0.0, 0.0, 0.1, 0.3)),
+                    effects=tuple(sorted(rng.sample(names, rng.randint(1, 4)))),
+                )
+            case "cut off":
+                return troubles.CutOff(at=at, site=site, seconds=rng.choice((3.0, 60.0)), gap=rng.random() < 0.5)
+            case "cluster":
+                verb = rng.choice(("write status", "write finalizers", "get", "list", "watch", "post", ""))
+                effect = rng.choice(sorted(troubles.CLUSTER_EFFECTS))
+                return troubles.ClusterTrouble(at=at, site=site, verb=verb, effect=effect, skip=rng.choice((0, 0, 1, 4)))
+            case "cloudflare":
+                method = rng.choice(("GET", "PUT", "POST", "PATCH", "DELETE"))
+                effect = rng.choice(sorted(troubles.CLOUDFLARE_EFFECTS))
+                return troubles.CloudflareTrouble(at=at, method=method, effect=effect, skip=rng.choice((0, 0, 1, 4)))
+        return troubles.Kill(
+            at=at,
+            site=site,
+            what=rng.choice(_KILLED_AT),
+            skip=rng.choice((0, 0, 1, 3, 8)),
+            after=rng.random() < 0.5,
+            down=rng.choice((0.5, 3.0, 30.0, 200.0)),
+        )
+
+    def _apply_authority(self, site: int, bundle: str) -> Act:
+        rng = self._rng
+        namespace = rng.choice((NAMESPACES[0], *NAMESPACES))
+        return acts.ApplyAuthority(
+            at=self._now, site=site, namespace=namespace, bundle=bundle, own_token=rng.random() < 0.4
+        )
+
+    def _apply_binding(self, site: int, bundle: str) -> Act:
+        rng = self._rng
+        zone, namespace = rng.choice(self._zones), rng.choice(NAMESPACES)
+        return acts.ApplyBinding(
+            at=self._now,
+            site=site,
+            namespace=namespace,
+            name=rng.choice(_NAMES),
+            bundle=bundle,
+            authority_namespace=rng.choice((NAMESPACES[0], *NAMESPACES)),
+            zone=zone,
+            hostnames=self._hostnames(bundle, zone),
+            status_code=rng.choice((None, None, None, 403)),
+            by_id=rng.random() < 0.2,
+        )
+
+    def _hostnames(self, bundle: str, zone: str) -> tuple[str, ...]:
+        """Of two installations each hostname has one bundle (see `exclusions`)."""
+        labels = _LABELS
+        if self._setting.installations > 1:
+            index = self._bundles.index(bundle)
+            labels = tuple(_LABELS[index :: len(self._bundles)])
+        chosen = self._rng.sample(labels, self._rng.randint(1, min(3, len(labels))))
+        return tuple(sorted(f"{label}.{zone}" for label in chosen))

@@ -1,0 +1,278 @@
+"""What a story is played in: one Cloudflare account with two zones, and one or two installations of the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mtls_operator.configuration import Configuration
+from testbed.chaos.operator_process import OperatorProcess, start
+from testbed.chaos.wire import Luck
+from testbed.cloudflare import faults as cloudflare_faults
+from testbed.cloudflare.messages import Request as CloudflareRequest
+from testbed.cloudflare.monitor import Monitor
+from testbed.cloudflare.settings import Consistency, Settings
+from testbed.cloudflare.simulation import CloudflareSimulation
+from testbed.cluster import Chance, Request, SimulatedCluster, VirtualClock, WatchHabits
+from testbed.cluster import faults as cluster_faults
+
+Body = dict[str, Any]
+
+API_VERSION: Final = "apishield-mtls.io/v1alpha1"
+CA: Final = "MtlsCertificateAuthority"
+BINDING: Final = "MtlsHostBinding"
+ACCOUNT: Final = "a" * 32
+ZONES: Final = {"example.com": "b" * 32, "example.org": "c" * 32}
+NAMESPACES: Final = ("shop", "pay")
+WINDOW: Final = 90.0
+RELEASE: Final = "cfmtls-system"
+TOKEN: Final = "token"
+"""The name of every Secret with a token, and its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is fixed for a whole story. `staleness`: how old reads may be, in seconds; never above the window."""
+
+    seed: int = 0
+    installations: int = 1
+    staleness: float = 0.0
+    exact: bool = False
+    """Whether each read is exactly as old as it may be."""
+    latency: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """What goes wrong between an installation and its cluster, by chance."""
+
+    chance: Chance = Chance(0.0)
+    habits: WatchHabits = field(default_factory=WatchHabits)
+    latency: tuple[float, float] = (0.001, 0.02)
+
+
+class CountedFaults(cluster_faults.Faults):
+    """Faults of a cluster that count themselves in `tally`."""
+
+    def __init__(self, rng: random.Random, tally: Tally) -> None:
+        super().__init__(rng)
+        self._tally = tally
+
+    def take(self, request: Request) -> cluster_faults.Effect | None:
+        """What goes wrong with this request."""
+        effect = super().take(request)
+        self._tally.faults += effect is not None
+        return effect
+
+
+class CountedCloudflareFaults(cloudflare_faults.Faults):
+    """Faults of Cloudflare that count themselves in `tally`."""
+
+    def __init__(self, tally: Tally) -> None:
+        super().__init__()
+        self._tally = tally
+
+    def take(self, request: CloudflareRequest) -> tuple[cloudflare_faults.Effect, ...]:
+        """The effects on this request."""
+        effects = super().take(request)
+        self._tally.faults += bool(effects)
+        return effects
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened: acts of people that had an effect, requests that something went wrong with, deaths."""
+
+    operations: int = 0
+    faults: int = 0
+    crashes: int = 0
+
+
+@dataclass(eq=False)
+class Site:
+    """One installation: its cluster, its process, and its tokens. `owner` is its ownerId."""
+
+    owner: str
+    cluster: SimulatedCluster
+    configuration: Configuration
+    weather: Weather = field(default_factory=Weather)
+    late: float = 0.0
+    """How likely a connection to Cloudflare breaks after a request was sent."""
+    process: OperatorProcess | None = None
+    tokens: dict[str, str] = field(default_factory=dict)
+    """By namespace, the token that its Secret should hold."""
+
+    def bodies(self, kind: str) -> list[Body]:
+        """All resources of a kind."""
+        return self.cluster.users.list_all(kind)
+
+    def read(self, kind: str, namespace: str, name: str) -> Body | None:
+        """A resource, None when there is none."""
+        return self.cluster.users.read(kind, namespace, name)
+
+    def is_open(self, namespace: str) -> bool:
+        """Whether a namespace is there and stays."""
+        body = self.read("Namespace", "", namespace)
+        return body is not None and not is_deleting(body)
+
+
+@dataclass(eq=False)
+class World:
+    """Everything there is, and what went wrong that no monitor sees (`defects`)."""
+
+    setting: Setting
+    clock: VirtualClock
+    cloudflare: CloudflareSimulation
+    sites: list[Site]
+    tally: Tally
+    rng: random.Random
+    defects: list[str] = field(default_factory=list)
+    calm: bool = False
+    bound: set[tuple[str, str, str]] = field(default_factory=set)
+    """Every (zone name, bundle, hostname) that a binding named at some time."""
+    foreign: set[tuple[str, str, str]] = field(default_factory=set)
+    """Every (zone name, certificate id, hostname) that a person put on a list."""
+    foreign_rules: dict[str, list[str]] = field(default_factory=dict)
+    """By zone id, the rules of people."""
+
+    @classmethod
+    def begin(cls, setting: Setting) -> World:
+        """A world at its first moment. Needs a running virtual loop."""
+        clock = VirtualClock(seed=setting.seed)
+        rng = random.Random(f"{setting.seed} world")
+        consistency = Consistency.everywhere(setting.staleness)
+        settings = Settings(consistency=consistency, omit_empty_rules=rng.random() < 0.5)
+        tally = Tally()
+        cloudflare = CloudflareSimulation(clock.now, settings, seed=setting.seed, monitor=Monitor(window=WINDOW))
+        cloudflare.faults = CountedCloudflareFaults(tally)
+        cloudflare.add_account(ACCOUNT)
+        for name, zone_id in ZONES.items():
+            cloudflare.add_zone(zone_id, name, ACCOUNT)
+        world = cls(setting, clock, cloudflare, [], tally, rng)
+        for index in range(setting.installations):
+            world.sites.append(world._site(f"cluster-{'ab'[index]}", index))
+        return world
+
+    def _site(self, owner: str, index: int) -> Site:
+        cluster = SimulatedCluster.seeded(self.clock.now, 2 * self.setting.seed + index)
+        site = Site(owner, cluster, configuration_of(owner))
+        for namespace in (RELEASE, *NAMESPACES):
+            cluster.users.create_namespace(namespace)
+            self.give_token(site, namespace)
+        return site
+
+    def give_token(self, site: Site, namespace: str, *, fresh_for: float = 0.0) -> str:
+        """A new token of an installation in the Secret of a namespace; returns it."""
+        token = f"{site.owner}-{namespace}-{self.rng.getrandbits(128):032x}"
+        self.cloudflare.add_token(token, owner=site.owner, fresh_for=fresh_for)
+        site.tokens[namespace] = token
+        site.cluster.users.put_secret(namespace, TOKEN, {TOKEN: token})
+        return token
+
+    def run_operator(self, site: Site) -> None:
+        """A new process, unless one is running."""
+        if site.process is None:
+            site.process = start(
+                site.configuration,
+                site.cluster,
+                self.cloudflare,
+                self.clock,
+                prepare=lambda process: self._equip(site, process),
+            )
+
+    def kill_operator(self, site: Site, down: float | None = None) -> None:
+        """`kill -9`; a new process comes after so many seconds (None: not by itself)."""
+        if site.process is None:
+            return
+        self.look_after(site)
+        self.tally.faults += site.process.wire.cuts
+        site.process.die()
+        site.process = None
+        self.tally.crashes += 1
+        if down is not None:
+            asyncio.get_running_loop().call_later(down, self.run_operator, site)
+
+    def look_after(self, site: Site) -> None:
+        """Note a process that has ended by itself."""
+        failure = site.process.failure() if site.process is not None else None
+        if failure is not None:
+            self.defects.append(f"the operator of {site.owner} ended by itself: {failure!r}")
+            self.calm = True
+
+    def adjust(self, site: Site) -> None:
+        """Let a process feel the weather."""
+        if site.process is not None:
+            self._expose(site, site.process)
+
+    def _equip(self, site: Site, process: OperatorProcess) -> None:
+        process.client.faults = CountedFaults(random.Random(self.rng.getrandbits(64)), self.tally)
+        self._expose(site, process)
+
+    def _expose(self, site: Site, process: OperatorProcess) -> None:
+        client, weather = process.client, site.weather
+        client.faults.chance, client.habits, client.latency = weather.chance, weather.habits, weather.latency
+        process.wire.luck = Luck(random.Random(self.rng.getrandbits(64)), self.setting.latency, site.late)
+
+    def site_bodies(self, kind: str) -> Iterator[tuple[Site, Body]]:
+        """All resources of a kind, of all installations."""
+        for site in self.sites:
+            for body in site.bodies(kind):
+                yield site, body
+
+    def trace(self) -> list[str]:
+        """All that happened, on all sides."""
+        calls = [
+            f"{each.time:.6f} {each.token_label} {each.line()} {each.request_body} -> {each.answer_body}"
+            for each in self.cloudflare.log
+        ]
+        return [line for site in self.sites for line in map(str, site.cluster.log)] + calls
+
+
+def configuration_of(owner: str) -> Configuration:
+    """An installation whose own token serves everybody."""
+    return Configuration.model_validate(
+        {
+            "ownerId": owner,
+            "cloudflare": {
+                "tokenSecretRef": {"name": TOKEN, "key": TOKEN},
+                "consistencyWindowSeconds": WINDOW,
+            },
+            "operatorCredentials": {"allowed": [{}]},
+        },
+        strict=False,
+    )
+
+
+def resource(kind: str, namespace: str, name: str, spec: Body) -> Body:
+    """The manifest of one of our resources."""
+    metadata = {"namespace": namespace, "name": name}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def is_deleting(body: Body) -> bool:
+    """Whether a resource is being deleted."""
+    return "deletionTimestamp" in body["metadata"]
+
+
+def is_ready(body: Body) -> bool:
+    """Whether a resource says that it is ready, of its present generation."""
+    return any(
+        each["type"] == "Ready"
+        and each["status"] == "True"
+        and each.get("observedGeneration") == body["metadata"]["generation"]
+        for each in body.get("status", {}).get("conditions", [])
+    )
+
+
+def place_of(body: Body) -> tuple[str, str]:
+    """Namespace and name."""
+    return body["metadata"]["namespace"], body["metadata"]["name"]
+
+
+def authority_place(binding: Body) -> tuple[str, str]:
+    """Namespace and name of the CA that a binding refers to."""
+    reference = binding["spec"]["certificateAuthorityRef"]
+    return reference.get("namespace", binding["metadata"]["namespace"]), reference["name"]
