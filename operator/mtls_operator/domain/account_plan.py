@@ -8,7 +8,7 @@
 |                                   | does not, and nothing was sent        | hold, record the intent, upload          |
 |                                   | does not, and something was sent, or  | list until the window is over, upload    |
 |                                   | another CA of ours relies on them     |                                          |
-| has an id                         |                                       | nothing                                  |
+| has an id                         |                                       | hold, should the finalizer be lost       |
 | announced another bundle before   | its outcome is not known              | settle that first                        |
 | deleted, bindings use it          |                                       | nothing (`InUse`)                        |
 | deleted, nothing was ever sent    |                                       | let go                                   |
@@ -49,6 +49,9 @@ from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, Resource
 from mtls_operator.domain.zone_knowledge import Reading
 from mtls_operator.domain.zone_places import FRESH_SECONDS, Timing
 
+_ONE_DELETION_SECONDS = 900.0
+"""Longer than the engine ever pauses between two tries: refusals further apart are of two deletions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:
@@ -81,6 +84,8 @@ class AccountKnowledge:
     """When an upload was sent, by bundle fingerprint: a listing may not show it for a window, whatever its outcome."""
     last_upload: float = float("-inf")
     """When the last one was sent or answered."""
+    uploaded: frozenset[CertificateId] = frozenset()
+    """Uploaded by this process, so not deleted by the one before it."""
     gone: frozenset[CertificateId] = frozenset()
     """Deleted by us, or 404."""
     refused_since: Mapping[CertificateId, float] = field(default_factory=dict)
@@ -88,9 +93,9 @@ class AccountKnowledge:
     refused_last: Mapping[CertificateId, float] = field(default_factory=dict)
 
     def listed_by(self, token: str) -> tuple[Certificate, ...]:
-        """What the token listed last; nothing when it has not listed yet."""
+        """What the token listed last, but for what is gone since; nothing when it has not listed yet."""
         listing = self.listings.get(token)
-        return listing.value if listing else ()
+        return tuple(each for each in listing.value if each.id not in self.gone) if listing else ()
 
     def with_listing(self, token: str, certificates: tuple[Certificate, ...], begun: float) -> AccountKnowledge:
         return replace(self, listings={**self.listings, token: Reading(certificates, begun)})
@@ -100,11 +105,14 @@ class AccountKnowledge:
         return replace(self, sent={**self.sent, fingerprint: now}, last_upload=now, listings={})
 
     def with_uploaded(self, token: str, certificate: Certificate, now: float) -> AccountKnowledge:
-        """The answer came: it is known without listing again, to who uploaded it."""
+        """The answer came: it is known without listing again, to who uploaded it. The rest of the listing is as old as
+        it was."""
         bundle = uploaded_bundle(certificate.pem)
         sent = {**self.sent, bundle.fingerprint: now} if bundle else self.sent
-        listing = Reading((*self.listed_by(token), certificate), now)
-        return replace(self, sent=sent, last_upload=now, listings={token: listing})
+        before = self.listings.get(token)
+        listing = Reading((*self.listed_by(token), certificate), before.begun if before else now)
+        uploaded = self.uploaded | {certificate.id}
+        return replace(self, sent=sent, last_upload=now, uploaded=uploaded, listings={token: listing})
 
     def with_listings_forgotten(self) -> AccountKnowledge:
         return replace(self, listings={})
@@ -119,11 +127,19 @@ class AccountKnowledge:
         return replace(self, gone=self.gone | {certificate_id}, listings={})
 
     def with_deletion_refused(self, certificate_id: CertificateId, now: float) -> AccountKnowledge:
+        earlier = self.refusals(certificate_id, now)
         return replace(
             self,
-            refused_since={certificate_id: now, **self.refused_since},
+            refused_since={**self.refused_since, certificate_id: earlier[0] if earlier else now},
             refused_last={**self.refused_last, certificate_id: now},
         )
+
+    def refusals(self, certificate_id: CertificateId, now: float) -> tuple[float, float] | None:
+        """Since when and when last a deletion was refused; None when that was another deletion, long ago."""
+        last = self.refused_last.get(certificate_id)
+        if last is None or now - last > _ONE_DELETION_SECONDS:
+            return None
+        return self.refused_since[certificate_id], last
 
 
 Found = tuple[Certificate, Bundle]
@@ -170,7 +186,9 @@ def plan_account(
     for demand in demands:
         if demand.deleting:
             _release(account, agenda, demand)
-        elif demand.bundle is not None and demand.certificate_id is None:
+        elif demand.certificate_id is not None:
+            _hold(agenda, demand)
+        elif demand.bundle is not None:
             _obtain(account, agenda, demand, demand.bundle)
     return AccountPlan(
         steps=tuple(dict.fromkeys(agenda.steps)),
@@ -209,8 +227,9 @@ def _is_there(account: _Account, agenda: _Agenda, demand: Demand, certificate: C
     """Whether a listed certificate can be relied on. One of ours that no other CA uses may have been deleted by the
     process before us, and still be listed for a window."""
     used = any(each.certificate_id == certificate.id and not each.deleting for each in account.demands)
+    ours = certificate_owner(certificate.name) == account.owner
     believed_at = account.known.started + account.timing.window
-    if used or certificate_owner(certificate.name) != account.owner or _is_listed(account, demand, believed_at):
+    if used or not ours or certificate.id in account.known.uploaded or _is_listed(account, demand, believed_at):
         return True
     if account.now >= believed_at:
         agenda.steps.append(ReadCertificates(demand.authority))
@@ -230,9 +249,13 @@ def _is_missing(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bund
     return since is None or _looked_long_enough(account, agenda, demand, since)
 
 
-def _record(account: _Account, agenda: _Agenda, demand: Demand, found: Found) -> None:
+def _hold(agenda: _Agenda, demand: Demand) -> None:
     if not demand.has_finalizer:
         agenda.steps.append(AddFinalizer(demand.authority))
+
+
+def _record(account: _Account, agenda: _Agenda, demand: Demand, found: Found) -> None:
+    _hold(agenda, demand)
     certificate, bundle = found
     ours = certificate_owner(certificate.name) == account.owner
     ownership = Ownership.CREATED if ours else Ownership.ADOPTED
@@ -240,13 +263,13 @@ def _record(account: _Account, agenda: _Agenda, demand: Demand, found: Found) ->
 
 
 def _looked_long_enough(account: _Account, agenda: _Agenda, demand: Demand, since: float) -> bool:
+    """Whether the account was listed a window after something, by a token that has listed it before."""
     believed_at = since + account.timing.window
     if _is_listed(account, demand, believed_at):
         return True
-    listing = account.known.listings.get(demand.token)
-    begun = listing.begun if listing else since
+    begun = account.known.listings[demand.token].begun
     again = min(believed_at, begun + max(account.timing.poll, (begun - since) / 2))
-    if listing is None or begun < since or account.now >= again:
+    if begun < since or account.now >= again:
         agenda.steps.append(ReadCertificates(demand.authority))
     else:
         agenda.wakes.append(again)
@@ -261,8 +284,7 @@ def _upload(account: _Account, agenda: _Agenda, demand: Demand, bundle: Bundle) 
         agenda.wakes.append(account.now + account.timing.window)
         return
     agenda.uploading.add(bundle.fingerprint)
-    if not demand.has_finalizer:
-        agenda.steps.append(AddFinalizer(demand.authority))
+    _hold(agenda, demand)
     if demand.pending_upload != bundle.fingerprints:
         agenda.steps.append(RecordPendingUpload(demand.authority, bundle))
     agenda.steps.append(Upload(demand.authority, bundle, demand.name))
@@ -302,12 +324,10 @@ def _give_back(account: _Account, agenda: _Agenda, demand: Demand, certificate_i
 
 def _list_when_due(account: _Account, agenda: _Agenda, demand: Demand, certificate_id: CertificateId) -> None:
     """After a refusal the next try waits, longer and longer up to a minute."""
-    refused = account.known.refused_last.get(certificate_id)
-    if refused is None:
-        agenda.steps.append(ReadCertificates(demand.authority))
-        return
-    waited = refused - account.known.refused_since[certificate_id]
-    again = refused + min(60.0, max(10 * account.timing.poll, waited))
+    again = account.now
+    if refusals := account.known.refusals(certificate_id, account.now):
+        since, last = refusals
+        again = last + min(60.0, max(10 * account.timing.poll, last - since))
     if account.now >= again:
         agenda.steps.append(ReadCertificates(demand.authority))
     else:
@@ -317,15 +337,15 @@ def _list_when_due(account: _Account, agenda: _Agenda, demand: Demand, certifica
 def _delete(account: _Account, agenda: _Agenda, demand: Demand, certificate_id: CertificateId) -> None:
     known = account.known
     found = next((each for each in known.listed_by(demand.token) if each.id == certificate_id), None)
-    refused = known.refused_since.get(certificate_id)
+    refusals = known.refusals(certificate_id, account.now)
     if found is None:
         _confirm_gone(account, agenda, demand, certificate_id)
     elif certificate_owner(found.name) != account.owner:
         agenda.steps.append(RemoveFinalizer(demand.authority))
-    elif refused is not None and known.refused_last[certificate_id] >= refused + account.timing.window:
+    elif refusals is not None and refusals[1] >= refusals[0] + account.timing.window:
         agenda.in_use_elsewhere.add(demand.authority)
         agenda.steps.append(RemoveFinalizer(demand.authority))
-    elif refused is not None and not _is_listed(account, demand, known.refused_last[certificate_id]):
+    elif refusals is not None and not _is_listed(account, demand, refusals[1]):
         _list_when_due(account, agenda, demand, certificate_id)
     else:
         agenda.steps.append(DeleteCertificate(demand.authority, certificate_id))
@@ -340,9 +360,11 @@ def _confirm_gone(account: _Account, agenda: _Agenda, demand: Demand, certificat
 
 
 def _is_shared(account: _Account, demand: Demand) -> bool:
-    """Whether another CA resource of this cluster, not being deleted, uses the same certificate."""
+    """Whether another CA resource of this cluster that stays, or that bindings still use, has the same certificate."""
     return any(
-        other.authority != demand.authority and not other.deleting and other.certificate_id == demand.certificate_id
+        other.authority != demand.authority
+        and other.certificate_id == demand.certificate_id
+        and (not other.deleting or other.used_by)
         for other in account.demands
     )
 
@@ -355,8 +377,7 @@ def occupants(listed: Iterable[Certificate]) -> tuple[Certificate, ...]:
 def _find(account: _Account, demand: Demand, fingerprint: str) -> Found | None:
     """The account's certificate of a bundle: matched by its certificates, never by name or text. One with our mark
     comes first."""
-    present = (each for each in account.known.listed_by(demand.token) if each.id not in account.known.gone)
-    listed = [(each, uploaded_bundle(each.pem)) for each in occupants(present)]
+    listed = [(each, uploaded_bundle(each.pem)) for each in occupants(account.known.listed_by(demand.token))]
     matching = [(each, bundle) for each, bundle in listed if bundle and bundle.fingerprint == fingerprint]
     return min(matching, key=lambda each: (certificate_owner(each[0].name) != account.owner, each[0].id), default=None)
 

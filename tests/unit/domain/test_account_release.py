@@ -1,0 +1,149 @@
+"""How a CA that is deleted is let go and its certificate is removed, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mtls_operator.api.certificate_authority import Ownership
+from mtls_operator.domain.account_plan import AccountKnowledge, AccountPlan, Demand
+from mtls_operator.domain.account_steps import (
+    AccountStep,
+    ConfirmGone,
+    DeleteCertificate,
+)
+from tests.unit.domain.account_demands import (
+    CA,
+    DELETED,
+    DELETED_ANNOUNCED,
+    HAS_ONE,
+    LET_GO,
+    NOW,
+    ONE,
+    OTHERS,
+    READ,
+    STARTED,
+    TAKE,
+    TWIN,
+    TWO,
+    USER,
+    WANTED,
+    listed,
+    plan,
+    steps,
+    uploaded,
+    waits_until,
+)
+from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE
+
+
+@pytest.mark.parametrize(
+    "demand",
+    [replace(DELETED, used_by=(USER,)), replace(DELETED, has_finalizer=False)],
+    ids=["used by a binding", "not held"],
+)
+def test_a_deleted_ca_that_is_used_or_not_held_is_left_alone(demand: Demand) -> None:
+    assert plan(demand) == AccountPlan((), None)
+
+
+def test_a_deleted_ca_that_never_sent_anything_is_let_go_at_once() -> None:
+    assert steps(replace(WANTED, deleting=True)) == LET_GO
+
+
+def test_an_announced_upload_is_looked_for_before_its_ca_is_let_go() -> None:
+    sent = STARTED.with_upload_sent(ONE.fingerprint, 950.0)
+
+    assert steps(DELETED_ANNOUNCED, known=sent) == READ
+    assert steps(DELETED_ANNOUNCED, known=listed(uploaded(), known=sent)) == TAKE
+    assert plan(DELETED_ANNOUNCED, known=listed(begun=999.0, known=sent)) == waits_until(1023.5)
+    assert steps(DELETED_ANNOUNCED, known=listed(begun=1040.0, known=sent), now=1041.0) == LET_GO
+
+
+def test_an_announcement_of_the_process_before_us_is_looked_for_until_a_window_after_the_start() -> None:
+    assert plan(DELETED_ANNOUNCED, known=listed(begun=89.0), now=89.5) == waits_until(90.0)
+    assert plan(DELETED_ANNOUNCED, known=listed(uploaded(), begun=84.0), now=85.0) == waits_until(90.0)
+    assert steps(DELETED_ANNOUNCED, known=listed(begun=90.0), now=91.0) == LET_GO
+
+
+TWINS = [
+    (replace(HAS_ONE, authority=TWIN), LET_GO),
+    (replace(DELETED, authority=TWIN, used_by=(USER,)), LET_GO),
+    (replace(DELETED, authority=TWIN, has_finalizer=False), (DeleteCertificate(CA, CERTIFICATE),)),
+    (replace(HAS_ONE, authority=TWIN, certificate_id=OTHER_CERTIFICATE), (DeleteCertificate(CA, CERTIFICATE),)),
+]
+
+
+@pytest.mark.parametrize(
+    ("twin", "expected"), TWINS, ids=["stays", "goes, but is used", "goes too", "has another certificate"]
+)
+def test_a_certificate_that_another_ca_still_needs_stays(twin: Demand, expected: tuple[AccountStep, ...]) -> None:
+    assert steps(DELETED, twin, known=listed(uploaded())) == expected
+
+
+def test_an_adopted_certificate_stays() -> None:
+    assert steps(replace(DELETED, ownership=Ownership.ADOPTED), known=listed(uploaded())) == LET_GO
+
+
+def test_what_is_gone_lets_its_ca_go() -> None:
+    assert steps(DELETED, known=STARTED.with_gone(CERTIFICATE)) == LET_GO
+
+
+@pytest.mark.parametrize("known", [STARTED, listed(uploaded(), begun=NOW - 10.1)], ids=["never", "too long ago"])
+def test_nothing_is_deleted_by_an_old_listing(known: AccountKnowledge) -> None:
+    assert steps(DELETED, known=known) == READ
+
+
+@pytest.mark.parametrize("owner", [OTHERS, None], ids=["another installation's", "unmarked"])
+def test_only_what_carries_our_mark_is_deleted(owner: str | None) -> None:
+    assert steps(DELETED, known=listed(uploaded())) == (DeleteCertificate(CA, CERTIFICATE),)
+    assert steps(DELETED, known=listed(uploaded(owner=owner))) == LET_GO
+
+
+def test_that_a_certificate_is_gone_is_asked_by_its_id_a_window_after_the_start_and_after_the_last_upload() -> None:
+    confirm = (ConfirmGone(CA, CERTIFICATE),)
+    after_upload = STARTED.with_upload_sent(TWO.fingerprint, 950.0)
+
+    assert plan(DELETED, known=listed(begun=50.0), now=51.0) == waits_until(90.0)
+    assert steps(DELETED, known=listed(begun=89.0), now=90.0) == confirm
+    assert plan(DELETED, known=listed(known=after_upload)) == waits_until(1040.0)
+    assert steps(DELETED, known=listed(begun=1039.0, known=after_upload), now=1040.0) == confirm
+
+
+def test_what_is_there_by_its_id_though_not_listed_is_deleted() -> None:
+    assert steps(DELETED, known=listed().with_found("t", uploaded())) == (DeleteCertificate(CA, CERTIFICATE),)
+
+
+def test_a_refused_deletion_is_tried_again_with_growing_pauses_and_a_new_listing() -> None:
+    once = listed(uploaded(), begun=999.0).with_deletion_refused(CERTIFICATE, NOW)
+    twice = once.with_deletion_refused(CERTIFICATE, 1020.0)
+
+    assert plan(DELETED, known=once, now=1001.0) == waits_until(1010.0)
+    assert plan(DELETED, known=once, now=1009.9) == waits_until(1010.0)
+    assert steps(DELETED, known=once, now=1010.0) == READ
+    assert steps(DELETED, known=listed(uploaded(), begun=1010.0, known=once), now=1011.0) == (
+        DeleteCertificate(CA, CERTIFICATE),
+    )
+    assert plan(DELETED, known=twice, now=1020.0) == waits_until(1040.0)
+
+
+def test_the_pause_between_two_deletions_is_a_minute_at_most() -> None:
+    known = listed(uploaded()).with_deletion_refused(CERTIFICATE, NOW).with_deletion_refused(CERTIFICATE, 1080.0)
+
+    assert plan(DELETED, known=known, now=1080.0) == waits_until(1140.0)
+
+
+def test_what_is_refused_as_in_use_for_a_window_is_used_by_somebody_else_and_stays() -> None:
+    refused = STARTED.with_deletion_refused(CERTIFICATE, 900.0).with_deletion_refused(CERTIFICATE, 990.0)
+
+    assert plan(DELETED, known=listed(uploaded(), known=refused)) == AccountPlan(
+        LET_GO, None, in_use_elsewhere=frozenset({CA})
+    )
+
+
+def test_refusals_of_an_earlier_deletion_do_not_count() -> None:
+    long_ago = STARTED.with_deletion_refused(CERTIFICATE, 900.0).with_deletion_refused(CERTIFICATE, 990.0)
+    known = listed(uploaded(), begun=5000.0, known=long_ago)
+
+    assert steps(DELETED, known=known, now=5001.0) == (DeleteCertificate(CA, CERTIFICATE),)
+    assert plan(DELETED, known=known.with_deletion_refused(CERTIFICATE, 5001.0), now=5001.0) == waits_until(5011.0)
