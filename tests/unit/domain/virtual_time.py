@@ -87,6 +87,14 @@ class Process:
                 self._next.off = True
             self._next = self.time.after(0.0, self._go_on)
 
+    def kill(self) -> None:
+        """End it for good, or until it is started again."""
+        self.asleep = False
+        if self._next is not None:
+            self._next.off = True
+        if self._running is not None:
+            self._running.close()
+
     def _begin(self) -> None:
         self._running = self.body()
         self._go_on()
@@ -110,8 +118,6 @@ class Process:
         return inf if wait.until is None else max(0.0, wait.until - self.time.now)
 
     def _die(self) -> None:
-        assert self._running is not None
-        self._running.close()
-        self.asleep = False
+        self.kill()
         self.deaths += 1
         self.start(self.rng.choice([1.0, self.rng.uniform(1, 30), self.rng.uniform(1, 200)]))
