@@ -7,14 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
 from mtls_operator.api.reasons import Reason
-from mtls_operator.api.references import CertificateSource, CredentialsRef
 from mtls_operator.domain.certificates import Bundle
 from mtls_operator.domain.source_choice import SourceProblem, choose_bundle
-from mtls_operator.domain.sources import CredentialKey, SourceKey, SourceKind, credential_of, is_token, source_of
 from tests.certificates import Ca, make_ca
-from tests.unit.domain.binding_records import ACCOUNT, authority
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ROOT = make_ca("Root", now=NOW)
@@ -135,39 +131,3 @@ def test_a_private_key_in_the_source_is_in_nothing_that_is_said_of_it() -> None:
     ]
 
     assert "".join(ROOT.key_pem.splitlines()[1:-1])[:32] not in repr(results)
-
-
-def spec_with(source: Mapping[str, object]) -> CertificateAuthoritySpec:
-    spec = authority(spec={"source": source}).spec
-    assert spec is not None
-    return spec
-
-
-def test_a_source_is_an_object_of_the_resources_own_namespace() -> None:
-    secret = spec_with({"secretRef": {"name": "ca", "key": "root.pem"}})
-    config_map = spec_with({"configMapRef": {"name": "roots"}})
-
-    assert source_of(secret, "apps") == (SourceKey(SourceKind.SECRET, "apps", "ca"), "root.pem")
-    assert source_of(config_map, "apps") == (SourceKey(SourceKind.CONFIG_MAP, "apps", "roots"), None)
-
-
-def test_a_spec_that_names_no_source_has_none() -> None:
-    assert source_of(CertificateAuthoritySpec(account_id=ACCOUNT, source=CertificateSource()), "apps") is None
-
-
-def test_a_credential_is_a_secret_of_the_resources_own_namespace() -> None:
-    credential = credential_of(CredentialsRef(name="token", key="value"), "apps")
-
-    assert credential == CredentialKey(SourceKey(SourceKind.SECRET, "apps", "token"), "value")
-    assert str(credential) == "Secret apps/token, key value"
-    assert credential_of(None, "apps") is None
-
-
-@pytest.mark.parametrize("value", [b"v1.0-abc_DEF~9+/=", b" token\n"])
-def test_what_can_be_a_token_is_taken_white_space_around_it_aside(value: bytes) -> None:
-    assert is_token(value)
-
-
-@pytest.mark.parametrize("value", [b"", b" ", b"two words", b"Bearer x", b"a\nb", b"\xff", b'"quoted"'])
-def test_what_cannot_be_a_token_is_none(value: bytes) -> None:
-    assert not is_token(value)
