@@ -275,7 +275,7 @@ class DashboardHostname(Act):
         if self.hostname in listed:
             return False
         world.cloudflare.put_foreign_hostnames(zone_id, certificate, listed | {self.hostname}, settled=False)
-        world.foreign.add((self.zone, certificate, self.hostname))
+        world.foreign[zone_id, certificate, self.hostname] = world.clock.now()
         return True
 
 

@@ -48,7 +48,7 @@ def put_right(world: World) -> None:
     for site in world.sites:
         site.weather, site.late = Weather(), 0.0
         if site.process is not None:
-            site.process.client.calm()
+            site.process.client.faults.clear()
             site.process.boundaries.clear()
         world.run_operator(site)
         world.adjust(site)

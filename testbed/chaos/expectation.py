@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from testbed.chaos.acts import certificate_of
 from testbed.chaos.authorities import ROOTS, key_identifiers
@@ -28,6 +29,7 @@ from testbed.chaos.world import (
 from testbed.cloudflare.monitor.marks import Claim, Enforcement, Unreadable, certificate_owner, read_mark
 from testbed.cloudflare.state import Rule
 
+_SLOW_CALL_SECONDS: Final = 60.0
 Policy = tuple[str, int | None]
 """Bundle and status code of the response."""
 
@@ -137,21 +139,29 @@ def _about_lists(world: World) -> Iterator[str]:
             for bundle, _ in policies:
                 ours.setdefault((_zone_id(hostname), certificate_of(world, bundle) or ""), set()).add(hostname)
     foreign: dict[tuple[str, str], set[str]] = {}
-    for zone, certificate, hostname in world.foreign:
-        foreign.setdefault((ZONES[zone], certificate), set()).add(hostname)
-    for zone_id, certificate in sorted({*state.lists, *ours, *foreign}, key=str):
-        listed, key = state.hostnames(zone_id, certificate), (zone_id, certificate or "")
+    for zone_id, certificate, hostname in world.foreign:
+        foreign.setdefault((zone_id, certificate), set()).add(hostname)
+    for zone_id, list_of in sorted({*state.lists, *ours, *foreign}, key=str):
+        listed, key = state.hostnames(zone_id, list_of), (zone_id, list_of or "")
         if missing := sorted(ours.get(key, set()) - listed):
-            yield f"{missing} are not on the list of {bundles.get(certificate)}"
+            yield f"{missing} are not on the list of {bundles.get(list_of)}"
         if leaked := sorted(listed - ours.get(key, set()) - foreign.get(key, set())):
-            yield f"{leaked} are left on the list of {bundles.get(certificate)}"
-        if robbed := sorted(each for each in foreign.get(key, set()) - listed if not _was_bound(world, zone_id, each)):
-            yield f"{robbed}, which people had put there, are gone from the list of {bundles.get(certificate)}"
+            yield f"{leaked} are left on the list of {bundles.get(list_of)}"
+        if robbed := sorted(each for each in foreign.get(key, set()) - listed if _had_to_stay(world, (*key, each))):
+            yield f"{robbed}, which people had put there, are gone from the list of {bundles.get(list_of)}"
 
 
-def _was_bound(world: World, zone_id: str, hostname: str) -> bool:
-    """Once a binding has named it, a hostname is that binding's to remove."""
-    return any(ZONES[zone] == zone_id and name == hostname for zone, _, name in world.bound)
+def _had_to_stay(world: World, place: tuple[str, str, str]) -> bool:
+    """Once a binding has named it, a hostname is that binding's to remove. And nobody can keep what was added just
+    before a list is written by somebody who could not see it yet: Cloudflare has no compare-and-swap."""
+    zone_id, _, hostname = place
+    added = world.foreign[place]
+    blind_until = added + world.setting.staleness + _SLOW_CALL_SECONDS
+    overwritten = any(
+        entry.method == "PUT" and zone_id in entry.path and added <= entry.time <= blind_until
+        for entry in world.cloudflare.log
+    )
+    return not overwritten and not any(ZONES[zone] == zone_id and name == hostname for zone, _, name in world.bound)
 
 
 def _about_certificates(world: World) -> Iterator[str]:

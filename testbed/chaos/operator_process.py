@@ -7,10 +7,12 @@ It consists of what `cfmtls run` consists of: the engine, and beside it kopf's w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, Final
 
 from mtls_operator.cloudflare.client import open_http
 from mtls_operator.configuration import Configuration
@@ -23,8 +25,33 @@ from testbed.cloudflare.faults import Moment
 from testbed.cloudflare.simulation import CloudflareSimulation
 from testbed.cluster import Request, SimulatedClient, SimulatedCluster, VirtualClock
 
+_IN_ORDER_SECONDS: Final = 1e-6
 Boundary = Callable[[str, Moment], object]
 """Told of every request of a process, to whichever side, before it is sent and after it was handled."""
+
+
+class Workers:
+    """kopf's workers: events of one object keep their order, those of different objects need not. `lag`: seconds that
+    an event waits, drawn between two bounds."""
+
+    def __init__(self, engine: Engine, rng: random.Random, alive: Callable[[], bool]) -> None:
+        self.lag: tuple[float, float] = (0.0, 0.0)
+        self._engine = engine
+        self._rng = rng
+        self._alive = alive
+        self._latest: dict[str, float] = {}
+
+    def observe(self, kind: str, body: Mapping[str, Any], *, deleted: bool) -> None:
+        """Something was seen of an object."""
+        loop, uid = asyncio.get_running_loop(), body["metadata"]["uid"]
+        # A timer that is due at the same time as another may come before it.
+        due = max(loop.time() + self._rng.uniform(*self.lag), self._latest.get(uid, 0.0) + _IN_ORDER_SECONDS)
+        self._latest[uid] = due
+        loop.call_at(due, self._tell, kind, body, deleted)
+
+    def _tell(self, kind: str, body: Mapping[str, Any], deleted: bool) -> None:
+        if self._alive():
+            self._engine.observe(kind, body, deleted=deleted)
 
 
 @dataclass(eq=False)
@@ -37,6 +64,7 @@ class OperatorProcess:
     client: SimulatedClient
     wire: Wire
     engine: Engine
+    workers: Workers
     boundaries: list[Boundary] = field(default_factory=list)
     _cluster: SimulatedCluster | None = None
     _task: asyncio.Task[None] | None = None
@@ -90,7 +118,7 @@ class OperatorProcess:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.engine.run())
             await self.engine.listed.wait()
-            await self.client.watch(self.engine.observe)
+            await self.client.watch(self.workers.observe)
 
 
 def start(
@@ -116,7 +144,8 @@ def start(
         metrics=Metrics(clock.now),
         health=Health(120.0, clock.now),
     )
-    process = OperatorProcess(client, wire, engine)
+    workers = Workers(engine, random.Random(clock.chance.getrandbits(64)), lambda: client.alive)
+    process = OperatorProcess(client, wire, engine, workers)
     prepare(process)
     process.begin(cluster)
     return process

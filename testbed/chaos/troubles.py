@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from testbed.chaos.acts import Act
@@ -19,9 +19,9 @@ from testbed.cluster import Fault as ClusterFault
 from testbed.cluster import faults as cluster
 
 BAD_HABITS: Final = {
-    "lagging": WatchHabits(lag=(0.0, 3.0), repeats=0.2),
-    "breaking": WatchHabits(lag=(0.0, 1.0), lifetime=(5.0, 60.0), outage=(0.1, 20.0)),
-    "deaf": WatchHabits(lag=(0.0, 3.0), repeats=0.2, lifetime=(5.0, 60.0), gaps=0.5, deaf=0.3),
+    "lagging": WatchHabits(lag=(1.0, 1.0), repeats=0.2),
+    "breaking": WatchHabits(lag=(0.5, 0.5), lifetime=(5.0, 60.0), outage=(0.1, 20.0)),
+    "deaf": WatchHabits(lag=(0.1, 0.1), repeats=0.2, lifetime=(5.0, 60.0), gaps=0.5, deaf=0.3),
 }
 CLUSTER_EFFECTS: Final[dict[str, cluster.Effect]] = {
     "away": Away(),
@@ -57,7 +57,7 @@ class BadWeather(Act):
     def perform(self, world: World) -> bool:
         site = world.sites[self.site]
         latency = (0.001, 2.0) if self.slow else (0.001, 0.02)
-        site.weather = Weather(Chance(self.probability), BAD_HABITS[self.habits], latency)
+        site.weather = Weather(Chance(self.probability), BAD_HABITS[self.habits], latency, (0.0, 3.0))
         _later(self.seconds, lambda: _clear_up(world, site))
         world.adjust(site)
         return False
@@ -171,7 +171,7 @@ class Kill(Act):
 
 
 def _clear_up(world: World, site: Site) -> None:
-    site.weather = replace(Weather())
+    site.weather = Weather()
     world.adjust(site)
 
 
