@@ -41,6 +41,7 @@ from tests.unit.domain.account_demands import (
     waits_until,
 )
 from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE
+from tests.unit.domain.simulated_account import failures
 
 
 @pytest.mark.parametrize(
@@ -267,3 +268,8 @@ def test_a_ca_without_a_bundle_to_act_on_waits() -> None:
 
 def test_two_cas_with_one_token_read_for_both() -> None:
     assert steps(WANTED, replace(WANTED, authority=TWIN)) == (*READ, ReadCertificates(TWIN))
+
+
+@pytest.mark.parametrize("first", range(0, 1000, 250))
+def test_no_history_of_a_crowded_account_leaves_anything_behind_or_wakes_in_vain(first: int) -> None:
+    assert dict(failures(range(first, first + 250))) == {}
