@@ -365,5 +365,3 @@ def _switch_token(world: World, secret: str, *, disabled: bool) -> bool:
 
 def _fixed(body: Body) -> tuple[object, object]:
     return authority_place(body), zone_of(body)
-
-

@@ -1,2 +1,170 @@
-def main() -> int:
-    return 0
+"""A death at every boundary: each scenario, killed before and after each single request to either side.
+
+A scenario is played once alive, which tells its requests. Then it is played again for each of them and both moments:
+the process dies there, another one starts a second later, and everything has to become as it should be, safely. The
+same seed gives the same requests up to the death, so that each boundary is really met; one that is not is not covered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from testbed.chaos import acts
+from testbed.chaos.acts import ApplyAuthority, ApplyBinding
+from testbed.chaos.expectation import complaints
+from testbed.chaos.loop import LivelockError, run
+from testbed.chaos.play import defects_of_the_operator
+from testbed.chaos.world import WINDOW, Setting, World
+from testbed.cloudflare.faults import Moment
+from testbed.cluster.virtual_time import DeadlockError
+
+_LOOK_SECONDS = 2.0
+_PATIENCE_SECONDS = 2 * 3600.0
+_DOWN_SECONDS = 1.0
+
+Boundary = tuple[int, str, Moment]
+"""The how manieth request it is, what it asks for, and the moment."""
+
+_SET_UP: Final = (
+    ApplyAuthority(at=0, namespace="shop", bundle="red"),
+    ApplyBinding(
+        at=0,
+        namespace="shop",
+        name="one",
+        bundle="red",
+        authority_namespace="shop",
+        zone="example.com",
+        hostnames=("api.example.com", "www.example.com"),
+    ),
+)
+_DROP_BINDING = acts.DeleteBinding(at=0, namespace="shop", name="one")
+_DROP_AUTHORITY = acts.DeleteAuthority(at=0, namespace="shop", bundle="red")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`before` is done and settled first; during what follows from `acts` the operator dies."""
+
+    name: str
+    before: Sequence[acts.Act]
+    acts: Sequence[acts.Act]
+
+
+SCENARIOS: Final = (
+    Scenario("set-up", (), _SET_UP),
+    Scenario(
+        "hostname change",
+        _SET_UP,
+        [
+            acts.EditHostnames(
+                at=0,
+                namespace="shop",
+                name="one",
+                bundle="red",
+                zone="example.com",
+                hostnames=("m.example.com", "www.example.com"),
+            )
+        ],
+    ),
+    Scenario("deletion, binding first", _SET_UP, [_DROP_BINDING, _DROP_AUTHORITY]),
+    Scenario("deletion, CA first", _SET_UP, [_DROP_AUTHORITY, _DROP_BINDING]),
+    Scenario(
+        "adoption",
+        (
+            acts.DashboardUpload(at=0, bundle="red"),
+            acts.DashboardHostname(at=0, zone="example.com", bundle="red", hostname="api.example.com"),
+            acts.DashboardHostname(at=0, zone="example.com", bundle="red", hostname="old.example.com"),
+            acts.DashboardRule(at=0, zone="example.com", first=True),
+        ),
+        _SET_UP,
+    ),
+    Scenario("namespace deletion", _SET_UP, [acts.DeleteNamespace(at=0, namespace="shop")]),
+)
+
+
+@dataclass
+class Result:
+    """What came of one run. `met`: the boundaries that it came to, up to its death."""
+
+    met: list[Boundary] = field(default_factory=list)
+    died: bool = False
+    wrong: list[str] = field(default_factory=list)
+
+
+def main(chosen: Sequence[Scenario] = SCENARIOS, say: Callable[[str], object] = print) -> int:
+    """Play every scenario at every boundary; 1 if any failed or was not met."""
+    boundaries = covered = failed = 0
+    say(f"{'scenario':<26}{'requests':>9}{'boundaries':>12}{'covered':>9}{'failed':>8}")
+    for scenario in chosen:
+        alive = play(scenario, None)
+        if alive.wrong:
+            say(f"{scenario.name}: fails without any death: {alive.wrong}")
+            failed += 1
+        results = [(boundary, play(scenario, index)) for index, boundary in enumerate(alive.met)]
+        met = [result for boundary, result in results if result.died and result.met[-1] == boundary]
+        wrong = [(boundary, result) for boundary, result in results if result.wrong]
+        say(f"{scenario.name:<26}{len(results) // 2:>9}{len(results):>12}{len(met):>9}{len(wrong):>8}")
+        for (number, what, moment), result in wrong:
+            say(f"  died {moment.value} request {number}, {what}: {'; '.join(result.wrong[:3])}")
+        boundaries, covered, failed = boundaries + len(results), covered + len(met), failed + len(wrong)
+    say(json.dumps({"boundaries": boundaries, "covered": covered, "failed": failed}))
+    return 0 if covered == boundaries and not failed else 1
+
+
+def play(scenario: Scenario, death: int | None) -> Result:
+    """Play a scenario; the process dies at the boundary of this index, None: it lives."""
+    result = Result()
+    with defects_of_the_operator() as defects:
+        try:
+            run(_play(scenario, death, result))
+        except (LivelockError, DeadlockError) as stuck:
+            result.wrong.append(str(stuck))
+        result.wrong += defects
+    return result
+
+
+async def _play(scenario: Scenario, death: int | None, result: Result) -> None:
+    world = World.begin(Setting(seed=1, staleness=WINDOW, latency=0.05))
+    site = world.sites[0]
+    world.run_operator(site)
+    for act in scenario.before:
+        act.perform(world)
+    result.wrong += [f"before: {each}" for each in await _settled(world)]
+    await asyncio.sleep(2 * WINDOW)
+    _set_trap(world, death, result)
+    for act in scenario.acts:
+        act.perform(world)
+    result.wrong += await _settled(world)
+    if site.process is not None:
+        await site.process.kill()
+    result.wrong += map(str, world.cloudflare.monitor.finish())
+
+
+def _set_trap(world: World, death: int | None, result: Result) -> None:
+    site, first = world.sites[0], world.sites[0].process
+
+    def note(what: str, moment: Moment) -> None:
+        if result.died:
+            return
+        number = sum(1 for _, _, earlier in result.met if earlier is moment)
+        result.met.append((number, what, moment))
+        if len(result.met) - 1 == death:
+            result.died = True
+            world.kill_operator(site, _DOWN_SECONDS)
+
+    if first is not None:
+        first.boundaries.append(note)
+
+
+async def _settled(world: World) -> list[str]:
+    """Wait until all is as it should be; what is wrong after all patience."""
+    deadline = world.clock.now() + _PATIENCE_SECONDS
+    while world.clock.now() < deadline:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if world.sites[0].process is not None and next(complaints(world), None) is None:
+            return []
+    return list(complaints(world))

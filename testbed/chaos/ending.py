@@ -8,7 +8,18 @@ from typing import Final
 from testbed.chaos.acts import deleting, give_consent, put_source, restore_tokens, apply_authority
 from testbed.chaos.exclusions import may_create_authority
 from testbed.chaos.expectation import complaints
-from testbed.chaos.world import BINDING, CA, NAMESPACES, TOKEN, Site, Weather, World, authority_place, is_deleting, place_of
+from testbed.chaos.world import (
+    BINDING,
+    CA,
+    NAMESPACES,
+    TOKEN,
+    Site,
+    Weather,
+    World,
+    authority_place,
+    is_deleting,
+    place_of,
+)
 
 PATIENCE_SECONDS: Final = 2 * 3600.0
 """Far more than the longest pause (five minutes), relist (ten) and settle time (four) in a row."""

@@ -223,5 +223,3 @@ def _zone_id(hostname: str) -> str:
 def _conditions(body: Body) -> str:
     conditions = body.get("status", {}).get("conditions", [])
     return "; ".join(f"{each['type']}={each['status']} {each['reason']}: {each['message']}" for each in conditions)
-
-

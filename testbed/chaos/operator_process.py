@@ -72,7 +72,10 @@ class OperatorProcess:
     def begin(self, cluster: SimulatedCluster) -> None:
         """Start to work, and tell the boundaries of every request."""
         self._cluster = cluster
-        self._before, self._after = partial(self._asked, moment=Moment.BEFORE), partial(self._asked, moment=Moment.AFTER)
+        self._before, self._after = (
+            partial(self._asked, moment=Moment.BEFORE),
+            partial(self._asked, moment=Moment.AFTER),
+        )
         cluster.before_request.append(self._before)
         cluster.after_request.append(self._after)
         self.wire.on_request = self._crossed

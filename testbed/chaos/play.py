@@ -40,7 +40,7 @@ class Outcome:
 
 def play(story: Story) -> Outcome:
     """Play a story in a virtual time of its own."""
-    with _defects() as defects:
+    with defects_of_the_operator() as defects:
         try:
             return run(_play(story, defects))
         except (LivelockError, DeadlockError) as stuck:
@@ -70,7 +70,7 @@ async def _play(story: Story, defects: list[str]) -> Outcome:
 
 
 @contextmanager
-def _defects() -> Iterator[list[str]]:
+def defects_of_the_operator() -> Iterator[list[str]]:
     """Errors that the operator logs as its own defects; everything else that it logs is dropped."""
     found: list[str] = []
     operator, watch = logging.getLogger("mtls_operator"), logging.getLogger("testbed.cloudflare.monitor.watch")

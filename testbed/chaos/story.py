@@ -16,7 +16,20 @@ _PAUSES: Final = (0.05, 0.5, 2.0, 10.0, 45.0, 130.0, 300.0)
 _LABELS: Final = ("api", "www", "m", "pay", "id", "edge")
 _FOREIGN: Final = ("old", "legacy")
 _NAMES: Final = ("one", "two", "three")
-_KILLED_AT: Final = ("", "", "write status", "write finalizers", "post", "list", "get", "PUT", "POST", "PATCH", "DELETE", "GET")
+_KILLED_AT: Final = (
+    "",
+    "",
+    "write status",
+    "write finalizers",
+    "post",
+    "list",
+    "get",
+    "PUT",
+    "POST",
+    "PATCH",
+    "DELETE",
+    "GET",
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +71,14 @@ class _Teller:
         for _ in range(rng.randint(4, 12)):
             self._told.append(self._anything())
             self._pause()
-        return Story(self._setting, tuple(self._told))
+        self._spread_troubles(self._now + 200.0)
+        return Story(self._setting, tuple(sorted(self._told, key=lambda act: act.at)))
+
+    def _spread_troubles(self, until: float) -> None:
+        """Between the acts, not only beside them."""
+        for _ in range(self._rng.choice((0, 2, 4, 8))):
+            self._now = round(self._rng.uniform(0.0, until) * self._rng.random(), 3)
+            self._told.append(self._trouble(self._rng.randrange(self._setting.installations)))
 
     def _pause(self) -> None:
         self._now = round(self._now + self._rng.choice(_PAUSES) * self._rng.uniform(0.5, 1.5), 3)
@@ -153,7 +173,9 @@ class _Teller:
             case "cluster":
                 verb = rng.choice(("write status", "write finalizers", "get", "list", "watch", "post", ""))
                 effect = rng.choice(sorted(troubles.CLUSTER_EFFECTS))
-                return troubles.ClusterTrouble(at=at, site=site, verb=verb, effect=effect, skip=rng.choice((0, 0, 1, 4)))
+                return troubles.ClusterTrouble(
+                    at=at, site=site, verb=verb, effect=effect, skip=rng.choice((0, 0, 1, 4))
+                )
             case "cloudflare":
                 method = rng.choice(("GET", "PUT", "POST", "PATCH", "DELETE"))
                 effect = rng.choice(sorted(troubles.CLOUDFLARE_EFFECTS))

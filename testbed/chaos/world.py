@@ -31,6 +31,7 @@ WINDOW: Final = 90.0
 RELEASE: Final = "cfmtls-system"
 TOKEN: Final = "token"
 """The name of every Secret with a token, and its key."""
+_PERSON: Final = "person-" + "Zq7x" * 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,11 @@ class World:
         cloudflare.add_account(ACCOUNT)
         for name, zone_id in ZONES.items():
             cloudflare.add_zone(zone_id, name, ACCOUNT)
+        cloudflare.add_token(_PERSON, label="a person")
+        # The monitor takes what is there at the first request for having been there for ever.
+        cloudflare.handle(
+            CloudflareRequest("GET", "/client/v4/user/tokens/verify", (), {"authorization": f"Bearer {_PERSON}"}, b"")
+        )
         world = cls(setting, clock, cloudflare, [], tally, rng)
         for index in range(setting.installations):
             world.sites.append(world._site(f"cluster-{'ab'[index]}", index))
