@@ -19,7 +19,8 @@ from mtls_operator.domain.certificates import Bundle
 from mtls_operator.domain.condition_set import conditions_of
 from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import AuthorityRecord, ResourceKey
-from mtls_operator.domain.verdicts import Verdict, left_alone, ok, waiting
+from mtls_operator.domain.served import forbids_cleanup
+from mtls_operator.domain.verdicts import Verdict, kept_in_force, left_alone, ok, waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,10 @@ def _deletion(record: AuthorityRecord, view: AuthorityView) -> Verdict:
     if view.used_by:
         named = ", ".join(f"MtlsHostBinding {each}" for each in view.used_by)
         return waiting(Reason.IN_USE, f"still used by {named}; the CA goes with the last of them")
-    if view.trouble is not None and (record.status.certificate_id or record.status.pending_upload):
+    made = record.status.certificate_id or record.status.pending_upload
+    if made and record.spec is not None and (kept := forbids_cleanup(record.spec)):
+        return kept_in_force(kept)
+    if made and view.trouble is not None:
         return waiting(
             Reason.DELETION_BLOCKED,
             f"{view.trouble.message} Retried until it succeeds; annotate with apishield-mtls.io/force-orphan=true to"

@@ -21,7 +21,8 @@ from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.condition_set import conditions_of
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord, ResourceKey
-from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, left_alone, ok, waiting
+from mtls_operator.domain.served import forbids_cleanup
+from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, kept_in_force, left_alone, ok, waiting
 from mtls_operator.domain.zone_plan import HostProgress, HostStage
 from mtls_operator.domain.zone_steps import Managed
 
@@ -121,6 +122,8 @@ def _as_before(
 
 def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
     assessment = view.assessment
+    if record.status.managed and record.spec is not None and (kept := forbids_cleanup(record.spec)):
+        return kept_in_force(kept)
     # What is refused is given up all the same, where there is a token to do it with.
     refusal = None if assessment.accepted.is_ok or assessment.credential else assessment.accepted
     blocker = view.trouble or refusal

@@ -30,13 +30,19 @@ def unserved_of_binding(spec: HostBindingSpec) -> tuple[str, ...]:
     )
 
 
-def _policies(spec: CertificateAuthoritySpec | HostBindingSpec) -> tuple[str, ...]:
+def forbids_cleanup(spec: CertificateAuthoritySpec | HostBindingSpec) -> tuple[str, ...]:
+    """Fields that ask for things to stay at Cloudflare when the resource is deleted. They are not served yet, but to
+    clean up all the same would open what the user wants closed: the deletion waits."""
     return _named(
         (f"spec.managementPolicy: {spec.management_policy}", spec.management_policy is ManagementPolicy.OBSERVE),
-        (f"spec.adoptionPolicy: {spec.adoption_policy}", spec.adoption_policy is AdoptionPolicy.NEVER),
         (f"spec.deletionPolicy: {spec.deletion_policy}", spec.deletion_policy is DeletionPolicy.RETAIN),
         ("spec.suspend: true", spec.suspend is True),
     )
+
+
+def _policies(spec: CertificateAuthoritySpec | HostBindingSpec) -> tuple[str, ...]:
+    adoption = (f"spec.adoptionPolicy: {spec.adoption_policy}", spec.adoption_policy is AdoptionPolicy.NEVER)
+    return _named(adoption) + forbids_cleanup(spec)
 
 
 def _named(*fields: tuple[str, bool]) -> tuple[str, ...]:

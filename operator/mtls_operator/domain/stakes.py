@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import BindingRecord, ResourceKey
+from mtls_operator.domain.served import forbids_cleanup
 from mtls_operator.domain.zone_places import Stake, Target
 from mtls_operator.domain.zone_steps import Managed
 
@@ -37,6 +38,11 @@ def managed_of(record: BindingRecord) -> Managed:
     return {CertificateId(each.certificate_id): frozenset(each.hostnames) for each in record.status.managed}
 
 
+def is_cleanup_forbidden(record: BindingRecord) -> bool:
+    """Whether the user wants what the binding has in force to stay, though it is deleted."""
+    return record.spec is not None and bool(forbids_cleanup(record.spec))
+
+
 def stakes_of(judged: Sequence[tuple[BindingRecord, BindingAssessment]]) -> tuple[tuple[Stake, ...], Conflicts]:
     """The stakes of a zone's bindings without contradictions, and what was refused to whom."""
     candidates = [_Candidate(_stake(record, verdict), _age(record)) for record, verdict in judged]
@@ -48,15 +54,17 @@ def stakes_of(judged: Sequence[tuple[BindingRecord, BindingAssessment]]) -> tupl
 
 def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
     managed = managed_of(record)
-    wants: Mapping[str, Target] = {}
-    if assessment.target is not None and record.spec is not None:
+    wants: Mapping[str, Target]
+    if record.deleting and not is_cleanup_forbidden(record):
+        wants = {}
+    elif assessment.target is not None and record.spec is not None:
         wants = dict.fromkeys(record.spec.hostnames, assessment.target)
     else:
         wants = {hostname: Target(certificate) for certificate, names in managed.items() for hostname in names}
     return Stake(
         binding=record.key,
         managed=managed,
-        wants={} if record.deleting else wants,
+        wants=wants,
         has_finalizer=record.metadata.has_finalizer,
         deleting=record.deleting,
     )

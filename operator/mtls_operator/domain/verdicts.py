@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -47,6 +48,16 @@ def blocked(reason: Reason, message: str) -> Verdict:
 def left_alone(verdict: Verdict) -> Verdict:
     """The verdict on an aspect of something that is going: nobody has to mend it any more."""
     return replace(verdict, outcome=Outcome.WAITING) if verdict.outcome is Outcome.BLOCKED else verdict
+
+
+def kept_in_force(fields: Sequence[str]) -> Verdict:
+    """The verdict on a deletion that the user forbids to clean up, which this version cannot do otherwise."""
+    return waiting(
+        Reason.DELETION_BLOCKED,
+        f"{', '.join(fields)}: what is in force stays, and letting go of it without a clean-up is not served by this"
+        " version. Remove the field to have it cleaned up, or annotate with apishield-mtls.io/force-orphan=true to let"
+        " go and leave what is at Cloudflare behind.",
+    )
 
 
 def worst(*verdicts: Verdict) -> Verdict:

@@ -34,6 +34,7 @@ from mtls_operator.domain.certificates import bundle_fingerprint
 from mtls_operator.domain.marks import certificate_name
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, AuthorityRecord, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.served import forbids_cleanup
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_places import Timing
@@ -205,7 +206,7 @@ class AccountReconciler:
             ownership=Ownership.ADOPTED if status.ownership == Ownership.ADOPTED else Ownership.CREATED,
             pending_upload=frozenset(status.pending_upload),
             has_finalizer=record.metadata.has_finalizer,
-            deleting=record.deleting,
+            deleting=record.deleting and not _is_kept(record),
             used_by=tuple(users),
         )
 
@@ -284,6 +285,12 @@ class AccountReconciler:
             "there is no API token for the account: put one into the Secret of spec.credentialsRef, or let the"
             " operator's own token serve this namespace.",
         )
+
+
+def _is_kept(record: AuthorityRecord) -> bool:
+    """Whether the user wants the certificate to stay, though the CA is deleted."""
+    made = record.status.certificate_id or record.status.pending_upload
+    return bool(made and record.spec is not None and forbids_cleanup(record.spec))
 
 
 def _is_held(account: _Account, record: AuthorityRecord) -> bool:
