@@ -142,18 +142,32 @@ class AccountReconciler:
     async def _act(self, account_id: str, account: _Account, judged: _Judged, plan: AccountPlan) -> list[float] | None:
         """Take one step for a CA that may act; None when one was taken, else when to look again."""
         now = self.situation.clock.now()
-        wakes = [at for at in judged.changes_at() if at > now]
-        wakes += [at for at in (plan.wake_at, account.unwritable.wake_at()) if at is not None]
+        waits: list[float] = []
         for step in plan.steps:
-            authority = authority_of_step(step)
-            held_until = account.setbacks.held_until(authority, self._circumstances(judged, authority))
-            if held_until is not None:
-                wakes.append(held_until)
-            elif not _is_held(account, judged.record(authority)) and await self._take(
-                account_id, account, judged, plan, step
-            ):
+            not_before = self._not_before(account, judged, step)
+            if not_before is not None:
+                waits.append(not_before)
+            elif await self._take(account_id, account, judged, plan, step):
                 return None
+        wakes = [*waits, *(at for at in judged.changes_at() if at > now)]
+        if (unwritable_until := account.unwritable.wake_at()) is not None:
+            wakes.append(unwritable_until)
+        if plan.wake_at is not None and (plan.wake_at > now or not waits):
+            # A time that is over makes no difference as long as a step has to wait.
+            wakes.append(plan.wake_at)
         return wakes
+
+    def _not_before(self, account: _Account, judged: _Judged, step: AccountStep) -> float | None:
+        """Until when a step must wait; None when it may be taken now."""
+        authority = authority_of_step(step)
+        record = judged.record(authority)
+        held_until = account.unwritable.held_until(authority, record.metadata.resource_version)
+        if held_until is not None:
+            return held_until
+        if account.last is not None and account.last[0] == step and account.last[1] is account.known:
+            # The same again (a read that took longer than its pause): later, not at once again.
+            return self.situation.clock.now() + self.timing.poll
+        return account.setbacks.held_until(authority, self._circumstances(judged, authority))
 
     async def _take(
         self, account_id: str, account: _Account, judged: _Judged, plan: AccountPlan, step: AccountStep
@@ -161,9 +175,6 @@ class AccountReconciler:
         """False when there is no token to call with."""
         if not isinstance(step, ReadCertificates | Upload | DeleteCertificate | ConfirmGone):
             return await self._try(account, judged.record(authority_of_step(step)), self._write(judged, plan, step))
-        if account.last is not None and account.last[0] == step and account.last[1] is account.known:
-            # It changed nothing: later, not at once again.
-            return False
         credential = judged.credential(step.authority)
         client = self.credentials.client(credential) if credential else None
         if client is None:

@@ -184,20 +184,24 @@ class ZoneReconciler:
 
     async def _act(self, zone_id: str, zone: _Zone, planned: Planned) -> list[float] | None:
         """Make one call for a party that may act; None when one was made, else when to look again."""
-        wakes = [at for at in (zone.unwritable.wake_at(), *(plan.wake_at for _, plan in planned)) if at is not None]
+        wakes = [zone.unwritable.wake_at()]
         for party, plan in planned:
             step = next((each for each in plan.steps if not isinstance(each, _CLUSTER_STEPS)), None)
             if step is None:
-                continue
-            held_until = zone.setbacks.held_until(party.credential, self._circumstances(party))
-            if held_until is not None:
-                wakes.append(held_until)
-            elif zone.last is not None and zone.last[0] == step and zone.last[1] is zone.known:
-                # It changed nothing (a read that was older than what is known): later, not at once again.
-                wakes.append(self.situation.clock.now() + self.timing.poll)
+                wakes.append(plan.wake_at)
+            elif (not_before := self._not_before(zone, party, step)) is not None:
+                # Whatever time the plan names: nothing of it can be done before.
+                wakes.append(not_before)
             elif await self._call(zone_id, zone, party, step):
                 return None
-        return wakes
+        return [at for at in wakes if at is not None]
+
+    def _not_before(self, zone: _Zone, party: Party, step: CloudflareStep) -> float | None:
+        """Until when a step must wait; None when it may be taken now."""
+        if zone.last is not None and zone.last[0] == step and zone.last[1] is zone.known:
+            # It changed nothing (a read that was older than what is known): later, not at once again.
+            return self.situation.clock.now() + self.timing.poll
+        return zone.setbacks.held_until(party.credential, self._circumstances(party))
 
     async def _call(self, zone_id: str, zone: _Zone, party: Party, step: CloudflareStep) -> bool:
         """False when there is no token to call with."""
