@@ -9,7 +9,7 @@ export PYTHONPATH := operator:.
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help test lint format types contracts unit contract e2e generated generate lock controlplane demo playground \
-        image image-proof clean
+        chaos crash image image-proof clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,12 @@ demo: $(VENV)/installed ## the whole job, live: set-up, tear-down, nothing left
 
 playground: $(VENV)/installed ## the same set-up, left running for you to play with
 	$(PY) -m testbed.demo --playground
+
+chaos: $(VENV)/installed ## random stories in virtual time: RUNS=n SEED=s
+	PYTHONHASHSEED=0 $(PY) -m testbed.chaos $(or $(RUNS),300) $(if $(SEED),--seed $(SEED))
+
+crash: $(VENV)/installed ## the operator killed before and after each single request, in virtual time
+	PYTHONHASHSEED=0 $(PY) -m testbed.chaos crash
 
 image: ## build the image with docker, podman or buildah
 	image/build.sh
