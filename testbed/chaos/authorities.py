@@ -1,4 +1,4 @@
-"""The CA certificates of the stories: the same bytes in every process, or the same seed would not give the same trace."""
+"""The CA certificates of the stories: the same bytes in every process, for the sake of the same trace."""
 
 from __future__ import annotations
 

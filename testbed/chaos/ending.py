@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from testbed.chaos.acts import deleting, give_consent, put_source, restore_tokens, apply_authority
+from testbed.chaos.acts import apply_authority, deleting, give_consent, put_source, restore_tokens
 from testbed.chaos.exclusions import may_create_authority
 from testbed.chaos.expectation import complaints
 from testbed.chaos.world import (
@@ -79,7 +79,7 @@ def _restore_sources(site: Site) -> None:
 
 
 def _mend_references(world: World, site: Site) -> None:
-    """A binding needs a CA that stays: it is made again where it is gone, and where it is going the binding goes too."""
+    """A binding needs a CA that stays: it is made again where it is gone; where it is going, the binding goes too."""
     for body in site.bodies(BINDING):
         namespace, name = place_of(body)
         if is_deleting(body) or not site.is_open(namespace):

@@ -56,8 +56,8 @@ def _unfinished(site: Site) -> Iterator[str]:
             elif kind == CA and not is_ready(body):
                 yield f"{site.owner}: {kind} {namespace}/{name} is not ready: {_conditions(body)}"
     for namespace in NAMESPACES:
-        body = site.read("Namespace", "", namespace)
-        if body is not None and is_deleting(body):
+        present = site.read("Namespace", "", namespace)
+        if present is not None and is_deleting(present):
             yield f"{site.owner}: namespace {namespace} is still being deleted"
 
 
@@ -139,8 +139,8 @@ def _about_lists(world: World) -> Iterator[str]:
             for bundle, _ in policies:
                 ours.setdefault((_zone_id(hostname), certificate_of(world, bundle) or ""), set()).add(hostname)
     foreign: dict[tuple[str, str], set[str]] = {}
-    for zone_id, certificate, hostname in world.foreign:
-        foreign.setdefault((zone_id, certificate), set()).add(hostname)
+    for zone_id, put_on, hostname in world.foreign:
+        foreign.setdefault((zone_id, put_on), set()).add(hostname)
     for zone_id, list_of in sorted({*state.lists, *ours, *foreign}, key=str):
         listed, key = state.hostnames(zone_id, list_of), (zone_id, list_of or "")
         if missing := sorted(ours.get(key, set()) - listed):
@@ -167,11 +167,10 @@ def _had_to_stay(world: World, place: tuple[str, str, str]) -> bool:
 def _about_certificates(world: World) -> Iterator[str]:
     needed = {place_of(body)[1] for _, body in world.site_bodies(CA)}
     held = world.cloudflare.state.certificates[ACCOUNT].values()
-    for bundle in ROOTS:
-        certificate = certificate_of(world, bundle)
-        if bundle in needed and certificate is None:
-            yield f"there is no certificate of {bundle}"
-    known = {certificate_of(world, bundle): bundle for bundle in ROOTS}
+    for name in ROOTS:
+        if name in needed and certificate_of(world, name) is None:
+            yield f"there is no certificate of {name}"
+    known = {certificate_of(world, name): name for name in ROOTS}
     for each in held:
         owner, bundle = certificate_owner(each.name), known.get(each.id)
         if bundle is None:
@@ -179,10 +178,10 @@ def _about_certificates(world: World) -> Iterator[str]:
         elif owner is not None and bundle not in needed and not world.cloudflare.state.zones_using(each.id):
             yield f"certificate {each.name!r} is left, and nobody uses it"
     for site, body in world.site_bodies(CA):
-        namespace, bundle = place_of(body)
+        namespace, name = place_of(body)
         recorded = body.get("status", {}).get("certificateId")
-        if recorded != certificate_of(world, bundle):
-            yield f"{site.owner}: CA {namespace}/{bundle} records certificate {recorded}, which is not the one"
+        if recorded != certificate_of(world, name):
+            yield f"{site.owner}: CA {namespace}/{name} records certificate {recorded}, which is not the one"
 
 
 def _about_people(world: World) -> Iterator[str]:

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 from testbed.cluster.virtual_time import VirtualLoop
 
 T = TypeVar("T")
-_MOST_TURNS: Final = 50_000
-"""Turns of the loop without any time passing. A thousand bindings that come at once need some thousands."""
+_MOST_TURNS: Final = 5_000
+"""Turns of the loop without any time passing. A story needs some dozens."""
 
 
 class LivelockError(Exception):

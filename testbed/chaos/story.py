@@ -89,34 +89,34 @@ class _Teller:
         return tell(site)
 
     def _user_act(self, site: int) -> Act:
-        rng = self._rng
-        bundle, namespace, name = rng.choice(self._bundles), rng.choice(NAMESPACES), rng.choice(_NAMES)
-        match rng.choice(
-            ("binding",) * 4 + ("edit",) * 4 + ("ca", "drop", "drop", "drop ca", "drop ns", "ns", "nudge", "consent")
-        ):
-            case "binding":
-                return self._apply_binding(site, bundle)
-            case "ca":
-                return self._apply_authority(site, bundle)
-            case "drop":
-                return acts.DeleteBinding(at=self._now, site=site, namespace=namespace, name=name)
-            case "drop ca":
-                return acts.DeleteAuthority(at=self._now, site=site, namespace=namespace, bundle=bundle)
-            case "drop ns":
-                return acts.DeleteNamespace(at=self._now, site=site, namespace=namespace)
-            case "ns":
-                return acts.CreateNamespace(at=self._now, site=site, namespace=namespace)
-            case "nudge":
-                return acts.Nudge(at=self._now, site=site, namespace=namespace, name=name)
-            case "consent":
-                given = rng.random() < 0.5
-                return acts.Consent(at=self._now, site=site, namespace=namespace, bundle=bundle, given=given)
-        zone = rng.choice(self._zones)
+        tell = self._rng.choices(
+            (self._apply_binding, self._apply_authority, self._edit, self._small_act), (4, 1, 4, 7)
+        )
+        return tell[0](site, self._rng.choice(self._bundles))
+
+    def _small_act(self, site: int, bundle: str) -> Act:
+        rng, at = self._rng, self._now
+        namespace, name = rng.choice(NAMESPACES), rng.choice(_NAMES)
+        given = rng.random() < 0.5
+        return rng.choices(
+            (
+                acts.DeleteBinding(at=at, site=site, namespace=namespace, name=name),
+                acts.DeleteAuthority(at=at, site=site, namespace=namespace, bundle=bundle),
+                acts.DeleteNamespace(at=at, site=site, namespace=namespace),
+                acts.CreateNamespace(at=at, site=site, namespace=namespace),
+                acts.Nudge(at=at, site=site, namespace=namespace, name=name),
+                acts.Consent(at=at, site=site, namespace=namespace, bundle=bundle, given=given),
+            ),
+            (2, 1, 1, 1, 1, 1),
+        )[0]
+
+    def _edit(self, site: int, bundle: str) -> Act:
+        zone = self._rng.choice(self._zones)
         return acts.EditHostnames(
             at=self._now,
             site=site,
-            namespace=namespace,
-            name=name,
+            namespace=self._rng.choice(NAMESPACES),
+            name=self._rng.choice(_NAMES),
             bundle=bundle,
             zone=zone,
             hostnames=self._hostnames(bundle, zone),
@@ -214,9 +214,9 @@ class _Teller:
 
     def _hostnames(self, bundle: str, zone: str) -> tuple[str, ...]:
         """Of two installations each hostname has one bundle (see `exclusions`)."""
-        labels = _LABELS
+        labels: tuple[str, ...] = _LABELS
         if self._setting.installations > 1:
             index = self._bundles.index(bundle)
-            labels = tuple(_LABELS[index :: len(self._bundles)])
+            labels = _LABELS[index :: len(self._bundles)]
         chosen = self._rng.sample(labels, self._rng.randint(1, min(3, len(labels))))
         return tuple(sorted(f"{label}.{zone}" for label in chosen))

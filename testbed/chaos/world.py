@@ -51,8 +51,8 @@ class Weather:
     """What goes wrong between an installation and its cluster, by chance. The lag of `habits` is fixed, so that the
     watches of Secrets tell things in the order in which they happened, as a real watch does; `lag` mixes the others."""
 
-    chance: Chance = Chance(0.0)
-    habits: WatchHabits = WatchHabits(lag=(0.02, 0.02))
+    chance: Chance = field(default_factory=lambda: Chance(0.0))
+    habits: WatchHabits = field(default_factory=lambda: WatchHabits(lag=(0.02, 0.02)))
     latency: tuple[float, float] = (0.001, 0.02)
     lag: tuple[float, float] = (0.0, 0.02)
     """How late kopf's workers are, in seconds."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from mtls_operator.configuration import Configuration
+from testbed.chaos.operator_process import OperatorProcess, running_operator, start
 from testbed.cloudflare.monitor import Monitor
 from testbed.cloudflare.simulation import CloudflareSimulation
 from testbed.cluster import (
@@ -25,7 +26,6 @@ from testbed.cluster import (
 )
 from testbed.cluster.virtual_time import EPOCH, run
 from tests.certificates import make_ca
-from testbed.chaos.operator_process import OperatorProcess, running_operator, start
 from tests.contract.cluster.world import API_VERSION, BINDING, CA
 from tests.virtual_time import in_virtual_time, until
 

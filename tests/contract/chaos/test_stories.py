@@ -1,0 +1,50 @@
+"""A small part of what `python -m testbed.chaos` plays."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.chaos.crash import SCENARIOS, main
+from testbed.chaos.play import Outcome, play
+from testbed.chaos.shrinking import shrunk
+from testbed.chaos.story import story_of
+
+_STORIES = 48
+
+
+@pytest.mark.parametrize("first", range(0, _STORIES, 8))
+def test_every_story_ends_as_it_should_and_breaks_no_invariant(first: int) -> None:
+    outcomes = {seed: play(story_of(seed)) for seed in range(first, first + 8)}
+
+    assert {seed: _wrong(outcome) for seed, outcome in outcomes.items() if outcome.failed} == {}
+
+
+def test_the_stories_are_full_of_acts_faults_and_deaths() -> None:
+    tallies = [play(story_of(seed)).tally for seed in range(100, 106)]
+
+    assert sum(each.operations for each in tallies) > 20
+    assert sum(each.faults for each in tallies) > 5
+    assert sum(each.crashes for each in tallies) > 1
+
+
+def test_the_same_seed_gives_the_same_trace_byte_for_byte() -> None:
+    one, two, other = (play(story_of(seed)) for seed in (7, 7, 8))
+
+    assert one.trace == two.trace
+    assert one.trace != other.trace
+
+
+def test_a_death_at_each_request_of_a_set_up_does_no_harm() -> None:
+    said: list[str] = []
+
+    assert main(SCENARIOS[:1], said.append) == 0, "\n".join(said)
+
+
+def test_a_failing_story_is_shrunk_to_what_it_needs_to_fail() -> None:
+    kept = shrunk(range(20), lambda acts: {3, 11, 12} <= set(acts))
+
+    assert kept == [3, 11, 12]
+
+
+def _wrong(outcome: Outcome) -> tuple[str, ...]:
+    return outcome.violations + outcome.complaints
