@@ -36,13 +36,10 @@ async def converge(world: World) -> list[str]:
         await asyncio.sleep(_LOOK_SECONDS)
         for site in world.sites:
             world.look_after(site)
-        if not await _is_wrong(world):
+            _replace_lost_tokens(site)
+        if next(complaints(world), None) is None:
             return await _disturbances(world)
     return list(complaints(world)) or ["it was well only at the very end"]
-
-
-async def _is_wrong(world: World) -> str | None:
-    return next(complaints(world), None)
 
 
 async def _disturbances(world: World) -> list[str]:
@@ -67,7 +64,6 @@ def put_right(world: World) -> None:
     for site in world.sites:
         _restore_sources(site)
         _mend_references(world, site)
-        _replace_lost_tokens(site)
 
 
 def _restore_sources(site: Site) -> None:
@@ -94,7 +90,8 @@ def _mend_references(world: World, site: Site) -> None:
 
 
 def _replace_lost_tokens(site: Site) -> None:
-    """Where the Secret went before what needs it, the way out is another reference."""
+    """Where the Secret went before what needs it, the way out is another reference. A namespace takes its time, so people
+    look again and again."""
     for namespace, name in deleting(site, CA):
         if namespace in NAMESPACES and site.read("Secret", namespace, TOKEN) is None:
             site.cluster.users.edit(CA, namespace, name, lambda body: body["spec"].pop("credentialsRef", None))
