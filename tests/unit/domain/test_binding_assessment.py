@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
-from mtls_operator.api.host_binding import HostBindingStatus
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.authority_assessment import OperatorCredentials
 from mtls_operator.domain.binding_assessment import (
-    BindingAssessment,
     Surroundings,
-    assess_binding,
     authority_of,
-    cleanup_credential,
 )
 from mtls_operator.domain.certificates import bundle_fingerprint
 from mtls_operator.domain.consent import Grant
-from mtls_operator.domain.observed import BlockResponse, Zone
-from mtls_operator.domain.records import AuthorityRecord, BindingRecord, Record, ResourceKey
-from mtls_operator.domain.sources import CredentialKey, SourceKey, SourceKind
-from mtls_operator.domain.verdicts import Outcome, Verdict, waiting
+from mtls_operator.domain.observed import BlockResponse
+from mtls_operator.domain.records import BindingRecord, ResourceKey
+from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_places import Target
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.binding_records import (
@@ -33,55 +28,22 @@ from tests.unit.domain.binding_records import (
     binding,
     metadata,
 )
-
-FINGERPRINT = "ab" * 32
-ZONE = Zone("f" * 32, "example.com", ACCOUNT)
-OWN = CredentialKey(SourceKey(SourceKind.SECRET, "apps", "own"), "key")
-OF_AUTHORITY = CredentialKey(SourceKey(SourceKind.SECRET, "apps", "of-ca"), "key")
-OF_OPERATOR = CredentialKey(SourceKey(SourceKind.SECRET, "system", "token"), "token")
-CONTENTS = {key.source: {key.key: b"v1.0-good"} for key in (OWN, OF_AUTHORITY, OF_OPERATOR)}
-NOBODY = OperatorCredentials(None, ())
-IN_FORCE: Mapping[str, object] = {
-    "certificateId": CERTIFICATE,
-    "fingerprints": [FINGERPRINT],
-    "keyIdentifiers": ["AB12", "CD34"],
-}
-READS_OWN: Mapping[str, object] = {"credentialsRef": {"name": "own", "key": "key"}}
-READS_OF_AUTHORITY: Mapping[str, object] = {"credentialsRef": {"name": "of-ca", "key": "key"}}
-ANY_NAMESPACE: Mapping[str, object] = {"allowedBindings": {"namespaces": {"from": "All"}}}
-BY_LABEL: Mapping[str, object] = {
-    "allowedBindings": {"namespaces": {"from": "Selector", "selector": {"matchLabels": {"team": "web"}}}}
-}
-CA = authority(status=IN_FORCE)
-AROUND = Surroundings(CA, {}, CONTENTS, OperatorCredentials(OF_OPERATOR, (Grant(),)), ZONE)
-UNREADABLE: BindingRecord = Record(metadata("binding"), None, HostBindingStatus(), ("spec.a: bad", "spec.b: worse"))
-UNREADABLE_CA: AuthorityRecord = replace(CA, spec=None, problems=("bad",))
-
-
-@dataclass(frozen=True)
-class Expected:
-    """An outcome, a reason, and what the message must say."""
-
-    outcome: Outcome
-    reason: str
-    says: str
-
-
-def waits(reason: str, says: str) -> Expected:
-    return Expected(Outcome.WAITING, reason, says)
-
-
-def blocks(reason: str, says: str) -> Expected:
-    return Expected(Outcome.BLOCKED, reason, says)
-
-
-def told(verdict: Verdict, says: str) -> Expected:
-    """What a verdict says, cut down to the words in question if they are there."""
-    return Expected(verdict.outcome, verdict.reason.value, says if says in verdict.message else verdict.message)
-
-
-def assess(record: BindingRecord | None = None, around: Surroundings = AROUND) -> BindingAssessment:
-    return assess_binding(record or binding(), around)
+from tests.unit.domain.binding_surroundings import (
+    AROUND,
+    BY_LABEL,
+    FINGERPRINT,
+    IN_FORCE,
+    NOBODY,
+    OF_OPERATOR,
+    UNREADABLE,
+    UNREADABLE_CA,
+    ZONE,
+    Expected,
+    assess,
+    blocks,
+    told,
+    waits,
+)
 
 
 def test_a_good_binding_knows_where_its_hostnames_should_be() -> None:
@@ -362,60 +324,3 @@ def test_a_ca_being_deleted_goes_on_serving_those_who_use_it(record: BindingReco
     deleted = authority(status=IN_FORCE, meta=metadata("ca", deleting=True))
 
     assert assess(record, replace(AROUND, authority=deleted)).target is not None
-
-
-TOKENS = [
-    (binding(spec=READS_OWN), authority(spec=READS_OF_AUTHORITY, status=IN_FORCE), OWN),
-    (binding(), authority(spec=READS_OF_AUTHORITY, status=IN_FORCE), OF_AUTHORITY),
-    (binding(), CA, OF_OPERATOR),
-]
-
-
-@pytest.mark.parametrize(("record", "ca", "credential"), TOKENS, ids=["its own", "of the CA", "of the operator"])
-def test_the_nearest_token_acts_for_a_binding(
-    record: BindingRecord, ca: AuthorityRecord, credential: CredentialKey
-) -> None:
-    around = replace(AROUND, authority=ca)
-
-    assert assess(record, around).credential == credential
-    assert cleanup_credential(record, around) == credential
-
-
-def test_the_token_of_a_ca_in_another_namespace_is_taken_from_there() -> None:
-    ca = authority(spec={**ANY_NAMESPACE, **READS_OF_AUTHORITY}, status=IN_FORCE, meta=metadata("ca", namespace="pki"))
-
-    assert assess(around=replace(AROUND, authority=ca)).credential == CredentialKey(
-        SourceKey(SourceKind.SECRET, "pki", "of-ca"), "key"
-    )
-
-
-@pytest.mark.parametrize(
-    ("record", "around", "credential"),
-    [
-        (binding(spec=READS_OWN), replace(AROUND, authority=None), OWN),
-        (binding(), replace(AROUND, authority=None), OF_OPERATOR),
-        (binding(), replace(AROUND, authority=UNREADABLE_CA), OF_OPERATOR),
-        (binding(), replace(AROUND, operator=OperatorCredentials(OF_OPERATOR, ())), OF_OPERATOR),
-        (binding(), replace(AROUND, operator=NOBODY), None),
-        (binding(spec={"suspend": True}), AROUND, OF_OPERATOR),
-        (UNREADABLE, AROUND, None),
-    ],
-    ids=[
-        "own, CA gone",
-        "CA gone",
-        "CA unreadable",
-        "consent withdrawn",
-        "none at all",
-        "not served",
-        "spec unreadable",
-    ],
-)
-def test_what_a_refused_binding_owns_can_be_removed_with_the_token_that_put_it_there(
-    record: BindingRecord, around: Surroundings, credential: CredentialKey | None
-) -> None:
-    assert assess(record, around).credential == credential
-    assert cleanup_credential(record, around) == credential
-
-
-def test_a_token_that_cannot_be_used_is_still_named_as_the_one_that_acts() -> None:
-    assert assess(binding(spec=READS_OWN), replace(AROUND, contents={})).credential == OWN
