@@ -90,8 +90,8 @@ def _mend_references(world: World, site: Site) -> None:
 
 
 def _replace_lost_tokens(site: Site) -> None:
-    """Where the Secret went before what needs it, the way out is another reference. A namespace takes its time, so people
-    look again and again."""
+    """Where the Secret went before what needs it, the way out is another reference. A namespace takes its time,
+    so people look again and again."""
     for namespace, name in deleting(site, CA):
         if namespace in NAMESPACES and site.read("Secret", namespace, TOKEN) is None:
             site.cluster.users.edit(CA, namespace, name, lambda body: body["spec"].pop("credentialsRef", None))

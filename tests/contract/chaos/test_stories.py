@@ -9,10 +9,10 @@ from testbed.chaos.play import Outcome, play
 from testbed.chaos.shrinking import shrunk
 from testbed.chaos.story import story_of
 
-_STORIES = 48
+_FIRST, _STORIES = 300, 32
 
 
-@pytest.mark.parametrize("first", range(0, _STORIES, 8))
+@pytest.mark.parametrize("first", range(_FIRST, _FIRST + _STORIES, 8))
 def test_every_story_ends_as_it_should_and_breaks_no_invariant(first: int) -> None:
     outcomes = {seed: play(story_of(seed)) for seed in range(first, first + 8)}
 
