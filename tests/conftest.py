@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -9,6 +10,14 @@ from contextlib import nullcontext
 import pytest
 
 from testbed.controlplane import ControlPlane, programs
+
+
+def pytest_configure() -> None:
+    """Signals that whoever started us ignores (nohup, a shell's background job) reach the processes that tests start:
+    an ignored signal is inherited, and a test that sends one would wait for ever."""
+    for number, action in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, action)
 
 
 @pytest.fixture(scope="session")
