@@ -20,7 +20,7 @@ def test_every_story_ends_as_it_should_and_breaks_no_invariant(first: int) -> No
 
 
 def test_the_stories_are_full_of_acts_faults_and_deaths() -> None:
-    tallies = [play(story_of(seed)).tally for seed in range(100, 106)]
+    tallies = [play(story_of(seed)).tally for seed in range(400, 412)]
 
     assert sum(each.operations for each in tallies) > 20
     assert sum(each.faults for each in tallies) > 5
