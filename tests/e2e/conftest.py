@@ -16,22 +16,30 @@ def common_world(control_plane_programs: None) -> Iterator[World]:
     """A cluster of its own, because the operator watches all namespaces, and the operator in it."""
     with ControlPlane.start() as cluster, world_on(cluster) as world:
         yield world
-        world.clear()
         violations = [str(each) for each in world.simulation.monitor.finish()]
     assert not violations, "\n".join(violations)
 
 
-@pytest.fixture
-def world(common_world: World) -> Iterator[World]:
-    """The world, which no test may leave with a violated invariant."""
-    before = len(common_world.simulation.monitor.violations)
+@pytest.fixture(scope="module")
+def module_world(common_world: World) -> Iterator[World]:
+    """The world for the fixtures of a module. What its tests leave behind is let go, so that the next has less of it:
+    a restart looks at everything."""
     yield common_world
     common_world.simulation.faults.clear()
-    violations = [str(each) for each in common_world.simulation.monitor.violations[before:]]
+    common_world.let_all_go()
+
+
+@pytest.fixture
+def world(module_world: World) -> Iterator[World]:
+    """The world, which no test may leave with a violated invariant."""
+    before = len(module_world.simulation.monitor.violations)
+    yield module_world
+    module_world.simulation.faults.clear()
+    violations = [str(each) for each in module_world.simulation.monitor.violations[before:]]
     assert not violations, "\n".join(violations)
 
 
 @pytest.fixture
 def tenant(world: World) -> Tenant:
-    """A new user with one zone. What it leaves behind stays in force until the end of all tests."""
+    """A new user with one zone."""
     return Tenant.arrive(world)

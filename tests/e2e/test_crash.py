@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from testbed.cloudflare.faults import Moment
@@ -17,12 +15,11 @@ every_tear_down = pytest.mark.parametrize("boundary", boundaries_of(TEAR_DOWN), 
 
 
 @pytest.fixture(scope="module")
-def campaign(common_world: World) -> Iterator[Campaign]:
+def campaign(module_world: World) -> Campaign:
     """All crashes, once."""
-    campaign = Campaign(common_world)
+    campaign = Campaign(module_world)
     campaign.run()
-    yield campaign
-    common_world.simulation.faults.clear()
+    return campaign
 
 
 def handled_uploads(cut: Cut) -> int:

@@ -89,9 +89,9 @@ def run_all(world: World, troubles: Mapping[str, Trouble]) -> dict[str, Course]:
 
 
 @pytest.fixture(scope="module")
-def courses(common_world: World) -> dict[str, Course]:
+def courses(module_world: World) -> dict[str, Course]:
     storms = {f"storm {seed}": functools.partial(storm, seed=seed) for seed in SEEDS}
-    return run_all(common_world, {**TROUBLES, **storms})
+    return run_all(module_world, {**TROUBLES, **storms})
 
 
 def went_wrong(entry: LogEntry) -> bool:

@@ -20,9 +20,9 @@ from tests.e2e.world import World
 DELAY = 1.0
 TOLD = 1.05
 """Seconds. What the operator is told to expect."""
-LONG_DELAY = 6.0
+LONG_DELAY = 4.5
 """Longer than a restart takes, so that the new process meets what the old one could not see."""
-LONG_TOLD = 6.05
+LONG_TOLD = 4.55
 
 
 @contextmanager
@@ -65,15 +65,15 @@ def run(world: World) -> list[Course]:
 
 
 @pytest.fixture(scope="module")
-def courses(common_world: World) -> list[Course]:
+def courses(module_world: World) -> list[Course]:
     """Four users while every read was as old as can be, and four while some were."""
     found = []
-    with old_reads(common_world, Consistency.everywhere(DELAY, Staleness.EXACT), TOLD):
-        found += run(common_world)
-        common_world.simulation.settings = replace(
-            common_world.simulation.settings, consistency=Consistency.everywhere(DELAY, Staleness.RANDOM)
+    with old_reads(module_world, Consistency.everywhere(DELAY, Staleness.EXACT), TOLD):
+        found += run(module_world)
+        module_world.simulation.settings = replace(
+            module_world.simulation.settings, consistency=Consistency.everywhere(DELAY, Staleness.RANDOM)
         )
-        found += run(common_world)
+        found += run(module_world)
     return found
 
 

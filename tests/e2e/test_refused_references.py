@@ -285,12 +285,12 @@ LACKING = {
 
 
 @pytest.fixture(scope="module")
-def underprivileged(common_world: World) -> dict[str, Tenant]:
+def underprivileged(module_world: World) -> dict[str, Tenant]:
     """A tenant for each permission that its token lacks. All at once: it takes half a minute until a refusal is no
     longer put down to the token's being fresh."""
     tenants = {}
     for permission in LACKING:
-        tenant = Tenant.arrive(common_world)
+        tenant = Tenant.arrive(module_world)
         tenant.world.simulation.add_token(tenant.token, owner=OWNER, permissions=ALL_PERMISSIONS - {permission})
         tenant.apply(
             tenant.secret(),

@@ -16,23 +16,39 @@ NO_TOKEN: Mapping[str, Any] = {"cloudflare": {"token": {"value": None}}}
 
 
 @pytest.fixture(scope="module")
-def guest(common_world: World) -> Tenant:
+def guest(module_world: World) -> Tenant:
     """The only user that the operator's token serves."""
-    return Tenant.arrive(common_world)
+    return Tenant.arrive(module_world)
 
 
 @pytest.fixture(scope="module")
-def restricted(common_world: World, guest: Tenant) -> Iterator[World]:
+def restricted(module_world: World, guest: Tenant) -> Iterator[World]:
     """The operator whose token serves the guest's namespace only, and there only hostnames that begin with api."""
     allowed = [{"namespaces": [guest.namespace], "hostnames": [guest.zone.host("api"), f"*.api.{guest.zone.name}"]}]
-    with common_world.configured({"operatorCredentials": {"allowed": allowed}}):
-        yield common_world
+    with module_world.configured({"operatorCredentials": {"allowed": allowed}}):
+        yield module_world
 
 
 def give_its_own_token(tenant: Tenant) -> None:
     """A Secret with a token, named by the CA."""
     tenant.world.simulation.add_token(tenant.token, owner=OWNER)
     tenant.apply(tenant.secret("cloudflare", token=tenant.token), tenant.authority(credentialsRef=CLOUDFLARE))
+
+
+def test_without_any_token_a_resource_says_so_and_goes_on_when_it_gets_one(world: World) -> None:
+    tenant = Tenant.arrive(world)
+    with world.configured(NO_TOKEN):
+        tenant.apply_set_up("api")
+        message = tenant.wait_condition("mtlsca/partners", "SourceResolved", "False", "CredentialsMissing")
+        tenant.wait_warning("partners", "CredentialsMissing")
+        asked = list(tenant.history)
+
+        give_its_own_token(tenant)
+        tenant.wait_ready()
+
+    assert "spec.credentialsRef" in message
+    assert asked == []
+    until(lambda: tenant.lists == {tenant.zone.name: {tenant.zone.host("api")}}, "the hostname is on its list")
 
 
 def test_whom_the_values_do_not_name_is_refused_the_operators_token(restricted: World) -> None:
@@ -73,19 +89,3 @@ def test_a_hostname_that_the_values_do_not_name_is_refused_the_operators_token(
     assert "operatorCredentials.allowed" in message
     assert untouched == {}
     assert guest.lists == {guest.zone.name: {guest.zone.host("api"), guest.zone.host("v1.api")}}
-
-
-def test_without_any_token_a_resource_says_so_and_goes_on_when_it_gets_one(common_world: World) -> None:
-    tenant = Tenant.arrive(common_world)
-    with common_world.configured(NO_TOKEN):
-        tenant.apply_set_up("api")
-        message = tenant.wait_condition("mtlsca/partners", "SourceResolved", "False", "CredentialsMissing")
-        tenant.wait_warning("partners", "CredentialsMissing")
-        asked = list(tenant.history)
-
-        give_its_own_token(tenant)
-        tenant.wait_ready()
-
-    assert "spec.credentialsRef" in message
-    assert asked == []
-    until(lambda: tenant.lists == {tenant.zone.name: {tenant.zone.host("api")}}, "the hostname is on its list")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.e2e.tenant import Tenant
+from tests.e2e.resources import Manifest
+from tests.e2e.tenant import RESOURCES, Tenant
+from tests.e2e.waiting import until
+from tests.e2e.world import Handled, World
 
 OF_BOTH: Mapping[str, Mapping[str, Any]] = {
     "spec.managementPolicy: Observe": {"managementPolicy": "Observe"},
@@ -28,43 +33,87 @@ OF_BINDINGS: Mapping[str, Mapping[str, Any]] = {
     "spec.enforcement.additionalIssuers": {"enforcement": {"additionalIssuers": ["0A1B2C3D"]}},
     "spec.verification": {"verification": {"interval": "5m"}},
 }
+SOURCE = {"secretRef": {"name": "partners"}}
+ACCEPTED = "{.status.conditions[?(@.type=='Accepted')].reason}"
 
 
-@pytest.mark.parametrize(("field", "spec"), OF_AUTHORITIES.items(), ids=list(OF_AUTHORITIES))
-def test_a_ca_with_an_unserved_field_says_so_until_the_field_is_gone(
-    tenant: Tenant, field: str, spec: Mapping[str, Any]
-) -> None:
-    tenant.apply(tenant.secret(), tenant.authority(**spec))
-    message = tenant.wait_condition("mtlsca/partners", "Accepted", "False", "UnsupportedValue")
-    event = tenant.wait_warning("partners", "UnsupportedValue")
-    asked = list(tenant.history)
+@dataclass
+class Judged:
+    """Resources with one unserved field each, by name: what was said of them, and what was asked of Cloudflare."""
 
-    tenant.apply(tenant.authority())
+    conditions: dict[str, dict[str, dict[str, Any]]]
+    warnings: dict[str, str]
+    """Messages of the Warning events for it, by the name of the resource."""
+    asked: list[Handled]
+
+
+def names(fields: Mapping[str, Any]) -> dict[str, str]:
+    """A name for the resource with each of the fields."""
+    return {field: f"unserved-{number}" for number, field in enumerate(fields)}
+
+
+def judge(tenant: Tenant, manifests: list[Manifest]) -> Judged:
+    """Apply them and wait for what is said of each."""
+    begun, expected = len(tenant.history), {manifest["metadata"]["name"] for manifest in manifests}
+    tenant.apply(*manifests)
+    what = [f"{manifest['kind'].lower()}/{manifest['metadata']['name']}" for manifest in manifests]
+    tenant.kubectl("wait", f"--for=jsonpath={ACCEPTED}=UnsupportedValue", "--timeout=60s", *what)
+
+    def warnings() -> dict[str, str]:
+        told = [event for event in tenant.events() if event["reason"] == "UnsupportedValue"]
+        return {event["involvedObject"]["name"]: event["message"] for event in told if event["type"] == "Warning"}
+
+    until(lambda: expected <= warnings().keys(), "a warning about each resource")
+    found = json.loads(tenant.kubectl("get", *what, "--output=json"))["items"]
+    conditions = {
+        item["metadata"]["name"]: {each["type"]: each for each in item["status"]["conditions"]} for item in found
+    }
+    return Judged(conditions, warnings(), tenant.history[begun:])
+
+
+@pytest.fixture(scope="module")
+def authorities(module_world: World) -> Judged:
+    """CAs with one unserved field each; afterwards all of them without it, and ready."""
+    tenant, named = Tenant.arrive(module_world), names(OF_AUTHORITIES)
+    tenant.apply(tenant.secret())
+    judged = judge(tenant, [tenant.authority(named[f], source=SOURCE, **s) for f, s in OF_AUTHORITIES.items()])
+    tenant.apply(*(tenant.authority(name, source=SOURCE) for name in named.values()))
     tenant.wait_ready()
-
-    assert field in message
-    assert message in event
-    assert asked == []
+    return judged
 
 
-@pytest.mark.parametrize(("field", "spec"), OF_BINDINGS.items(), ids=list(OF_BINDINGS))
-def test_a_binding_with_an_unserved_field_says_so_until_the_field_is_gone(
-    tenant: Tenant, field: str, spec: Mapping[str, Any]
-) -> None:
+@pytest.fixture(scope="module")
+def bindings(module_world: World) -> Judged:
+    """Bindings with one unserved field each to a CA in force; afterwards all of them without it, and ready."""
+    tenant, named = Tenant.arrive(module_world), names(OF_BINDINGS)
     tenant.apply(tenant.secret(), tenant.authority())
     tenant.wait_ready()
-    begun = len(tenant.history)
-    tenant.apply(tenant.binding("api", **spec))
-    message = tenant.wait_condition("mtlshb/api", "Accepted", "False", "UnsupportedValue")
-    event = tenant.wait_warning("api", "UnsupportedValue")
-    asked = tenant.history[begun:]
+    judged = judge(tenant, [tenant.binding(named[f], name=named[f], **s) for f, s in OF_BINDINGS.items()])
+    tenant.apply(*(tenant.binding(name, name=name) for name in named.values()))
+    tenant.wait_ready(RESOURCES)
+    return judged
 
-    tenant.apply(tenant.binding("api"))
-    tenant.wait_ready()
 
-    assert field in message
-    assert message in event
-    assert asked == []
+@pytest.mark.parametrize("field", OF_AUTHORITIES)
+def test_a_ca_with_an_unserved_field_says_so_until_the_field_is_gone(authorities: Judged, field: str) -> None:
+    name = names(OF_AUTHORITIES)[field]
+    accepted, ready = (authorities.conditions[name][kind] for kind in ("Accepted", "Ready"))
+
+    assert (accepted["status"], ready["status"], ready["reason"]) == ("False", "False", "UnsupportedValue")
+    assert field in accepted["message"]
+    assert accepted["message"] in authorities.warnings[name]
+    assert authorities.asked == []
+
+
+@pytest.mark.parametrize("field", OF_BINDINGS)
+def test_a_binding_with_an_unserved_field_says_so_until_the_field_is_gone(bindings: Judged, field: str) -> None:
+    name = names(OF_BINDINGS)[field]
+    accepted, ready = (bindings.conditions[name][kind] for kind in ("Accepted", "Ready"))
+
+    assert (accepted["status"], ready["status"], ready["reason"]) == ("False", "False", "UnsupportedValue")
+    assert field in accepted["message"]
+    assert accepted["message"] in bindings.warnings[name]
+    assert bindings.asked == []
 
 
 def test_a_field_that_is_no_longer_served_leaves_in_force_what_is_in_force(tenant: Tenant) -> None:

@@ -28,6 +28,7 @@ WINDOW = 0.4
 OWNER = "cluster-a"
 TOKEN = "e2e-0perator-t0ken-" + "Zq7x" * 6
 RELEASE_NAMESPACE = "cfmtls-system"
+_ALL = ("mtlsca,mtlshb", "--all", "--all-namespaces")
 _IN_NAMESPACE = ("--namespace", RELEASE_NAMESPACE)
 _NAMESPACES_AT_ONCE = 50
 """They are made in one go, because each kubectl takes as long as everything that a test waits for."""
@@ -62,9 +63,18 @@ class World:
         self._tenants += 1
         return self._tenants
 
+    def apply(self, *manifests: resources.Manifest) -> None:
+        """Objects of any namespaces at once."""
+        self.cluster.kubectl("apply", "--filename", "-", stdin=json.dumps(resources.as_list(manifests)))
+
     def clear(self) -> None:
         """Delete all CAs and bindings of the cluster, and wait until they are gone."""
-        self.cluster.kubectl("delete", "mtlsca,mtlshb", "--all", "--all-namespaces", f"--timeout={PATIENCE:.0f}s")
+        self.cluster.kubectl("delete", *_ALL, f"--timeout={PATIENCE:.0f}s")
+
+    def let_all_go(self) -> None:
+        """The same, and leave behind what they have at Cloudflare."""
+        self.cluster.kubectl("annotate", *_ALL, "--overwrite", "apishield-mtls.io/force-orphan=true")
+        self.clear()
 
     def restart(self) -> None:
         """The operator ends and begins again, as after an upgrade of a node."""
