@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.observed import CertificateId
@@ -46,10 +47,11 @@ def is_cleanup_forbidden(record: BindingRecord) -> bool:
 def stakes_of(judged: Sequence[tuple[BindingRecord, BindingAssessment]]) -> tuple[tuple[Stake, ...], Conflicts]:
     """The stakes of a zone's bindings without contradictions, and what was refused to whom."""
     candidates = [_Candidate(_stake(record, verdict), _age(record)) for record, verdict in judged]
-    contenders = _contenders(candidates)
-    conflicts = {each.stake.binding: _lost(each, contenders) for each in candidates}
-    stakes = tuple(_without(each.stake, conflicts[each.stake.binding]) for each in candidates)
-    return stakes, {binding: lost for binding, lost in conflicts.items() if lost}
+    conflicts: dict[ResourceKey, dict[str, ResourceKey]] = {}
+    for hostname, contenders in _contenders(candidates).items():
+        for loser, winner in _lost(hostname, contenders).items():
+            conflicts.setdefault(loser, {})[hostname] = winner
+    return tuple(_without(each.stake, conflicts.get(each.stake.binding, {})) for each in candidates), conflicts
 
 
 def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
@@ -85,25 +87,30 @@ def _contenders(candidates: Sequence[_Candidate]) -> Mapping[str, Sequence[_Cand
     return found
 
 
-def _lost(candidate: _Candidate, contenders: Mapping[str, Sequence[_Candidate]]) -> Mapping[str, ResourceKey]:
-    lost = {}
-    for hostname, target in candidate.stake.wants.items():
-        winner = next((o for o in contenders[hostname] if _wins_over(o, candidate, hostname, target)), None)
-        if winner is not None:
-            lost[hostname] = winner.stake.binding
+def _lost(hostname: str, contenders: Sequence[_Candidate]) -> Mapping[ResourceKey, ResourceKey]:
+    """Who loses the hostname to whom. Only who gets it keeps others from it: one that loses beats nobody."""
+    wanting = sorted(
+        (each for each in contenders if hostname in each.stake.wants), key=lambda each: each.rank(hostname)
+    )
+    admitted: list[_Candidate] = []
+    lost: dict[ResourceKey, ResourceKey] = {}
+    for candidate in wanting:
+        target = candidate.stake.wants[hostname]
+        leaving = (each for each in contenders if _is_leaving_elsewhere(each.stake, hostname, target))
+        contradicting = (each for each in admitted if _contradict(each.stake.wants[hostname], target))
+        winner = next(chain(leaving, contradicting), None)
+        if winner is None:
+            admitted.append(candidate)
+        else:
+            lost[candidate.stake.binding] = winner.stake.binding
     return lost
 
 
-def _wins_over(other: _Candidate, candidate: _Candidate, hostname: str, target: Target) -> bool:
-    if other is candidate:
-        return False
-    theirs = other.stake.wants.get(hostname)
-    if theirs is None:
-        return any(
-            hostname in names and certificate != target.certificate
-            for certificate, names in other.stake.managed.items()
-        )
-    return _contradict(theirs, target) and other.rank(hostname) < candidate.rank(hostname)
+def _is_leaving_elsewhere(stake: Stake, hostname: str, target: Target) -> bool:
+    """Whether the hostname is being given up on the list of another certificate."""
+    return hostname not in stake.wants and any(
+        hostname in names and certificate != target.certificate for certificate, names in stake.managed.items()
+    )
 
 
 def _contradict(one: Target, other: Target) -> bool:

@@ -179,3 +179,14 @@ def test_a_binding_that_cannot_be_reconciled_goes_on_wanting_what_its_status_rec
     stakes, _ = stakes_of([judged(record, None)])
 
     assert wanted_by(stakes) == {"one": {API: Target(CERTIFICATE)}}
+
+
+def test_a_binding_that_loses_a_hostname_keeps_nobody_else_from_it() -> None:
+    first = binding("first", API, meta=metadata("first", created="2026-01-01T00:00:00Z"))
+    loser = binding("loser", API, meta=metadata("loser", created="2026-01-02T00:00:00Z"))
+    third = binding("third", API, meta=metadata("third", created="2026-01-03T00:00:00Z"))
+
+    stakes, conflicts = stakes_of([judged(first), judged(loser, MOVED), judged(third)])
+
+    assert wanted_by(stakes) == {"first": {API: PLAIN}, "loser": {}, "third": {API: PLAIN}}
+    assert conflicts == {key("loser"): {API: key("first")}}
