@@ -42,7 +42,7 @@ class Zone:
         return {"id": self.id}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Tenant:
     """What kubectl and the truth at Cloudflare say about one user."""
 

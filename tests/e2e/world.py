@@ -43,7 +43,7 @@ class Handled:
     after: State
 
 
-@dataclass
+@dataclass(repr=False)
 class World:
     """What a test acts on. `history` holds every request since the beginning, oldest first."""
 
