@@ -22,11 +22,9 @@ def common_world(control_plane_programs: None) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def module_world(common_world: World) -> Iterator[World]:
-    """The world for the fixtures of a module. What its tests leave behind is let go, so that the next has less of it:
-    a restart looks at everything."""
+    """The world for the fixtures of a module, whose faults end with it."""
     yield common_world
     common_world.simulation.faults.clear()
-    common_world.let_all_go()
 
 
 @pytest.fixture
@@ -41,5 +39,5 @@ def world(module_world: World) -> Iterator[World]:
 
 @pytest.fixture
 def tenant(world: World) -> Tenant:
-    """A new user with one zone."""
+    """A new user with one zone. What it leaves behind stays in force until the end of all tests."""
     return Tenant.arrive(world)

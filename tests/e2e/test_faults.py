@@ -53,7 +53,7 @@ TROUBLES: Mapping[str, Trouble] = {
     "the answer of the deleted certificate is lost": trouble(LOST_ANSWER, "DELETE", CERTIFICATE),
     "deleting the certificate is answered by a page": trouble(HTML, "DELETE", CERTIFICATE),
 }
-SEEDS = range(4)
+SEEDS = range(3)
 
 
 def storm(tenant: Tenant, seed: int) -> None:

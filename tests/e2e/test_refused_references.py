@@ -284,10 +284,10 @@ LACKING = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def underprivileged(module_world: World) -> dict[str, Tenant]:
-    """A tenant for each permission that its token lacks. All at once: it takes half a minute until a refusal is no
-    longer put down to the token's being fresh."""
+    """A tenant for each permission that its token lacks. All at once, and from the beginning of the module: it takes
+    half a minute until a refusal is no longer put down to the token's being fresh."""
     tenants = {}
     for permission in LACKING:
         tenant = Tenant.arrive(module_world)

@@ -71,11 +71,6 @@ class World:
         """Delete all CAs and bindings of the cluster, and wait until they are gone."""
         self.cluster.kubectl("delete", *_ALL, f"--timeout={PATIENCE:.0f}s")
 
-    def let_all_go(self) -> None:
-        """The same, and leave behind what they have at Cloudflare."""
-        self.cluster.kubectl("annotate", *_ALL, "--overwrite", "apishield-mtls.io/force-orphan=true")
-        self.clear()
-
     def restart(self) -> None:
         """The operator ends and begins again, as after an upgrade of a node."""
         self.pod.restart()
@@ -98,6 +93,7 @@ class World:
 
     def _upgrade(self, values: Mapping[str, Any]) -> None:
         upgrade(self.cluster, values)
+        self.crash()
         self.restart()
 
 
