@@ -86,6 +86,8 @@ class Unreadable:
     """A rule under our prefix that this version cannot read, with every name that it may be about."""
 
     names: frozenset[str]
+    installation: Installation | None = None
+    """Whose it is, where only the expression was altered."""
 
 
 Mark = Claim | Enforcement | Unreadable
@@ -109,7 +111,9 @@ def read_mark(rule: Rule) -> Mark | None:
         return None
     try:
         return _read_claim(body) or _read_enforcement(body) or Unreadable(quoted_strings(body.expression))
-    except (UnreadableExpressionError, ValueError):
+    except UnreadableExpressionError:
+        return Unreadable(quoted_strings(body.expression), _installation(body))
+    except ValueError:
         return Unreadable(quoted_strings(body.expression))
 
 
@@ -188,6 +192,11 @@ def _read_enforcement(body: RuleBody) -> Enforcement | None:
         enabled=body.enabled,
         retained=match["retained"] is not None,
     )
+
+
+def _installation(body: RuleBody) -> Installation | None:
+    match = _CLAIM.fullmatch(body.description) or _ENFORCE.fullmatch(body.description)
+    return Installation(match["owner"], match["cluster"]) if match else None
 
 
 def _fingerprints(values: frozenset[str]) -> str:

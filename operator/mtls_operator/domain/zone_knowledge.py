@@ -44,6 +44,8 @@ class ZoneKnowledge:
     rules_uncertain_since: float | None = None
     """Since when our own rules may differ from what is read until the window has passed; None: they are exact."""
     rules_must_be_read: bool = True
+    doubted: float = float("-inf")
+    """Readings begun before this are repeated before all is called well: somebody may have changed something."""
     lists: Mapping[CertificateId, Reading[frozenset[str]]] = field(default_factory=dict)
     claimed_since: Mapping[tuple[CertificateId, str, ClaimState], float] = field(default_factory=dict)
     put_since: Mapping[Place, float] = field(default_factory=dict)
@@ -115,6 +117,10 @@ class ZoneKnowledge:
             return None
         exact_from = self.rules_uncertain_since + window
         return None if self.rules.begun >= exact_from else exact_from
+
+    def with_doubt(self, now: float) -> ZoneKnowledge:
+        """A look is due: what was read before is read again, once."""
+        return replace(self, doubted=now)
 
     def with_released(self, places: frozenset[Place]) -> ZoneKnowledge:
         """After our claims on these places were given up."""

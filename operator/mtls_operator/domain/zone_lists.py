@@ -47,10 +47,14 @@ class Agenda:
 def agenda(zone: ZoneState) -> Agenda:
     """Walk every place that is wanted or to be given up."""
     result = Agenda()
+    if zone.wanted:
+        result.read_rules(zone.known.doubted)
     for place in sorted(zone.wanted):
         certificate, hostname = place
         if zone.is_held(place):
-            if not zone.is_enforced_under(hostname, zone.wanted[place].policy):
+            if zone.is_enforced_under(hostname, zone.wanted[place].policy):
+                _keep(zone, result, place)
+            else:
                 _confirm(zone, result, place)
         elif hostname in zone.view.claimed(certificate, ClaimState.ARRIVING):
             _arrive(zone, result, place)
@@ -75,13 +79,53 @@ def steps(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
     return reads + [step for certificate in sorted(agenda.writes) for step in _write(zone, certificate)]
 
 
+def _keep(zone: ZoneState, agenda: Agenda, place: Place) -> None:
+    """A held hostname whose rule is in force is left alone, unless a look is due or we put it on the list lately. Off
+    the list it is put back at once: its rule stays, because without it the hostname would be open."""
+    certificate, hostname = place
+    put, reading = zone.known.put_since.get(place), zone.known.lists.get(certificate)
+    if put is not None and not _is_read(zone, certificate, put + _settle(zone, certificate)):
+        _follow(zone, agenda, place, put)
+    elif (reading.begun if reading else float("-inf")) < zone.known.doubted:
+        agenda.read_list(certificate, zone.known.doubted)
+    elif reading is not None and hostname not in reading.value:
+        _put_back(zone, agenda, place, reading.begun)
+
+
+def _put_back(zone: ZoneState, agenda: Agenda, place: Place, read_at: float) -> None:
+    """Seen off the list by a reading that is late enough to show what the process before us put there."""
+    certificate, _ = place
+    trusted_from = zone.known.started + zone.timing.window
+    if read_at >= trusted_from:
+        agenda.writes.add(certificate)
+    elif zone.now >= trusted_from:
+        agenda.read_list(certificate, trusted_from)
+    else:
+        agenda.wakes.append(trusted_from)
+
+
+def _follow(zone: ZoneState, agenda: Agenda, place: Place, put: float) -> None:
+    """After a write: read until it is seen, and once more when it has settled."""
+    certificate, _ = place
+    settled_at = put + _settle(zone, certificate)
+    if zone.now < settled_at:
+        _poll(zone, agenda, place, put, settled_at)
+    else:
+        agenda.read_list(certificate, settled_at)
+
+
+def _settle(zone: ZoneState, certificate: CertificateId) -> float:
+    """How long what was put on a certificate's list needs to be safe there, in seconds."""
+    return zone.timing.shared_settle if zone.view.is_shared(certificate) else zone.timing.settle
+
+
 def _confirm(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     """A held hostname is enforced only where this process has read it on the list."""
     certificate, hostname = place
     reading = zone.known.lists.get(certificate)
     trusted_from = zone.known.started + zone.timing.window
-    if reading is None:
-        agenda.read_list(certificate, zone.known.started)
+    if reading is None or reading.begun < zone.known.doubted:
+        agenda.read_list(certificate, max(zone.known.started, zone.known.doubted))
     elif hostname in reading.value:
         agenda.confirmed.add(place)
     elif reading.begun >= trusted_from:
@@ -98,8 +142,7 @@ def _arrive(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     if put is None:
         agenda.writes.add(certificate)
         return
-    settle = zone.timing.shared_settle if zone.view.is_shared(certificate) else zone.timing.settle
-    settled_at = put + settle
+    settled_at = put + _settle(zone, certificate)
     agenda.until[place] = settled_at
     if zone.now < settled_at:
         _poll(zone, agenda, place, put, settled_at)
@@ -197,7 +240,13 @@ def _write(zone: ZoneState, certificate: CertificateId) -> list[ZoneStep]:
         return [ReadRules()]
     if not _is_read(zone, certificate, max(fresh_after, zone.rules.begun)):
         return [ReadList(certificate)]
-    return [WriteList(certificate, _content(zone, certificate))]
+    return [WriteList(certificate, _content(zone, certificate), repairs=_is_repair(zone, certificate))]
+
+
+def _is_repair(zone: ZoneState, certificate: CertificateId) -> bool:
+    """Whether a hostname that we hold is missing."""
+    held = zone.view.claimed(certificate, ClaimState.HELD)
+    return bool((held & zone.view.enforced) - zone.known.lists[certificate].value)
 
 
 def _content(zone: ZoneState, certificate: CertificateId) -> frozenset[str]:

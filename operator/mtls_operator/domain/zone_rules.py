@@ -20,14 +20,21 @@ from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_lists import Agenda
 from mtls_operator.domain.zone_places import Target, ZoneState
 from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
-from mtls_operator.domain.zone_view import ClaimKey, EnforcementKey, Policy, claim_fits, enforcement_fits
+from mtls_operator.domain.zone_view import (
+    AlteredRule,
+    ClaimKey,
+    EnforcementKey,
+    Policy,
+    claim_fits,
+    enforcement_fits,
+)
 
 
 def edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
     """The writes of rules that can be done now, claims before enforcement, additions before removals. As long as our
     own rules are not known exactly that is to create some; and they are read again though nothing is to be done,
     because what a process before us sent last may come to light only then."""
-    proposed = [*_claim_edits(zone, agenda), *_enforcement_edits(zone, agenda)]
+    proposed = [*_claim_edits(zone, agenda), *_enforcement_edits(zone, agenda)] or _repairs(zone)
     exact_from = zone.known.rules_exact_from(zone.timing.window)
     if exact_from is None:
         return proposed
@@ -39,6 +46,24 @@ def wakes(zone: ZoneState) -> list[float]:
     """When our own rules can be known exactly."""
     exact_from = zone.known.rules_exact_from(zone.timing.window)
     return [] if exact_from is None else [exact_from]
+
+
+def _repairs(zone: ZoneState) -> list[ZoneStep]:
+    """What somebody did to rules of ours and the edits for hostnames do not undo: they come first, so that a hostname
+    is in a rule that can be read before the one that cannot goes."""
+    bodies = {rule.id: rule.body for rule in (zone.rules.value.rules if zone.rules.value else ())}
+    before = zone.view.first_foreign_rule
+    return [
+        *(DeleteRule(each.rule_id) for each in zone.view.altered if _is_made_good(zone, each)),
+        *(WriteRule(body, rule_id, repairs=True) for rule_id, body in zone.view.defaced),
+        *(WriteRule(bodies[rule_id], rule_id, before, repairs=True) for rule_id in zone.view.misplaced),
+    ]
+
+
+def _is_made_good(zone: ZoneState, altered: AlteredRule) -> bool:
+    """Whether every hostname of ours that an altered rule may be about is covered otherwise, or given up."""
+    ours = frozenset(name for group in zone.view.claims for name in group.hostnames)
+    return altered.names & (ours | zone.wanted_hostnames) <= zone.view.enforced | zone.enforcement_to_give_up
 
 
 def _claim_edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:

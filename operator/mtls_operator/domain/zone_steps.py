@@ -39,6 +39,8 @@ class WriteList:
 
     certificate: CertificateId
     hostnames: frozenset[str]
+    repairs: bool = False
+    """Whether it puts back what we hold and somebody else took off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class WriteRule:
     body: RuleBody
     rule_id: str | None = None
     before: str | None = None
+    repairs: bool = False
+    """Whether it undoes what somebody else did to a rule of ours."""
 
 
 @dataclass(frozen=True, slots=True)

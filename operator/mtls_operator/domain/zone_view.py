@@ -14,9 +14,10 @@ from mtls_operator.domain.marks import (
     Enforcement,
     Installation,
     Unreadable,
+    claim_body,
     read_mark,
 )
-from mtls_operator.domain.observed import BlockResponse, CertificateId, Ruleset
+from mtls_operator.domain.observed import BlockResponse, CertificateId, RuleBody, Ruleset
 from mtls_operator.domain.rule_groups import Group
 
 T = TypeVar("T")
@@ -50,6 +51,14 @@ class ClaimKey:
     in_force: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class AlteredRule:
+    """A rule of ours whose expression somebody changed, and the hostnames that it may be about."""
+
+    rule_id: str
+    names: frozenset[str]
+
+
 @dataclass(frozen=True)
 class ZoneView:
     """The marks of a zone's ruleset from the point of view of one installation."""
@@ -58,7 +67,13 @@ class ZoneView:
     enforcement: tuple[Group[EnforcementKey], ...]
     others: tuple[Claim, ...]
     unreadable: frozenset[str]
-    """Names in marks that this version cannot read: they stay on every list."""
+    """Names in marks of others that this version cannot read: they stay on every list."""
+    altered: tuple[AlteredRule, ...]
+    defaced: tuple[tuple[str, RuleBody], ...]
+    """Rules of ours that name the right hostnames and are changed in what is the same for all, with what they should
+    be: a claim that was enabled."""
+    misplaced: tuple[str, ...]
+    """Enforcement rules of ours that stand behind a rule which may bypass them."""
     refs: frozenset[str]
     first_foreign_rule: str | None
     """The rule before which an enforcement rule belongs, None when it belongs at the end."""
@@ -120,6 +135,7 @@ def view_of(ruleset: Ruleset | None, us: Installation) -> ZoneView:
     """Sort a ruleset's rules by whose they are."""
     rules = ruleset.rules if ruleset else ()
     marks = [(rule, read_mark(rule)) for rule in rules]
+    first_foreign = next((index for index, (_, mark) in enumerate(marks) if not isinstance(mark, Enforcement)), None)
     ours = [(rule, mark) for rule, mark in marks if isinstance(mark, Claim | Enforcement) and mark.installation == us]
     return ZoneView(
         claims=tuple(
@@ -134,9 +150,27 @@ def view_of(ruleset: Ruleset | None, us: Installation) -> ZoneView:
             if isinstance(mark, Enforcement)
         ),
         others=tuple(mark for _, mark in marks if isinstance(mark, Claim) and mark.installation != us),
-        unreadable=_union(mark.names for _, mark in marks if isinstance(mark, Unreadable)),
+        unreadable=_union(mark.names for _, mark in marks if isinstance(mark, Unreadable) and mark.installation != us),
+        altered=tuple(
+            AlteredRule(rule.id, frozenset(name for name in mark.names if "." in name))
+            for rule, mark in marks
+            if isinstance(mark, Unreadable) and mark.installation == us
+        ),
+        defaced=tuple(
+            (rule.id, body)
+            for rule, mark in ours
+            if isinstance(mark, Claim) and (body := claim_body(mark, rule.body.ref)) != rule.body
+        ),
+        misplaced=tuple(
+            rule.id
+            for index, (rule, mark) in enumerate(marks)
+            if isinstance(mark, Enforcement)
+            and mark.installation == us
+            and first_foreign is not None
+            and index > first_foreign
+        ),
         refs=frozenset(rule.body.ref for rule in rules),
-        first_foreign_rule=next((rule.id for rule, mark in marks if not isinstance(mark, Enforcement)), None),
+        first_foreign_rule=rules[first_foreign].id if first_foreign is not None else None,
     )
 
 

@@ -98,7 +98,7 @@ class ZoneReconciler:
         while True:
             if zone.look_afresh:
                 zone.look_afresh = False
-                zone.known = replace(zone.known, rules_must_be_read=True)
+                zone.known = replace(zone.known.with_doubt(self.situation.clock.now()), rules_must_be_read=True)
             judged = self._judge(zone_id, zone)
             if waived := [record for record, _ in judged.bindings if is_waived(record)]:
                 await self.writer.abandon(waived[0], _left_behind(waived[0]))

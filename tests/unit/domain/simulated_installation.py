@@ -160,6 +160,11 @@ class Operator:
         self.known = replace(self.known, rules_must_be_read=True)
         self.process.wake()
 
+    def look(self) -> None:
+        """A look is due."""
+        self.known = self.known.with_doubt(self.time.now)
+        self.process.wake()
+
     def plans(self) -> list[ZonePlan]:
         """What is to be done now, for each party."""
         return [plan_zone(each, self.known, self.time.now, self.timing) for each in self.cluster.desired()]
@@ -196,8 +201,8 @@ class Operator:
                 yield from self._write_rules(lambda: self.zone.create_ruleset(body))
             case WriteRule(body, None, before):
                 yield from self._write_rules(lambda: self.zone.create_rule(body, before))
-            case WriteRule(body, str() as rule_id, _):
-                yield from self._write_rules(lambda: self.zone.change_rule(rule_id, body))
+            case WriteRule(body, str() as rule_id, before):
+                yield from self._write_rules(lambda: self.zone.change_rule(rule_id, body, before))
             case DeleteRule(rule_id):
                 yield from self._write_rules(lambda: self.zone.delete_rule(rule_id))
             case Conclude(places):

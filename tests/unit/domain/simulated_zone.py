@@ -83,15 +83,21 @@ class SimulatedZone:
         rule = Rule(f"rule-{self._rules_made}", body)
         return self._become((*rules[:index], rule, *rules[index:]))
 
-    def change_rule(self, rule_id: str, body: RuleBody) -> Ruleset:
-        """Replace a rule in place."""
+    def change_rule(self, rule_id: str, body: RuleBody, before: str | None = None) -> Ruleset:
+        """Replace a rule, in place or before another."""
         index, rules = self._index(rule_id), self._rules()
-        return self._become((*rules[:index], replace(rules[index], body=body), *rules[index + 1 :]))
+        changed, others = replace(rules[index], body=body), (*rules[:index], *rules[index + 1 :])
+        place = index if before is None else next(i for i, rule in enumerate(others) if rule.id == before)
+        return self._become((*others[:place], changed, *others[place:]))
 
     def delete_rule(self, rule_id: str) -> Ruleset:
         """Delete a rule."""
         index, rules = self._index(rule_id), self._rules()
         return self._become((*rules[:index], *rules[index + 1 :]))
+
+    def set_rules(self, rules: tuple[Rule, ...]) -> None:
+        """Somebody leaves the ruleset with these rules."""
+        self._become(rules)
 
     def _rules(self) -> tuple[Rule, ...]:
         return self.ruleset.now.rules if self.ruleset.now else ()

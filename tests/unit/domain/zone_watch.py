@@ -35,6 +35,12 @@ class Watch:
     covered: set[Held] = field(default_factory=set)
     wanted_since: dict[Held, float] = field(default_factory=dict)
     locked_out: set[str] = field(default_factory=set)
+    meddled_until: float = 0.0
+    """Until when what goes wrong may be the doing of somebody who changed what is ours."""
+
+    def excuse(self, seconds: float) -> None:
+        """Somebody is about to change what is ours: for some time we are not to blame."""
+        self.meddled_until = self.zone.clock() + seconds
 
     def zone_changed(self) -> None:
         """After each change of a list or of the ruleset."""
@@ -94,6 +100,10 @@ class Watch:
                 for hostname in mark.hostnames:
                     yield hostname, mark
 
+    def _complain_unless_meddled(self, what: str) -> None:
+        if self.zone.clock() >= self.meddled_until:
+            self.complain(what)
+
     def _check_lock_out(self) -> None:
         """Rules are ANDed: some certificate has to be accepted by all of a hostname's rules and be associated."""
         accepted: dict[str, set[CertificateId]] = {}
@@ -106,7 +116,9 @@ class Watch:
             if not any(hostname in self.zone.lists[certificate].now for certificate in certificates)
         }
         for hostname in sorted(out - self.locked_out):
-            self.complain(f"lock-out: {hostname} is enforced and not on the list of a certificate that is accepted")
+            self._complain_unless_meddled(
+                f"lock-out: {hostname} is enforced and not on the list of a certificate that is accepted"
+            )
         self.locked_out = out
 
     def _check_foreign(self) -> None:
@@ -124,7 +136,8 @@ class Watch:
         """Once covered, a hostname stays covered while it is wanted without a break."""
         enforced = {(rule.installation, hostname) for hostname, rule in self._enforced()}
         for held in sorted(self.covered - enforced, key=str):
-            self._complain_if(held in self.wanted_since, f"coverage of {held[1]} by {held[0].owner} was lost")
+            if held in self.wanted_since:
+                self._complain_unless_meddled(f"coverage of {held[1]} by {held[0].owner} was lost")
         self.covered &= enforced & self.wanted_since.keys()
         if renew:
             settled = self.zone.clock() - self.slowest

@@ -15,7 +15,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, claim_body, read_mark, rule_ref
+from mtls_operator.domain.marks import (
+    Claim,
+    ClaimState,
+    Enforcement,
+    Installation,
+    Unreadable,
+    claim_body,
+    read_mark,
+    rule_ref,
+)
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule, RuleBody, Ruleset
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_places import Target, Timing
@@ -23,6 +32,7 @@ from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding, Cluster, Operator, Troubles
 from tests.unit.domain.simulated_zone import Past, SimulatedZone
 from tests.unit.domain.virtual_time import Body, Chance, Process, VirtualTime
+from tests.unit.domain.zone_meddling import meddle
 from tests.unit.domain.zone_watch import Watch
 
 WINDOW = 90.0
@@ -48,6 +58,8 @@ class Shape:
     """Whether users change their minds sooner than anything settles."""
     unrelated_writers: int
     dashboard: bool
+    meddling: bool
+    """Whether somebody changes what is ours, which a look that is due every now and then finds."""
     empty: bool
     """Whether the zone has no custom ruleset at first."""
     troubles: Troubles
@@ -68,6 +80,7 @@ class Shape:
             hurry=rng.random() < 0.3,
             unrelated_writers=unrelated_writers,
             dashboard=rng.random() < 0.5,
+            meddling=rng.random() < 0.25,
             empty=unrelated_writers == 0 and rng.random() < 0.5,
             troubles=Troubles(
                 slowest=rng.choice([1.0, 8.0, 8.0]),
@@ -149,6 +162,18 @@ class World:
             self._begin(self._unrelated_writer(number))
         if self.shape.dashboard:
             self._begin(self._dashboard())
+        if self.shape.meddling:
+            self._begin(meddle(self))
+            for operator in self.operators:
+                self._begin(self._looks(operator))
+
+    def _looks(self, operator: Operator) -> Body:
+        """From time to time, and once more when nobody interferes any more and no reading is that old."""
+        while not self.is_quiet:
+            yield self.rng.uniform(300, 900)
+            operator.look()
+        yield max(0.0, self.quiet_from - self.time.now) + 2 * WINDOW
+        operator.look()
 
     def _begin(self, body: Body) -> None:
         Process(self.time, self.rng, lambda: body).start(self.rng.uniform(0, 50))
@@ -279,6 +304,8 @@ class World:
                 self.watch.complain(f"at the end {us.owner} claims {claims}, wants {wanted}")
             if rules != Counter((name, target.policy) for name, target in wanted.items()):
                 self.watch.complain(f"at the end {us.owner} enforces {rules}, wants {wanted}")
+            if any(isinstance(mark, Unreadable) and mark.installation == us for _, mark in marks):
+                self.watch.complain(f"at the end an altered rule of {us.owner} is there")
         others = [not isinstance(mark, Enforcement) for _, mark in marks]
         if others != sorted(others):
             self.watch.complain("an enforcement rule stands behind a rule of somebody else")

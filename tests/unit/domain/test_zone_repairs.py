@@ -1,0 +1,140 @@
+"""Somebody changes at Cloudflare what is ours: a look that is due finds it, and it is repaired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Unreadable, read_mark
+from mtls_operator.domain.observed import Rule
+from tests.unit.domain.test_zone_plan import API, CERTIFICATE, FOREIGN, WEB, CalmZone, claim, enforced, wanted
+
+LOOK = ["ReadRules", "ReadList"]
+
+
+@pytest.fixture
+def zone() -> CalmZone:
+    """A zone where one hostname is enforced, and has been for long."""
+    zone = CalmZone()
+    zone.after(wanted())
+    zone.steps.clear()
+    return zone
+
+
+def after_a_look(zone: CalmZone, seconds: float = 5_000.0) -> list[str]:
+    zone.operator.look()
+    return list(zone.wait(seconds))
+
+
+def spoil(zone: CalmZone, kind: type[Claim | Enforcement], change: Callable[[Rule], Rule]) -> None:
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules(tuple(change(rule) if isinstance(read_mark(rule), kind) else rule for rule in ruleset.rules))
+
+
+def test_a_look_at_a_zone_where_all_is_well_reads_the_rules_and_each_list_once_and_writes_nothing(
+    zone: CalmZone,
+) -> None:
+    assert after_a_look(zone) == LOOK
+
+
+def test_a_hostname_that_somebody_took_off_the_list_is_put_back_at_once_and_seen_to_settle(zone: CalmZone) -> None:
+    zone.zone.put_list(CERTIFICATE, frozenset({"old.example.com"}))
+
+    at_once = after_a_look(zone, seconds=1.0)
+    later = list(zone.wait(5_000.0))[len(at_once) :]
+
+    assert at_once == [*LOOK, "WriteList", "ReadList"]
+    assert later == ["ReadList"]
+    assert zone.listed == {"old.example.com", API}
+    assert enforced() in zone.marks()
+
+
+def test_after_a_start_a_list_that_may_be_old_is_read_again_before_it_is_repaired(zone: CalmZone) -> None:
+    zone.zone.put_list(CERTIFICATE, frozenset())
+    zone.begin_again()
+    zone.wait(1.0)
+
+    at_once = after_a_look(zone, seconds=1.0)
+    zone.wait(5_000.0)
+
+    assert "WriteList" not in at_once
+    assert zone.listed == {API}
+
+
+def test_a_hostname_that_vanishes_again_before_it_settled_is_put_back_again(zone: CalmZone) -> None:
+    zone.zone.put_list(CERTIFICATE, frozenset())
+    after_a_look(zone, seconds=30.0)
+    zone.zone.put_list(CERTIFICATE, frozenset())
+
+    zone.wait(5_000.0)
+
+    assert zone.listed == {API}
+
+
+def test_a_rule_that_somebody_disabled_is_enabled_by_one_write(zone: CalmZone) -> None:
+    spoil(zone, Enforcement, lambda rule: replace(rule, body=replace(rule.body, enabled=False)))
+
+    assert after_a_look(zone) == [*LOOK, "WriteRule"]
+    assert enforced() in zone.marks()
+
+
+def test_a_rule_whose_expression_somebody_changed_goes_when_another_covers_what_it_was_for(zone: CalmZone) -> None:
+    spoil(zone, Enforcement, lambda rule: replace(rule, body=replace(rule.body, expression=f'http.host eq "{API}"')))
+
+    assert after_a_look(zone) == [*LOOK, "WriteRule", "DeleteRule"]
+    assert zone.marks() == [enforced(), None, claim(ClaimState.HELD)]
+
+
+def test_a_rule_that_somebody_changed_stays_as_long_as_it_is_all_that_covers_a_hostname(zone: CalmZone) -> None:
+    spoil(
+        zone,
+        Enforcement,
+        lambda rule: replace(rule, body=replace(rule.body, expression=f'(http.host in {{"{API}" "{WEB}"}} and true)')),
+    )
+    zone.zone.put_list(CERTIFICATE, frozenset())
+
+    after_a_look(zone, seconds=60.0)
+
+    assert any(isinstance(mark, Unreadable) for mark in zone.marks())
+
+
+def test_a_claim_that_somebody_enabled_is_disabled_again(zone: CalmZone) -> None:
+    spoil(zone, Claim, lambda rule: replace(rule, body=replace(rule.body, enabled=True, action="block")))
+
+    assert after_a_look(zone) == ["ReadRules", "WriteRule", "ReadList"]
+    assert zone.marks() == [enforced(), None, claim(ClaimState.HELD)]
+
+
+def test_a_rule_that_somebody_moved_goes_back_before_every_rule_that_may_bypass_it(zone: CalmZone) -> None:
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules((*ruleset.rules[1:], ruleset.rules[0]))
+
+    after_a_look(zone)
+
+    assert zone.marks() == [enforced(), None, claim(ClaimState.HELD)]
+
+
+def test_a_rule_that_somebody_put_before_ours_stays_and_ours_goes_before_it(zone: CalmZone) -> None:
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    skip = replace(FOREIGN, id="skip")
+    zone.zone.set_rules((skip, *ruleset.rules))
+
+    after_a_look(zone)
+
+    assert zone.marks() == [enforced(), None, None, claim(ClaimState.HELD)]
+
+
+def test_what_is_repaired_is_told_apart_from_what_is_new(zone: CalmZone) -> None:
+    zone.zone.put_list(CERTIFICATE, frozenset())
+    zone.operator.look()
+    zone.operator.before_step = lambda _operator, step: repairs.append(getattr(step, "repairs", None))
+    repairs: list[bool | None] = []
+
+    zone.wait(1.0)
+
+    assert repairs == [None, None, True, None]
