@@ -7,7 +7,7 @@ from typing import assert_never
 
 from mtls_operator.cloudflare.client import CloudflareClient
 from mtls_operator.cloudflare.errors import AlreadyExists, CertificateInUse, CloudflareError, NotFound, Rejected
-from mtls_operator.domain.account_plan import AccountKnowledge
+from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.account_steps import ConfirmGone, DeleteCertificate, ReadCertificates, Upload
 from mtls_operator.engine.clock import Clock
 

@@ -13,7 +13,9 @@ from typing import assert_never
 from mtls_operator.api.certificate_authority import Ownership
 from mtls_operator.api.reasons import Reason
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
-from mtls_operator.domain.account_plan import AccountKnowledge, AccountPlan, Demand, occupants, plan_account
+from mtls_operator.domain.account_demands import Demand
+from mtls_operator.domain.account_knowledge import AccountKnowledge, occupants
+from mtls_operator.domain.account_plan import AccountPlan, plan_account
 from mtls_operator.domain.account_steps import (
     AccountStep,
     ConfirmGone,

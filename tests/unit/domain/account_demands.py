@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from mtls_operator.api.certificate_authority import Ownership
-from mtls_operator.domain.account_plan import AccountKnowledge, AccountPlan, Demand, plan_account
+from mtls_operator.domain.account_demands import Demand
+from mtls_operator.domain.account_knowledge import AccountKnowledge
+from mtls_operator.domain.account_plan import AccountPlan, plan_account
 from mtls_operator.domain.account_steps import (
     AccountStep,
     ReadCertificates,

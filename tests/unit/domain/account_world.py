@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from mtls_operator.domain.account_plan import AccountKnowledge, AccountPlan, Demand, plan_account
+from mtls_operator.domain.account_demands import Demand
+from mtls_operator.domain.account_knowledge import AccountKnowledge
+from mtls_operator.domain.account_plan import AccountPlan, plan_account
 from mtls_operator.domain.account_steps import (
     AccountStep,
     ConfirmGone,

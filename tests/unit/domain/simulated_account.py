@@ -13,7 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from mtls_operator.domain.account_plan import AccountPlan, Demand, occupants, plan_account
+from mtls_operator.domain.account_demands import Demand
+from mtls_operator.domain.account_knowledge import occupants
+from mtls_operator.domain.account_plan import AccountPlan, plan_account
 from mtls_operator.domain.account_steps import AccountStep, Upload
 from mtls_operator.domain.certificates import uploaded_bundle
 from mtls_operator.domain.marks import certificate_owner

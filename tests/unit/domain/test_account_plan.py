@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from mtls_operator.domain.account_plan import AccountKnowledge, AccountPlan
+from mtls_operator.domain.account_knowledge import AccountKnowledge
+from mtls_operator.domain.account_plan import AccountPlan
 from mtls_operator.domain.account_steps import (
     AccountStep,
     ReadCertificates,

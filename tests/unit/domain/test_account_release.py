@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from mtls_operator.api.certificate_authority import Ownership
-from mtls_operator.domain.account_plan import AccountKnowledge, AccountPlan, Demand
+from mtls_operator.domain.account_demands import Demand
+from mtls_operator.domain.account_knowledge import AccountKnowledge
+from mtls_operator.domain.account_plan import AccountPlan
 from mtls_operator.domain.account_steps import (
     AccountStep,
     ConfirmGone,

@@ -1,0 +1,52 @@
+"""The values that an account's plan is made from: what each CA resource asks for, and what the plan comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mtls_operator.api.certificate_authority import Ownership
+from mtls_operator.domain.account_knowledge import AccountKnowledge
+from mtls_operator.domain.account_steps import AccountStep
+from mtls_operator.domain.certificates import Bundle
+from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.records import ResourceKey
+from mtls_operator.domain.zone_places import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one CA resource asks of its account, and what its status says of the past."""
+
+    authority: ResourceKey
+    token: str = ""
+    """Names the token that acts for it."""
+    bundle: Bundle | None = None
+    """The certificates of the source; None when there are none to act on (unreadable, refused, not served)."""
+    name: str = ""
+    """The name to upload under, with our mark."""
+    certificate_id: CertificateId | None = None
+    ownership: Ownership = Ownership.CREATED
+    pending_upload: frozenset[str] = frozenset()
+    has_finalizer: bool = False
+    deleting: bool = False
+    used_by: tuple[ResourceKey, ...] = ()
+    """Bindings that refer to it or own hostnames on its lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    demands: tuple[Demand, ...]
+    known: AccountKnowledge
+    now: float
+    timing: Timing
+    limit: int
+    owner: str
+
+
+@dataclass(slots=True)
+class Agenda:
+    steps: list[AccountStep] = field(default_factory=list)
+    wakes: list[float] = field(default_factory=list)
+    without_slot: set[ResourceKey] = field(default_factory=set)
+    in_use_elsewhere: set[ResourceKey] = field(default_factory=set)
+    uploading: set[str] = field(default_factory=set)

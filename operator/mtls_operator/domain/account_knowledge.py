@@ -1,0 +1,91 @@
+"""What one process knows of an account's certificates, and since when.
+
+Times are seconds of one clock, as in `zone_knowledge`: a reading counts from the moment it was begun, a write from the
+moment its answer was there, or was given up. Knowledge is a value; the engine replaces it after each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from mtls_operator.domain.certificates import uploaded_bundle
+from mtls_operator.domain.observed import Certificate, CertificateId
+from mtls_operator.domain.zone_knowledge import Reading
+
+_ONE_DELETION_SECONDS = 900.0
+"""Longer than the engine ever pauses between two tries: refusals further apart are of two deletions."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKnowledge:
+    """What this process knows of an account's certificates. Times as in `zone_knowledge`."""
+
+    started: float
+    listings: Mapping[str, Reading[tuple[Certificate, ...]]] = field(default_factory=dict)
+    """The account's certificates as each token lists them."""
+    sent: Mapping[str, float] = field(default_factory=dict)
+    """When an upload was sent, by bundle fingerprint: a listing may not show it for a window, whatever its outcome."""
+    last_upload: float = float("-inf")
+    """When the last one was sent or answered."""
+    uploaded: frozenset[CertificateId] = frozenset()
+    """Uploaded by this process, so not deleted by the one before it."""
+    gone: frozenset[CertificateId] = frozenset()
+    """Deleted by us, or 404."""
+    refused_since: Mapping[CertificateId, float] = field(default_factory=dict)
+    """Since when a deletion is refused as in use."""
+    refused_last: Mapping[CertificateId, float] = field(default_factory=dict)
+
+    def listed_by(self, token: str) -> tuple[Certificate, ...]:
+        """What the token listed last, but for what is gone since; nothing when it has not listed yet."""
+        listing = self.listings.get(token)
+        return tuple(each for each in listing.value if each.id not in self.gone) if listing else ()
+
+    def with_listing(self, token: str, certificates: tuple[Certificate, ...], begun: float) -> AccountKnowledge:
+        return replace(self, listings={**self.listings, token: Reading(certificates, begun)})
+
+    def with_upload_sent(self, fingerprint: str, now: float) -> AccountKnowledge:
+        """The certificates may exist now: the answer was lost, or says that they were there before."""
+        return replace(self, sent={**self.sent, fingerprint: now}, last_upload=now, listings={})
+
+    def with_uploaded(self, token: str, certificate: Certificate, now: float) -> AccountKnowledge:
+        """The answer came: it is known without listing again, to who uploaded it. The rest of the listing is as old as
+        it was."""
+        bundle = uploaded_bundle(certificate.pem)
+        sent = {**self.sent, bundle.fingerprint: now} if bundle else self.sent
+        before = self.listings.get(token)
+        listing = Reading((*self.listed_by(token), certificate), before.begun if before else now)
+        uploaded = self.uploaded | {certificate.id}
+        return replace(self, sent=sent, last_upload=now, uploaded=uploaded, listings={token: listing})
+
+    def with_listings_forgotten(self) -> AccountKnowledge:
+        return replace(self, listings={})
+
+    def with_found(self, token: str, certificate: Certificate) -> AccountKnowledge:
+        """A certificate that the listing lacked is there by its id: the listing is completed by it."""
+        listing = self.listings[token]
+        completed = Reading((*listing.value, certificate), listing.begun)
+        return replace(self, listings={**self.listings, token: completed})
+
+    def with_gone(self, certificate_id: CertificateId) -> AccountKnowledge:
+        return replace(self, gone=self.gone | {certificate_id}, listings={})
+
+    def with_deletion_refused(self, certificate_id: CertificateId, now: float) -> AccountKnowledge:
+        earlier = self.refusals(certificate_id, now)
+        return replace(
+            self,
+            refused_since={**self.refused_since, certificate_id: earlier[0] if earlier else now},
+            refused_last={**self.refused_last, certificate_id: now},
+        )
+
+    def refusals(self, certificate_id: CertificateId, now: float) -> tuple[float, float] | None:
+        """Since when and when last a deletion was refused; None when that was another deletion, long ago."""
+        last = self.refused_last.get(certificate_id)
+        if last is None or now - last > _ONE_DELETION_SECONDS:
+            return None
+        return self.refused_since[certificate_id], last
+
+
+def occupants(listed: Iterable[Certificate]) -> tuple[Certificate, ...]:
+    """The certificates that occupy the account's CA slots: not those of Gateway and Access, nor client certificates."""
+    return tuple(each for each in listed if each.ca and not each.belongs_to_cloudflare)
