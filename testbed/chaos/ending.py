@@ -32,12 +32,14 @@ async def converge(world: World) -> list[str]:
     """Wait until everything is as it should be and stays so; what is wrong after all patience."""
     put_right(world)
     deadline = world.clock.now() + PATIENCE_SECONDS
+    seen: object = None
     while world.clock.now() < deadline and not world.defects:
         await asyncio.sleep(_LOOK_SECONDS)
         for site in world.sites:
             world.look_after(site)
             _replace_lost_tokens(site)
-        if next(complaints(world), None) is None:
+        before, seen = seen, world.moment()
+        if before != seen and next(complaints(world), None) is None:
             return await _disturbances(world)
     return list(complaints(world)) or ["it was well only at the very end"]
 

@@ -18,6 +18,7 @@ from testbed.cloudflare.settings import Consistency, Settings
 from testbed.cloudflare.simulation import CloudflareSimulation
 from testbed.cluster import Chance, Request, SimulatedCluster, VirtualClock, WatchHabits
 from testbed.cluster import faults as cluster_faults
+from testbed.cluster.objects import ObjectKey
 
 Body = dict[str, Any]
 
@@ -110,12 +111,13 @@ class Site:
     """By namespace, the token that its Secret should hold."""
 
     def bodies(self, kind: str) -> list[Body]:
-        """All resources of a kind."""
-        return self.cluster.users.list_all(kind)
+        """All resources of a kind. Not to be changed, as `read` is not."""
+        return self.cluster.store.find(kind)
 
     def read(self, kind: str, namespace: str, name: str) -> Body | None:
         """A resource, None when there is none."""
-        return self.cluster.users.read(kind, namespace, name)
+        key, store = ObjectKey(kind, namespace, name), self.cluster.store
+        return store.get(key) if store.has(key) else None
 
     def is_open(self, namespace: str) -> bool:
         """Whether a namespace is there and stays."""
@@ -232,6 +234,10 @@ class World:
         for site in self.sites:
             for body in site.bodies(kind):
                 yield site, body
+
+    def moment(self) -> object:
+        """Equal as long as nothing has happened on any side, but that time has passed."""
+        return [site.cluster.store.version for site in self.sites], self.cloudflare.state, len(self.cloudflare.log)
 
     def trace(self) -> list[str]:
         """All that happened, on all sides."""

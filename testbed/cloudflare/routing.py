@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from testbed.cloudflare import access, associations, mtls_certificates, rulesets, zones
 from testbed.cloudflare.calls import Endpoint
@@ -67,6 +68,7 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
+@lru_cache(maxsize=4096)
 def find_route(method: str, path: str) -> tuple[Route, Mapping[str, str]]:
     """The route and the ids of its path.
 

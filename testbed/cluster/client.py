@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 class SimulatedClient(ClusterApi):
     """`latency` and `habits` can be changed at any time; `faults` says what goes wrong. `latency` is in seconds, for
-    each way."""
+    each way. What is read is a copy; what a write or a watch gives back is the stored object, and nobody changes it."""
 
     def __init__(
         self,
@@ -92,7 +92,9 @@ class SimulatedClient(ClusterApi):
 
     async def list_all(self, kind: str) -> Listed:
         request = Request(self.name, "list", ObjectKey(kind, "", ""))
-        return await self._call(request, lambda: Listed([*self._store.find(kind)], self._store.version))
+        return await self._call(
+            request, lambda: Listed([copied(each) for each in self._store.find(kind)], self._store.version)
+        )
 
     async def get(self, kind: str, key: ResourceKey) -> Mapping[str, Any]:
         return await self._get(_place(kind, key))
@@ -123,7 +125,7 @@ class SimulatedClient(ClusterApi):
         regarding = event.get("regarding", {})
         about = f"{event.get('reason')} of {regarding.get('kind')} {regarding.get('name')}"
         request = Request(self.name, "post", ObjectKey(EVENT, namespace, ""), about)
-        await self._call(request, lambda: self._create_event(namespace, copied(event)))
+        await self._call(request, lambda: self._create_event(namespace, event))
 
     async def follow_source(self, source: SourceKey, on_data: Callable[[SourceData], None]) -> None:
         kind = source.kind.value
@@ -135,7 +137,7 @@ class SimulatedClient(ClusterApi):
     # How a request fares
 
     async def _get(self, place: ObjectKey) -> Body:
-        return await self._call(Request(self.name, "get", place), lambda: self._store.get(place))
+        return await self._call(Request(self.name, "get", place), lambda: copied(self._store.get(place)))
 
     async def _call(self, request: Request, act: Callable[[], T]) -> T:
         with explained(str(request)):
@@ -184,7 +186,7 @@ class SimulatedClient(ClusterApi):
         finally:
             self._watches.remove(watch)
 
-    def _create_event(self, namespace: str, event: Body) -> None:
+    def _create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
         check_event(namespace, event)
         self._store.create({"kind": EVENT, **event})
 

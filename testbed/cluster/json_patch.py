@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from testbed.cluster.objects import Body, copied, copied_value
+from testbed.cluster.objects import Body, copied_value
 from testbed.cluster.refusal import RefusalError, invalid
 
 
 def patched(body: Body, operations: Sequence[Mapping[str, Any]]) -> Body:
     """A body with the operations applied in their order. Raises RefusalError 422: the API server answers so when a
-    test fails or a path does not exist."""
-    result = copied(body)
+    test fails or a path does not exist. What did not change is shared with the body, which stays as it is."""
+    result = body
     for operation in operations:
-        _apply(result, operation)
+        result, parent, last = _opened(result, operation["path"])
+        _apply(parent, last, operation)
     return result
 
 
-def _apply(body: Body, operation: Mapping[str, Any]) -> None:
-    name, path = operation["op"], operation["path"]
-    parent, last = _place(body, path)
+def _apply(parent: Any, last: Any, operation: Mapping[str, Any]) -> None:
+    name = operation["op"]
     match name:
         case "test":
             if _read(parent, last) != operation.get("value"):
@@ -37,13 +37,23 @@ def _apply(body: Body, operation: Mapping[str, Any]) -> None:
             raise NotImplementedError(f"JSON patch operation {name} is not simulated")
 
 
-def _place(body: Body, path: str) -> tuple[Any, Any]:
-    """The container that a path points into, and the key or index in it."""
+def _opened(body: Body, path: str) -> tuple[Body, Any, Any]:
+    """A body with containers of its own along a path, the container that the path points into, and the key or index
+    in it."""
     words = [word.replace("~1", "/").replace("~0", "~") for word in path.split("/")[1:]]
-    parent: Any = body
+    opened: Body = {**body}
+    parent: Any = opened
     for word in words[:-1]:
-        parent = _read(parent, _index(parent, word))
-    return parent, _index(parent, words[-1])
+        index = _index(parent, word)
+        parent[index] = _shallow_copy(_read(parent, index))
+        parent = parent[index]
+    return opened, parent, _index(parent, words[-1])
+
+
+def _shallow_copy(container: Any) -> Any:
+    if isinstance(container, dict):
+        return {**container}
+    return [*container] if isinstance(container, list) else container
 
 
 def _index(parent: Any, word: str) -> Any:

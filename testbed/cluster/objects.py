@@ -1,6 +1,7 @@
 """The objects of a cluster as plain JSON, and what the API server knows of each kind.
 
-A body that has been stored is never changed in place: a write makes a new one. What leaves the store is a copy.
+A body that has been stored is never changed in place: a write makes a new one. Users, who do change what they read, get
+copies.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ says or raises RefusalError and does nothing. One counter of resource versions f
     update_status a change through the status subresource: nothing but the status changes
     delete        with finalizers: deletionTimestamp, and the object goes with the last of them
     any of them   that changes nothing writes nothing
+
+Objects go out as they are stored: nobody changes them. An edit gives another body, which may share parts with the old.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from testbed.cluster.objects import KINDS, NAMESPACE, Body, ObjectKey, copied, k
 from testbed.cluster.refusal import RefusalError, conflict, invalid, not_found
 
 Edit = Callable[[Body], Body]
+"""The edited object; the given one stays as it is."""
 _FIRST_VERSION = 1000
 _OF_THE_SERVER = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 """Metadata that no client writes."""
@@ -53,7 +56,7 @@ class Store:
 
     def find(self, kind: str, namespace: str | None = None, name: str | None = None) -> list[Body]:
         """Objects of a kind, in etcd's order."""
-        return [copied(self._objects[key]) for key in self.keys(kind, namespace) if name in {None, key.name}]
+        return [self._objects[key] for key in self.keys(kind, namespace) if name in {None, key.name}]
 
     def keys(self, kind: str, namespace: str | None = None) -> list[ObjectKey]:
         """The places of the objects of a kind, in etcd's order."""
@@ -68,7 +71,7 @@ class Store:
 
     def get(self, key: ObjectKey) -> Body:
         """Raises 404."""
-        return copied(self._read(key))
+        return self._read(key)
 
     def create(self, body: Body) -> Body:
         """Raises 404 without its namespace, 403 when that is being deleted, 409 when the object is there already."""
@@ -90,14 +93,13 @@ class Store:
         """Raises 404, 409 when the edited object has another uid or version than the stored one, 422 when it is being
         deleted and would get another finalizer."""
         old = self._read(key)
-        new = edit(copied(old))
-        _check_identity(key, old, new)
+        new = _identified(key, old, edit(old))
         kept = {name: old["metadata"][name] for name in _OF_THE_SERVER if name in old["metadata"]}
         new["metadata"] = _tidied({**new["metadata"], **kept})
         if KINDS[key.kind].custom:
             _keep(new, old, "status")
         if old == new:
-            return copied(old)
+            return old
         if "deletionTimestamp" in kept:
             return self._update_deleted(key, old, new)
         return self._store("MODIFIED", key, _counted(key, old, new))
@@ -105,11 +107,10 @@ class Store:
     def update_status(self, key: ObjectKey, edit: Edit) -> Body:
         """Raises 404, 409 when the edited object has another uid or version than the stored one."""
         old = self._read(key)
-        edited = edit(copied(old))
-        _check_identity(key, old, edited)
+        edited = _identified(key, old, edit(old))
         new: Body = {**old}
         _keep(new, edited, "status")
-        return copied(old) if old == new else self._store("MODIFIED", key, new)
+        return old if old == new else self._store("MODIFIED", key, new)
 
     def delete(self, key: ObjectKey) -> None:
         """Raises 404. A Namespace only begins to go: the namespace controller removes it."""
@@ -153,13 +154,13 @@ class Store:
         if finalizers:
             return self._store("MODIFIED", key, _counted(key, old, new))
         self._remove(key)
-        return copied(new)
+        return new
 
     def _store(self, what: Literal["ADDED", "MODIFIED"], key: ObjectKey, body: Body) -> Body:
         stored = self._versioned(body)
         self._objects[key] = stored
         self._tell(Change(what, key, stored))
-        return copied(stored)
+        return stored
 
     def _remove(self, key: ObjectKey) -> None:
         self._tell(Change("DELETED", key, self._versioned(self._objects.pop(key))))
@@ -173,12 +174,14 @@ class Store:
             listener(change)
 
 
-def _check_identity(key: ObjectKey, old: Body, new: Body) -> None:
-    """A client that leaves uid or version out does not ask for the check."""
-    for field in ("uid", "resourceVersion"):
-        known = old["metadata"][field]
-        if new["metadata"].setdefault(field, known) != known:
-            raise conflict(f"{key} has been modified or replaced: its {field} is {known}")
+def _identified(key: ObjectKey, old: Body, new: Body) -> Body:
+    """An edited object with uid and version. A client that leaves them out does not ask for the check. Raises 409."""
+    known = {field: old["metadata"][field] for field in ("uid", "resourceVersion")}
+    metadata = {**known, **new["metadata"]}
+    for field, value in known.items():
+        if metadata[field] != value:
+            raise conflict(f"{key} has been modified or replaced: its {field} is {value}")
+    return {**new, "metadata": metadata}
 
 
 def _counted(key: ObjectKey, old: Body, new: Body) -> Body:

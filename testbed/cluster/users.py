@@ -29,7 +29,7 @@ class Users:
     def create(self, manifest: Mapping[str, Any]) -> Body:
         """`kubectl create`."""
         body = _completed(manifest)
-        return self._do(f"create {key_of(body)}", lambda: self._store.create(body))
+        return self._changed(f"create {key_of(body)}", lambda: self._store.create(body))
 
     def apply(self, manifest: Mapping[str, Any]) -> Body:
         """`kubectl apply`: the object gets the manifest's spec or data whole, and its labels and annotations beside
@@ -37,28 +37,29 @@ class Users:
         body = _completed(manifest)
         key = key_of(body)
         if not self._store.has(key):
-            return self._do(f"apply {key}", lambda: self._store.create(body))
-        return self._do(f"apply {key}", lambda: self._store.update(key, lambda old: _applied(old, body)))
+            return self._changed(f"apply {key}", lambda: self._store.create(body))
+        return self._changed(f"apply {key}", lambda: self._store.update(key, lambda old: _applied(copied(old), body)))
 
     def replace(self, body: Mapping[str, Any]) -> Body:
         """`kubectl replace`: refused with 409 when the object is at another resource version than this body."""
         key = key_of(body)
-        return self._do(f"replace {key}", lambda: self._store.update(key, lambda _: copied(body)))
+        return self._changed(f"replace {key}", lambda: self._store.update(key, lambda _: copied(body)))
 
     def edit(self, kind: str, namespace: str, name: str, change: Callable[[Body], object]) -> Body:
         """`kubectl edit`: `change` works on the body in place."""
         key = ObjectKey(kind, namespace, name)
 
-        def edited(body: Body) -> Body:
+        def edited(stored: Body) -> Body:
+            body = copied(stored)
             change(body)
             return body
 
-        return self._do(f"edit {key}", lambda: self._store.update(key, edited))
+        return self._changed(f"edit {key}", lambda: self._store.update(key, edited))
 
     def patch(self, kind: str, namespace: str, name: str, operations: Sequence[Mapping[str, Any]]) -> Body:
         """`kubectl patch --type=json`."""
         key = ObjectKey(kind, namespace, name)
-        return self._do(f"patch {key}", lambda: self._store.update(key, lambda body: patched(body, operations)))
+        return self._changed(f"patch {key}", lambda: self._store.update(key, lambda body: patched(body, operations)))
 
     def annotate(self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]) -> Body:
         """`kubectl annotate --overwrite`; None removes one."""
@@ -72,11 +73,11 @@ class Users:
         """`kubectl replace --subresource=status`; None loses it."""
         key = ObjectKey(kind, namespace, name)
 
-        def edited(body: Body) -> Body:
-            body.pop("status", None)
+        def edited(stored: Body) -> Body:
+            body = {name: value for name, value in stored.items() if name != "status"}
             return body if status is None else {**body, "status": copied(status)}
 
-        return self._do(f"write status of {key}", lambda: self._store.update_status(key, edited))
+        return self._changed(f"write status of {key}", lambda: self._store.update_status(key, edited))
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """`kubectl delete --wait=false`. A Namespace needs a running event loop, for its controller."""
@@ -102,19 +103,22 @@ class Users:
     def read(self, kind: str, namespace: str, name: str) -> Body | None:
         """An object, None when there is none."""
         key = ObjectKey(kind, namespace, name)
-        return self._store.get(key) if self._store.has(key) else None
+        return copied(self._store.get(key)) if self._store.has(key) else None
 
     def list_all(self, kind: str, namespace: str | None = None) -> list[Body]:
         """The objects of a kind."""
-        return self._store.find(kind, namespace)
+        return [copied(each) for each in self._store.find(kind, namespace)]
 
     def _mark(self, verb: str, field: str, key: ObjectKey, marks: Mapping[str, str | None]) -> Body:
         def edited(body: Body) -> Body:
             merged = {**body["metadata"].get(field, {}), **marks}
-            body["metadata"][field] = {name: value for name, value in merged.items() if value is not None}
-            return body
+            kept = {name: value for name, value in merged.items() if value is not None}
+            return {**body, "metadata": {**body["metadata"], field: kept}}
 
-        return self._do(f"{verb} {key}", lambda: self._store.update(key, edited))
+        return self._changed(f"{verb} {key}", lambda: self._store.update(key, edited))
+
+    def _changed(self, what: str, act: Callable[[], Body]) -> Body:
+        return copied(self._do(what, act))
 
     def _do(self, what: str, act: Callable[[], T]) -> T:
         try:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mtls_operator.cluster.errors import ClusterError
-from testbed.cluster.objects import Body, copied
+from testbed.cluster.objects import Body
 from testbed.cluster.store import Change, Store
 
 Range = tuple[float, float]
@@ -72,7 +72,7 @@ class Audience(Protocol):
         """Everything that is there."""
 
     def on_change(self, body: Body, *, deleted: bool) -> None:
-        """One object that is new, changed or gone."""
+        """One object that is new, changed or gone. The body is the stored one: nobody changes it."""
 
     def on_trouble(self, why: str) -> None:
         """The API server cannot be asked, or the connection has broken for good; all is listed again."""
@@ -190,7 +190,7 @@ class Watch:
         while self._queue and self._queue[0][0] <= _now() + _RESOLUTION:
             _, _, change = heapq.heappop(self._queue)
             self._check()
-            self._audience.on_change(copied(change.body), deleted=change.type == "DELETED")
+            self._audience.on_change(change.body, deleted=change.type == "DELETED")
 
     async def _sleep_until(self, when: float) -> None:
         self._wake.clear()

@@ -92,18 +92,3 @@ def is_true(conditions: Iterable[Condition], wanted: ConditionType) -> bool:
     """Whether the condition is there and True."""
     found = find(conditions, wanted)
     return found is not None and found.status == ConditionStatus.TRUE
-
-
-def keep_transition_times(previous: Iterable[Condition], current: Iterable[Condition]) -> tuple[Condition, ...]:
-    """`current`, with the old transition time wherever the status of that type has not changed.
-
-    So a resync that finds the same again yields an equal status, and nothing is written.
-    """
-    known = {condition.type: condition for condition in previous}
-    return tuple(_with_time_of(known.get(condition.type), condition) for condition in current)
-
-
-def _with_time_of(previous: Condition | None, current: Condition) -> Condition:
-    if previous is None or previous.status != current.status:
-        return current
-    return current.model_copy(update={"last_transition_time": previous.last_transition_time})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, PlainSerializer, WithJsonSchema
@@ -27,6 +28,7 @@ def format_duration(value: timedelta) -> str:
     return "".join(f"{number}{unit}" for number, unit in terms if number) or "0s"
 
 
+@lru_cache(maxsize=4096)
 def format_moment(value: datetime) -> str:
     """RFC 3339 in UTC with whole seconds, as metav1.Time."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

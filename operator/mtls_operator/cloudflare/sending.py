@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -121,8 +122,7 @@ class Sender:
             async with asyncio.timeout(WHOLE_CALL_TIMEOUT):
                 return await self._http.request(
                     endpoint.method,
-                    path,
-                    params=query,
+                    _address(self._http.base_url, path, tuple((query or {}).items())),
                     json=body,
                     headers={
                         "Authorization": f"Bearer {self._token.reveal()}",
@@ -187,3 +187,9 @@ class Sender:
                     remaining=self._budget.remaining,
                 )
             )
+
+
+@lru_cache(maxsize=4096)
+def _address(base: httpx.URL, path: str, query: tuple[tuple[str, str], ...]) -> httpx.URL:
+    """What is called. The same few places are called again and again, and httpx takes them apart each time."""
+    return httpx.URL(f"{str(base).rstrip('/')}{path}", params=query or None)

@@ -7,6 +7,8 @@ Rules of this module:
   gives PEM back normalised, so text is never compared.
 - Everything that Cloudflare would refuse is refused here, before any call (requirements: Cloudflare's
   documentation of "bring your own CA").
+- What was parsed once is kept for the next time, by CERTIFICATE block: sources and listings are judged again with
+  every step, and hold the same few certificates.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 MAX_SOURCE_BYTES = 64 * 1024
+_MOST_KEPT = 1024
 
 _BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 _SIGNATURES = frozenset(
@@ -144,6 +148,7 @@ def _load_all(text: str) -> list[x509.Certificate]:
     return [_load(position, block) for position, block in enumerate(blocks, start=1)]
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def _load(position: int, block: str) -> x509.Certificate:
     try:
         certificate = x509.load_pem_x509_certificate(block.encode())
@@ -159,6 +164,7 @@ def _load(position: int, block: str) -> x509.Certificate:
     return certificate
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def _describe(certificate: x509.Certificate) -> CaCertificate:
     return CaCertificate(
         fingerprint=_fingerprint(certificate),
@@ -169,6 +175,7 @@ def _describe(certificate: x509.Certificate) -> CaCertificate:
     )
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def _fingerprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex()
 
@@ -226,6 +233,11 @@ def _outside_validity(certificate: x509.Certificate, now: datetime) -> str | Non
 
 
 def _unsupported_algorithm(certificate: x509.Certificate, _now: datetime) -> str | None:
+    return _problem_of_algorithm(certificate)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _problem_of_algorithm(certificate: x509.Certificate) -> str | None:
     if not isinstance(certificate.public_key(), rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         return "has a key that Cloudflare does not take: RSA and ECDSA are supported"
     if certificate.signature_algorithm_oid not in _SIGNATURES:

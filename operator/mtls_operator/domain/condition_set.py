@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from mtls_operator.api.conditions import Condition, ConditionStatus, ConditionType, keep_transition_times
+from mtls_operator.api.conditions import Condition, ConditionStatus, ConditionType
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.verdicts import Outcome, Verdict, worst
 
 _UNKNOWN_YET = frozenset({Reason.PROGRESSING, Reason.CREDENTIALS_PENDING, Reason.VERIFICATION_OFF})
 _MESSAGE_LIMIT = 4096
+_Said = tuple[ConditionType, ConditionStatus, Verdict]
 
 
 def conditions_of(
@@ -31,7 +32,7 @@ def conditions_of(
     overall = worst(*others, *aspects.values())
     if overall.is_ok:
         overall = Verdict(Outcome.OK, Reason.RECONCILED, "everything that the spec asks for is in force")
-    summary: list[tuple[ConditionType, ConditionStatus, Verdict]] = [
+    summary: list[_Said] = [
         (ConditionType.READY, ConditionStatus.TRUE if overall.is_ok else ConditionStatus.FALSE, overall)
     ]
     if overall.outcome is Outcome.WAITING:
@@ -39,8 +40,8 @@ def conditions_of(
     if overall.outcome is Outcome.BLOCKED:
         summary.append((ConditionType.STALLED, ConditionStatus.TRUE, overall))
     summary += [(kind, _status(verdict), verdict) for kind, verdict in aspects.items()]
-    current = [_condition(kind, status, verdict, generation, now) for kind, status, verdict in summary]
-    return keep_transition_times(previous, current)
+    known = {condition.type: condition for condition in previous}
+    return tuple(_condition(each, known.get(each[0]), generation, now) for each in summary)
 
 
 def _status(verdict: Verdict) -> ConditionStatus:
@@ -49,14 +50,20 @@ def _status(verdict: Verdict) -> ConditionStatus:
     return ConditionStatus.UNKNOWN if verdict.reason in _UNKNOWN_YET else ConditionStatus.FALSE
 
 
-def _condition(
-    kind: ConditionType, status: ConditionStatus, verdict: Verdict, generation: int, now: datetime
-) -> Condition:
+def _condition(said: _Said, previous: Condition | None, generation: int, now: datetime) -> Condition:
+    """The transition time stays as long as the status does; a condition that says the same as before is the same."""
+    kind, status, verdict = said
+    reason, message = verdict.reason.value, verdict.message[:_MESSAGE_LIMIT]
+    since = now
+    if previous is not None and previous.status == status:
+        if (previous.reason, previous.message, previous.observed_generation) == (reason, message, generation):
+            return previous
+        since = previous.last_transition_time
     return Condition(
         type=kind.value,
         status=status.value,
-        reason=verdict.reason.value,
-        message=verdict.message[:_MESSAGE_LIMIT],
+        reason=reason,
+        message=message,
         observed_generation=generation,
-        last_transition_time=now,
+        last_transition_time=since,
     )

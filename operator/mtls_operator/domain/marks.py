@@ -12,6 +12,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from mtls_operator.domain.expressions import (
     UnreadableExpressionError,
@@ -106,9 +107,12 @@ def certificate_owner(name: str) -> str | None:
 
 def read_mark(rule: Rule) -> Mark | None:
     """What a rule says about an installation of this operator; None for somebody else's rule."""
-    body = rule.body
-    if not body.description.startswith(_PREFIX):
-        return None
+    return _read_mark(rule.body) if rule.body.description.startswith(_PREFIX) else None
+
+
+@lru_cache(maxsize=4096)
+def _read_mark(body: RuleBody) -> Mark:
+    """A zone's rules are looked at with every step, and change seldom."""
     try:
         return _read_claim(body) or _read_enforcement(body) or Unreadable(quoted_strings(body.expression))
     except UnreadableExpressionError:

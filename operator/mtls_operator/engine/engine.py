@@ -46,7 +46,7 @@ from mtls_operator.observability.metrics import Metrics
 _LOG = logging.getLogger(__name__)
 _CONCURRENCY = 8
 _COALESCE_SECONDS = 0.1
-_BEAT_SECONDS = 5.0
+_BEAT_SECONDS = 15.0
 _FIRST_RELIST_SECONDS = 30.0
 _RELIST_SECONDS = 600.0
 _RETRY_SECONDS = 2.0
@@ -144,6 +144,10 @@ class Engine:
 
     def observe(self, kind: str, body: Mapping[str, Any], *, deleted: bool) -> None:
         """Something was seen of a resource: by a list, a watch, or the answer to a write."""
+        known = self._situation.authorities if kind == MtlsCertificateAuthority.kind else self._situation.bindings
+        if not deleted and known.has(body):
+            # Most of what a watch tells is what we have just written: reading it once more would find nothing.
+            return
         if kind == MtlsCertificateAuthority.kind:
             authority = authority_record(body)
             if authority is not None:

@@ -6,8 +6,8 @@ come. Resource versions of one kind can be compared as numbers (KEP-5504, Compar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Generic, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 
@@ -30,6 +30,12 @@ class ResourceCache(Generic[R]):
 
     def get(self, key: ResourceKey) -> R | None:
         return self._records.get(key)
+
+    def has(self, body: Mapping[str, Any]) -> bool:
+        """Whether this state of an object, or a newer one, is known; told without reading more than its metadata."""
+        metadata = body.get("metadata") or {}
+        known = self._records.get(ResourceKey(metadata.get("namespace", ""), metadata.get("name", "")))
+        return known is not None and int(metadata.get("resourceVersion") or 0) <= _version(known)
 
     def put(self, record: R) -> bool:
         """Remember a resource; False when it is no news."""

@@ -78,6 +78,8 @@ class ResourceWriter(Generic[R]):
 
         Raises ClusterError; after ResourceChanged and ResourceGone what is there now is known.
         """
+        if status == record.status:
+            return False
         wire = status.to_wire()
         if wire == record.status.to_wire():
             return False

@@ -45,6 +45,7 @@ class Metrics:
             "last_successful_reconcile_timestamp_seconds", "When an account or a zone was last found right.", "kind key"
         )
         self._resources = self._gauge("resources", "Resources by the status of their condition Ready.", "kind ready")
+        self._shown: Tally[tuple[str, str]] = Tally()
         self._events = self._counter("events_emitted", "Kubernetes events posted.", "type reason")
         self._deaf_watches = self._counter(
             "deaf_watches", "Changes that a list found and the watch should have reported.", "kind"
@@ -72,8 +73,12 @@ class Metrics:
 
     def resources(self, states: Iterable[tuple[str, str]]) -> None:
         """Every resource there is as (kind, status of Ready): what is not named any more goes to nothing."""
+        numbers = Tally(states)
+        if numbers == self._shown:
+            return
+        self._shown = numbers
         self._resources.clear()
-        for (kind, ready), number in Tally(states).items():
+        for (kind, ready), number in numbers.items():
             self._resources.labels(kind, ready).set(number)
 
     def event_emitted(self, event_type: str, reason: str) -> None:

@@ -10,12 +10,10 @@ from mtls_operator.api.conditions import (
     ConditionType,
     find,
     is_true,
-    keep_transition_times,
 )
 from mtls_operator.api.reasons import Reason
 
 EARLIER = datetime(2030, 1, 1, tzinfo=UTC)
-LATER = datetime(2030, 1, 2, tzinfo=UTC)
 
 # Every reason that the design and the issues name.
 NAMED = {
@@ -35,26 +33,6 @@ def condition(status: ConditionStatus, at: datetime, message: str = "") -> Condi
         observed_generation=1,
         last_transition_time=at,
     )
-
-
-def test_a_condition_whose_status_stays_keeps_its_transition_time() -> None:
-    previous, current = condition(ConditionStatus.TRUE, EARLIER), condition(ConditionStatus.TRUE, LATER, "2 of 2")
-
-    (kept,) = keep_transition_times([previous], [current])
-
-    assert (kept.last_transition_time, kept.message) == (EARLIER, "2 of 2")
-
-
-def test_a_condition_whose_status_changes_takes_the_new_transition_time() -> None:
-    previous, current = condition(ConditionStatus.FALSE, EARLIER), condition(ConditionStatus.TRUE, LATER)
-
-    assert keep_transition_times([previous], [current]) == (current,)
-
-
-def test_a_condition_that_is_new_takes_its_own_transition_time() -> None:
-    current = condition(ConditionStatus.TRUE, LATER)
-
-    assert keep_transition_times([], [current]) == (current,)
 
 
 def test_a_condition_is_found_by_its_type() -> None:
