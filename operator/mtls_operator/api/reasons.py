@@ -116,8 +116,9 @@ class Reason(StrEnum):
     )
     RESYNC_DELAYED = (
         "ResyncDelayed",
-        (On.READY, On.RECONCILING),
-        "The rate limit does not allow reading the zone's rules within the ceiling of 15 minutes; drift is seen later.",
+        (On.READY,),
+        "True, but the rate limit of the token leaves too little to read the zone's rules every 15 minutes: what "
+        "others change is noticed later.",
     )
     CLOUDFLARE_UNAVAILABLE = (
         "CloudflareUnavailable",

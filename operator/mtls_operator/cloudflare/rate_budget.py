@@ -16,6 +16,7 @@ from typing import Final
 DOCUMENTED_BAN_SECONDS: Final = 300.0
 # A Retry-After beyond this is taken for a mistake: a wrong header must not stop the operator for days.
 LONGEST_WAIT_SECONDS: Final = 3600.0
+_MOST_STRETCHES: Final = 20
 
 # `"default";r=50;t=30`, several of them separated by commas; parameters in any order.
 _ITEM = re.compile(r'"(?P<name>[^"]*)"(?P<parameters>(?:\s*;\s*[a-z]+=-?[0-9]+)*)')
@@ -38,6 +39,14 @@ class Policy:
     window_seconds: int
 
 
+@dataclass(slots=True)
+class _Stretch:
+    """The fewest requests that were left, as seen in a stretch of time that began at `since`."""
+
+    since: float
+    least: int
+
+
 class RateBudget:
     """The budget of one token. Share it between all clients of that token.
 
@@ -49,6 +58,8 @@ class RateBudget:
         self._banned_until = float("-inf")
         self._allowance: Allowance | None = None
         self._policy: Policy | None = None
+        self._stretches: list[_Stretch] = []
+        """One per window, the latest last."""
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -71,6 +82,11 @@ class RateBudget:
         current = self._current()
         return None if current is None else current.resets_at - self._clock()
 
+    def least_left(self, lately: float) -> int | None:
+        """The fewest requests that were left in the last so many seconds: what everybody together did not use. None
+        when nothing was heard."""
+        return min((each.least for each in self._stretches if self._clock() - each.since < lately), default=None)
+
     def wait(self) -> float:
         """Seconds for which no call may be sent; 0 when one may."""
         now = self._clock()
@@ -81,9 +97,10 @@ class RateBudget:
     def note(self, status: int, headers: Mapping[str, str]) -> None:
         """Learn from an answer. A 429 forbids further calls until its time is over."""
         now = self._clock()
-        self._note_allowance(headers.get("ratelimit", ""), now)
         self._note_policy(headers.get("ratelimit-policy", ""))
+        self._note_allowance(headers.get("ratelimit", ""), now)
         if status == 429:
+            self._note_left(0, now)
             self._banned_until = max(self._banned_until, now + self._length_of_ban(headers))
 
     def _current(self) -> Allowance | None:
@@ -101,6 +118,15 @@ class RateBudget:
             tightest = min(items, key=lambda item: item["r"])
             seconds = min(float(tightest["t"]), LONGEST_WAIT_SECONDS)
             self._allowance = Allowance(max(0, tightest["r"]), now + seconds)
+            self._note_left(self._allowance.remaining, now)
+
+    def _note_left(self, remaining: int, now: float) -> None:
+        window = self._policy.window_seconds if self._policy else DOCUMENTED_BAN_SECONDS
+        present = self._stretches[-1] if self._stretches else None
+        if present is None or now >= present.since + window:
+            self._stretches = [*self._stretches[1 - _MOST_STRETCHES :], _Stretch(now, remaining)]
+        else:
+            present.least = min(present.least, remaining)
 
     def _note_policy(self, header: str) -> None:
         items = [item for item in _items(header) if item.get("q", 0) > 0 and item.get("w", 0) > 0]

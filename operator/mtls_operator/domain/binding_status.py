@@ -46,6 +46,10 @@ class BindingView:
     """What Cloudflare said when the zone was last worked on, if it went wrong. It says nothing about a binding of
     the zone that has all it asks for."""
     not_after: datetime | None = None
+    remark: Verdict | None = None
+    """What Ready says of a binding that has all it asks for, besides that."""
+    is_fresh: bool = True
+    """Whether everything has been looked at since a fresh look was asked for."""
 
 
 def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> HostBindingStatus:
@@ -68,7 +72,7 @@ def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> H
             "zone_name": view.zone.name if view.zone else record.status.zone_name,
             "certificate_authority_not_after": view.not_after or record.status.certificate_authority_not_after,
             "last_handled_reconcile_at": record.status.last_handled_reconcile_at
-            if view.progress is None
+            if view.progress is None or not view.is_fresh
             else record.metadata.reconcile_requested_at,
         }
     )
@@ -97,6 +101,7 @@ def _conditions(
         aspects |= _as_before(record.status.conditions, aspects)
     in_force = aspects[ConditionType.ASSOCIATED].is_ok and aspects[ConditionType.ENFORCED].is_ok
     others = [] if view.trouble is None or in_force else [view.trouble]
+    others += [] if view.remark is None else [view.remark]
     if record.deleting:
         others = [_deletion(record, view)]
         aspects = {kind: left_alone(verdict) for kind, verdict in aspects.items()}

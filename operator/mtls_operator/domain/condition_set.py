@@ -27,11 +27,13 @@ def conditions_of(
 ) -> tuple[Condition, ...]:
     """One condition per aspect, and `Ready`, `Reconciling` or `Stalled` from all of them and from `others`.
 
-    `others` come first where they are as bad: they explain why an aspect does not get on (a deletion, an outage).
+    `others` come first where they are as bad: they explain why an aspect does not get on (a deletion, an outage), or
+    qualify that all is well.
     """
     overall = worst(*others, *aspects.values())
     if overall.is_ok:
-        overall = Verdict(Outcome.OK, Reason.RECONCILED, "everything that the spec asks for is in force")
+        well = Verdict(Outcome.OK, Reason.RECONCILED, "everything that the spec asks for is in force")
+        overall = others[0] if others else well
     summary: list[_Said] = [
         (ConditionType.READY, ConditionStatus.TRUE if overall.is_ok else ConditionStatus.FALSE, overall)
     ]

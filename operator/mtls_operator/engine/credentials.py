@@ -36,11 +36,15 @@ class Credentials:
 
     def client(self, credential: CredentialKey) -> CloudflareClient | None:
         """The client of `token`."""
-        token = self.token(credential)
-        if token is None:
+        token, budget = self.token(credential), self.budget(credential)
+        if token is None or budget is None:
             return None
-        budget = self._budgets.setdefault(token, RateBudget(self._clock.now))
         return CloudflareClient(self._http, token, budget, self._observer(credential))
+
+    def budget(self, credential: CredentialKey) -> RateBudget | None:
+        """What `token` has left; None when there is none."""
+        token = self.token(credential)
+        return None if token is None else self._budgets.setdefault(token, RateBudget(self._clock.now))
 
     def token(self, credential: CredentialKey) -> ApiToken | None:
         """The token at this place. Where the Secret is gone, the last that was there; None when there is none."""

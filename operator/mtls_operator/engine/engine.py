@@ -35,6 +35,7 @@ from mtls_operator.engine.keys import AccountKey, Key, UnzonedKey, ZoneKey
 from mtls_operator.engine.outcome import Result
 from mtls_operator.engine.resource_cache import ResourceCache
 from mtls_operator.engine.resource_writer import ResourceWriter
+from mtls_operator.engine.resync_schedule import ResyncSchedule
 from mtls_operator.engine.settings import operator_credentials, timing_of
 from mtls_operator.engine.situation import Situation
 from mtls_operator.engine.work_queue import WorkQueue
@@ -96,6 +97,7 @@ class Engine:
         )
         credentials = Credentials(http, self._sources.contents, clock, metrics)
         timing = timing_of(configuration)
+        self._resyncs = ResyncSchedule(self._situation, credentials)
         authority_writer: ResourceWriter[AuthorityRecord] = ResourceWriter(
             MtlsCertificateAuthority.kind,
             api=api,
@@ -116,7 +118,9 @@ class Engine:
             remember=self._remember_binding,
             forget=self._forget_binding,
         )
-        self._zones = ZoneReconciler(self._situation, binding_writer, credentials, identity.installation, timing)
+        self._zones = ZoneReconciler(
+            self._situation, binding_writer, credentials, identity.installation, timing, self._resyncs, metrics
+        )
         self._accounts = AccountReconciler(
             self._situation,
             authority_writer,
@@ -179,8 +183,8 @@ class Engine:
             keys = self._situation.keys_of_binding(record)
             if before is not None:
                 keys |= self._situation.keys_of_binding(before)
-            if _asks_for_a_fresh_look(record):
-                self._forget_rules(keys)
+            if _asks_for_a_fresh_look(before, record):
+                self._doubt(keys)
             self._on_references(keys)
 
     def _forget_binding(self, record: BindingRecord) -> None:
@@ -188,10 +192,11 @@ class Engine:
             self._situation.reserved.pop(record.key, None)
             self._on_references(self._situation.keys_of_binding(record))
 
-    def _forget_rules(self, keys: set[Key]) -> None:
+    def _doubt(self, keys: set[Key]) -> None:
+        """What was read of these is read again before it is called well."""
         for key in keys:
             if isinstance(key, ZoneKey):
-                self._zones.forget_rules(key.zone_id)
+                self._zones.doubt(key.zone_id)
 
     def _on_references(self, keys: set[Key]) -> None:
         self._references_changed.set()
@@ -212,18 +217,23 @@ class Engine:
 
     async def _reconcile(self, key: Key) -> float | None:
         begun = self._clock.now()
+        if self._resyncs.take(key):
+            self._doubt({key})
+            self._metrics.resynced(key.kind)
         match key:
             case AccountKey(account_id):
-                done, kind, name = await self._accounts.reconcile(account_id), "account", account_id
+                done, name = await self._accounts.reconcile(account_id), account_id
             case ZoneKey(zone_id):
-                done, kind, name = await self._zones.reconcile(zone_id), "zone", zone_id
+                done, name = await self._zones.reconcile(zone_id), zone_id
+                self._metrics.looked(key.kind, zone_id, self._zones.looked_at(zone_id))
             case UnzonedKey():
-                done, kind, name = await self._directory.reconcile(), "unzoned", ""
+                done, name = await self._directory.reconcile(), ""
             case _:
                 assert_never(key)
         success = done.result is Result.SETTLED
-        self._metrics.reconciled(kind, name, done.result, self._clock.now() - begun, success=success)
-        return done.again
+        self._metrics.reconciled(key.kind, name, done.result, self._clock.now() - begun, success=success)
+        self._resyncs.note(key, busy=done.result is Result.WAITING)
+        return min((at for at in (done.again, self._resyncs.again(key)) if at is not None), default=None)
 
     async def _beat(self) -> None:
         """Shows that the event loop turns, and what the resources say of themselves."""
@@ -299,8 +309,11 @@ def _complain_if_unreadable(kind: str, record: Listed) -> None:
         )
 
 
-def _asks_for_a_fresh_look(record: BindingRecord) -> bool:
-    return record.metadata.reconcile_requested_at != record.status.last_handled_reconcile_at
+def _asks_for_a_fresh_look(before: Listed | None, record: Listed) -> bool:
+    """Once per request, however often the resource is seen until the look has been taken."""
+    requested = record.metadata.reconcile_requested_at
+    is_news = before is None or before.metadata.reconcile_requested_at != requested
+    return is_news and requested not in {None, record.status.last_handled_reconcile_at}
 
 
 def _ready_states(

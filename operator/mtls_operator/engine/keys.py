@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +11,7 @@ class AccountKey:
     """The certificates of an account. An empty id: the CAs whose spec cannot be read."""
 
     account_id: str
+    kind: ClassVar[str] = "account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +19,14 @@ class ZoneKey:
     """A zone: its lists and rules, and the bindings in it."""
 
     zone_id: str
+    kind: ClassVar[str] = "zone"
 
 
 @dataclass(frozen=True, slots=True)
 class UnzonedKey:
     """All bindings whose zone has not been found."""
+
+    kind: ClassVar[str] = "unzoned"
 
 
 Key = AccountKey | ZoneKey | UnzonedKey

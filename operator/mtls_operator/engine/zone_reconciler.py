@@ -17,7 +17,9 @@ from mtls_operator.cloudflare.errors import CloudflareError
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.binding_status import with_managed
 from mtls_operator.domain.marks import Installation
+from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, BindingRecord, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.resync import RESYNC_DELAYED, looked_at
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge, nothing_known
@@ -25,14 +27,17 @@ from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
 from mtls_operator.domain.zone_steps import Conclude, DeleteRule, RecordManaged, WriteList, WriteRule
 from mtls_operator.engine.credentials import Credentials
+from mtls_operator.engine.keys import ZoneKey
 from mtls_operator.engine.outcome import Reconciled, failed, reconciled
 from mtls_operator.engine.parties import Judgement, Party, judgement_of
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
+from mtls_operator.engine.resync_schedule import ResyncSchedule
 from mtls_operator.engine.setbacks import Setbacks
 from mtls_operator.engine.situation import Situation
 from mtls_operator.engine.troubles import pause_after
 from mtls_operator.engine.zone_calls import CloudflareStep, ZoneCalls
 from mtls_operator.engine.zone_report import ZoneReport
+from mtls_operator.observability.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,6 +70,8 @@ class ZoneReconciler:
     credentials: Credentials
     installation: Installation
     timing: Timing
+    resyncs: ResyncSchedule
+    metrics: Metrics
     _zones: dict[str, _Zone] = field(default_factory=dict)
     started: float = field(init=False)
 
@@ -88,10 +95,17 @@ class ZoneReconciler:
         failing = zone.setbacks.any() or zone.unwritable.any()
         return reconciled(wake_at, clock.now(), failing=failing)
 
-    def forget_rules(self, zone_id: str) -> None:
-        """Somebody asks for a fresh look: the rules are read again before anything is decided."""
+    def doubt(self, zone_id: str) -> None:
+        """A fresh look is asked for, or due: all is read again before anything is called well."""
         if zone := self._zones.get(zone_id):
             zone.look_afresh = True
+
+    def looked_at(self, zone_id: str) -> float | None:
+        """Since when all of a zone that is relied on is known; None when something was not read yet, or nothing is
+        relied on."""
+        zone, managed = self._zones.get(zone_id), (each.status.managed for each in self.situation.bindings_in(zone_id))
+        certificates = {CertificateId(each.certificate_id) for entries in managed for each in entries}
+        return looked_at(zone.known, certificates) if zone and certificates else None
 
     async def _work(self, zone_id: str, zone: _Zone) -> float | None:
         """Until nothing can be done now; returns when to look again."""
@@ -105,7 +119,7 @@ class ZoneReconciler:
                 continue
             now = self.situation.clock.now()
             planned = [(party, plan_zone(party.desired, zone.known, now, self.timing)) for party in judged.parties]
-            if await self._report(zone, judged, planned) or await self._write(zone, judged, planned):
+            if await self._report(zone_id, zone, judged, planned) or await self._write(zone, judged, planned):
                 continue
             wakes = await self._act(zone_id, zone, planned)
             if wakes is not None:
@@ -122,11 +136,14 @@ class ZoneReconciler:
             self.installation,
         )
 
-    async def _report(self, zone: _Zone, judged: Judgement, planned: Planned) -> bool:
+    async def _report(self, zone_id: str, zone: _Zone, judged: Judgement, planned: Planned) -> bool:
         for party, plan in planned:
             if not plan.steps and plan.wake_at is None:
                 zone.setbacks.clear(party.credential)
-        report = ZoneReport(self.situation, self.installation, judged, zone.known)
+        is_delayed = self.resyncs.is_delayed(ZoneKey(zone_id))
+        report = ZoneReport(
+            self.situation, self.installation, judged, zone.known, RESYNC_DELAYED if is_delayed else None
+        )
         written = False
         for party, plan in planned:
             trouble = zone.setbacks.verdict(party.credential) or self._lack_of_token(party, plan)
@@ -218,6 +235,8 @@ class ZoneReconciler:
             _LOG.warning("a call for zone %s failed: %s", zone_id, error)
         else:
             zone.last = (step, zone.known)
+            if isinstance(step, WriteList | WriteRule) and step.repairs:
+                self.metrics.repaired("association" if isinstance(step, WriteList) else "rule")
             if isinstance(step, WriteList | WriteRule | DeleteRule):
                 # A read that goes well says nothing about a write that did not.
                 zone.setbacks.clear(party.credential)

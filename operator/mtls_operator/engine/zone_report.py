@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from mtls_operator.api.host_binding import HostBindingStatus, ManagedRule
 from mtls_operator.domain.binding_status import BindingView, binding_status
 from mtls_operator.domain.marks import Installation
+from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import BindingRecord
+from mtls_operator.domain.resync import looked_at
 from mtls_operator.domain.verdicts import Verdict
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
 from mtls_operator.domain.zone_plan import HostProgress, ZonePlan
@@ -25,6 +27,8 @@ class ZoneReport:
     installation: Installation
     judged: Judgement
     known: ZoneKnowledge
+    remark: Verdict | None = None
+    """What to say of bindings that have all they ask for."""
 
     def statuses(
         self, party: Party, plan: ZonePlan, trouble: Verdict | None
@@ -44,6 +48,8 @@ class ZoneReport:
                 rules=_rules_of(record, rules),
                 zone=self.situation.zone_of(record) if assessment.resolved.is_ok else None,
                 trouble=trouble,
+                remark=self.remark,
+                is_fresh=self._is_fresh(record),
                 not_after=authority.status.not_after if authority else None,
             )
             yield record, binding_status(record, view, now)
@@ -52,6 +58,14 @@ class ZoneReport:
         """It is about to go, or something is still being read and anything said would be taken back a moment later."""
         gone = record.deleting and not (record.metadata.has_finalizer and record.status.managed)
         return gone or self.situation.is_binding_loading(record)
+
+    def _is_fresh(self, record: BindingRecord) -> bool:
+        """Whether all that a binding relies on has been read since a fresh look was asked for."""
+        certificates = {CertificateId(each.certificate_id) for each in record.status.managed}
+        if not certificates:
+            return True
+        since = looked_at(self.known, certificates)
+        return since is not None and since >= self.known.doubted
 
     def _rules_by_hostname(self) -> Mapping[str, tuple[ManagedRule, ...]] | None:
         """The enforcement rules of ours that cover each hostname; None while the rules are not known."""

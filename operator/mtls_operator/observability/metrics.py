@@ -44,6 +44,15 @@ class Metrics:
         self._last_success = self._gauge(
             "last_successful_reconcile_timestamp_seconds", "When an account or a zone was last found right.", "kind key"
         )
+        self._resyncs = self._counter(
+            "resyncs", "Looks at what is there, though nothing was known to have happened.", "kind"
+        )
+        self._repairs = self._counter(
+            "repairs", "What somebody else had changed or taken away and was put right.", "kind"
+        )
+        self._last_look = self._gauge(
+            "last_complete_look_timestamp_seconds", "Since when all of an account or a zone is known.", "kind key"
+        )
         self._resources = self._gauge("resources", "Resources by the status of their condition Ready.", "kind ready")
         self._shown: Tally[tuple[str, str]] = Tally()
         self._events = self._counter("events_emitted", "Kubernetes events posted.", "type reason")
@@ -70,6 +79,21 @@ class Metrics:
         self._reconcile_seconds.labels(kind).observe(seconds)
         if success:
             self._last_success.labels(kind, key).set(self._wall_clock())
+
+    def resynced(self, kind: str) -> None:
+        """An account or a zone is looked at again because it is time."""
+        self._resyncs.labels(kind).inc()
+
+    def repaired(self, kind: str) -> None:
+        """Something of ours was put right: a `rule`, an `association` or a `certificate`."""
+        self._repairs.labels(kind).inc()
+
+    def looked(self, kind: str, key: str, since: float | None) -> None:
+        """When the oldest reading that is relied on was begun, in Unix time; None: there is none, or none yet."""
+        if since is None:
+            self._last_look.remove_by_labels({"kind": kind, "key": key})
+        else:
+            self._last_look.labels(kind, key).set(since)
 
     def resources(self, states: Iterable[tuple[str, str]]) -> None:
         """Every resource there is as (kind, status of Ready): what is not named any more goes to nothing."""

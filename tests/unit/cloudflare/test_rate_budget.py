@@ -136,6 +136,28 @@ def test_the_policy_is_the_slowest_one(header: str, policy: Policy | None) -> No
     assert budget.policy == policy
 
 
+def test_the_least_that_was_left_lately_is_remembered() -> None:
+    clock = Clock()
+    budget = RateBudget(clock)
+    left = []
+
+    for remaining in (900, 40, 1100, 700):
+        budget.note(200, {"ratelimit": f'"default";r={remaining};t=200', "ratelimit-policy": '"default";q=1200;w=300'})
+        clock.now += 200
+        left.append((budget.least_left(500), budget.least_left(1500)))
+
+    assert left == [(900, 900), (40, 40), (1100, 40), (700, 40)]
+
+
+def test_a_refusal_says_that_nothing_was_left() -> None:
+    budget = RateBudget(Clock())
+    heard = budget.least_left(1500)
+
+    budget.note(429, {"retry-after": "60"})
+
+    assert (heard, budget.least_left(1500)) == (None, 0)
+
+
 @given(st.text(max_size=200), st.text(max_size=200), st.text(max_size=40))
 def test_no_header_breaks_the_budget(limit: str, policy: str, retry: str) -> None:
     budget = RateBudget(Clock())

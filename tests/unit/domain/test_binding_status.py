@@ -272,7 +272,18 @@ def test_a_request_to_look_again_is_not_answered_before_that_was_done() -> None:
     record = binding("binding", API, meta=meta)
 
     assert binding_status(record, replace(view(), progress=None), NOW).last_handled_reconcile_at is None
+    assert binding_status(record, replace(view(), is_fresh=False), NOW).last_handled_reconcile_at is None
     assert binding_status(record, view(), NOW).last_handled_reconcile_at == "now-please"
+
+
+def test_a_remark_qualifies_that_all_is_well_and_nothing_else() -> None:
+    remark = ok(Reason.RESYNC_DELAYED, "all is well, but")
+
+    well = conditions(replace(view(both(HostStage.ENFORCED)), remark=remark))
+    under_way = conditions(replace(view(both(HostStage.ARRIVING)), remark=remark))
+
+    assert condition(well, ConditionType.READY) == ("True", "ResyncDelayed", "all is well, but")
+    assert condition(under_way, ConditionType.READY)[:2] == ("False", "Arriving")
 
 
 def test_a_binding_of_which_nothing_was_ever_said_is_told_to_be_under_way() -> None:

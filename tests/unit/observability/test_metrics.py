@@ -70,6 +70,29 @@ def test_events_and_deaf_watches_are_counted() -> None:
     assert 'cfmtls_deaf_watches_total{kind="MtlsHostBinding"} 1.0' in lines
 
 
+def test_looks_and_repairs_are_counted() -> None:
+    metrics = Metrics()
+
+    metrics.resynced("zone")
+    metrics.repaired("association")
+
+    lines = scraped(metrics)
+    assert 'cfmtls_resyncs_total{kind="zone"} 1.0' in lines
+    assert 'cfmtls_repairs_total{kind="association"} 1.0' in lines
+
+
+def test_the_last_complete_look_is_told_as_long_as_there_is_one() -> None:
+    metrics = Metrics()
+
+    metrics.looked("zone", "z1", 1000.0)
+    metrics.looked("zone", "z2", 2000.0)
+    metrics.looked("zone", "z2", None)
+    metrics.looked("zone", "z3", None)
+
+    looks = [line for line in scraped(metrics) if line.startswith("cfmtls_last_complete_look")]
+    assert looks == ['cfmtls_last_complete_look_timestamp_seconds{key="z1",kind="zone"} 1000.0']
+
+
 def test_two_operators_in_one_process_do_not_share_their_metrics() -> None:
     one, two = Metrics(), Metrics()
 

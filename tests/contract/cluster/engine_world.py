@@ -1,0 +1,115 @@
+"""One installation of the whole engine between a simulated cluster and a simulated Cloudflare, in virtual time."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from mtls_operator.configuration import Configuration
+from testbed.chaos.operator_process import OperatorProcess, start
+from testbed.cloudflare.monitor import Monitor
+from testbed.cloudflare.settings import Settings
+from testbed.cloudflare.simulation import CloudflareSimulation
+from testbed.cluster import SimulatedCluster, VirtualClock
+from testbed.cluster.virtual_time import EPOCH
+from tests.certificates import make_ca
+from tests.contract.cluster.world import API_VERSION, BINDING, CA
+
+ACCOUNT: Final = "a" * 32
+ZONE: Final = "b" * 32
+HOST: Final = "api.example.com"
+TOKEN: Final = "virtual-0perator-t0ken-" + "Zq7x" * 6
+WINDOW: Final = 90.0
+CONFIGURATION: Final = Configuration.model_validate(
+    {
+        "ownerId": "cluster-a",
+        "cloudflare": {"tokenSecretRef": {"name": "token", "key": "token"}, "consistencyWindowSeconds": WINDOW},
+        "operatorCredentials": {"allowed": [{}]},
+    },
+    strict=False,
+)
+
+
+@functools.cache
+def authority_pem() -> str:
+    """A CA, the same one for the whole run: keys are random."""
+    return make_ca(now=datetime.fromtimestamp(EPOCH, UTC)).pem
+
+
+@dataclass
+class World:
+    """One account with one zone, one cluster with a user's namespace, and a clock for all of them."""
+
+    clock: VirtualClock
+    cluster: SimulatedCluster
+    cloudflare: CloudflareSimulation
+
+    @classmethod
+    def begin(cls, seed: int = 1, settings: Settings | None = None) -> World:
+        clock = VirtualClock()
+        cluster = SimulatedCluster.seeded(clock.now, seed)
+        cloudflare = CloudflareSimulation(clock.now, settings, seed=seed, monitor=Monitor(window=WINDOW))
+        cloudflare.add_account(ACCOUNT)
+        cloudflare.add_zone(ZONE, "example.com", ACCOUNT)
+        cloudflare.add_token(TOKEN, owner="cluster-a")
+        cluster.users.create_namespace("cfmtls-system")
+        cluster.users.put_secret("cfmtls-system", "token", {"token": TOKEN})
+        cluster.users.create_namespace("shop")
+        return cls(clock, cluster, cloudflare)
+
+    def start(self) -> OperatorProcess:
+        """A new process of the operator."""
+        return start(CONFIGURATION, self.cluster, self.cloudflare, self.clock)
+
+    def apply_both(self) -> None:
+        """A CA with its Secret, and a binding to it."""
+        users = self.cluster.users
+        users.put_secret("shop", "partners", {"ca.crt": authority_pem()})
+        authority = {"accountId": ACCOUNT, "source": {"secretRef": {"name": "partners"}}}
+        users.apply(_resource(CA, "partners", authority))
+        binding = {
+            "certificateAuthorityRef": {"name": "partners"},
+            "zone": {"name": "example.com"},
+            "hostnames": [HOST],
+        }
+        users.apply(_resource(BINDING, "api", binding))
+
+    def delete_both(self) -> None:
+        self.cluster.users.delete(CA, "shop", "partners")
+        self.cluster.users.delete(BINDING, "shop", "api")
+
+    def all_ready(self) -> bool:
+        return self._is_ready(CA, "partners") and self._is_ready(BINDING, "api")
+
+    def all_gone(self) -> bool:
+        users = self.cluster.users
+        return users.read(CA, "shop", "partners") is None and users.read(BINDING, "shop", "api") is None
+
+    def rules(self) -> list[str]:
+        """The actions of all rules of the zone, in their order."""
+        return [rule.action for ruleset in self.cloudflare.state.rulesets.values() for rule in ruleset.rules]
+
+    def trace(self) -> list[str]:
+        """All that happened, on both sides."""
+        calls = [f"{each.time:.6f} {each.method} {each.path} {each.status}" for each in self.cloudflare.log]
+        return [*map(str, self.cluster.log), *calls]
+
+    def status(self, kind: str, name: str) -> dict[str, Any]:
+        """What a resource says of itself; empty when it says nothing yet, or is gone."""
+        status: dict[str, Any] = (self.cluster.users.read(kind, "shop", name) or {}).get("status", {})
+        return status
+
+    def condition(self, kind: str, name: str, about: str = "Ready") -> tuple[str, str]:
+        """Status and reason of a condition; empty ones while it is not there."""
+        conditions = self.status(kind, name).get("conditions", [])
+        return next(((each["status"], each["reason"]) for each in conditions if each["type"] == about), ("", ""))
+
+    def _is_ready(self, kind: str, name: str) -> bool:
+        return self.condition(kind, name)[0] == "True"
+
+
+def _resource(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"namespace": "shop", "name": name}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}

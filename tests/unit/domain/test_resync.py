@@ -1,0 +1,107 @@
+"""How often everything is looked at again, and when it is said that this is too seldom."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.resync import (
+    CEILING_SECONDS,
+    DOCUMENTED,
+    SHORTEST_SECONDS,
+    Leeway,
+    first_pause,
+    is_delayed,
+    looked_at,
+    pause,
+    period,
+)
+from mtls_operator.domain.zone_knowledge import Reading, ZoneKnowledge
+
+ONE, TWO = CertificateId("11111111-1111-4111-8111-111111111111"), CertificateId("22222222-2222-4222-8222-222222222222")
+CHANCES = st.floats(0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("calls", "left", "expected"),
+    [
+        (3, 1200, 300.0),
+        (300, 1200, 300.0),
+        (600, 1200, 600.0),
+        (300, 400, 900.0),
+        (300, 200, 1800.0),
+        (3, 0, 3600.0),
+        (0, 0, 300.0),
+    ],
+)
+def test_the_period_lets_a_round_take_a_quarter_of_what_is_left(calls: int, left: int, expected: float) -> None:
+    assert period([(calls, Leeway(left, 300.0))]) == expected
+
+
+def test_of_several_tokens_the_one_that_has_least_to_spare_decides() -> None:
+    assert period([(10, DOCUMENTED), (600, Leeway(600, 300.0)), (20, DOCUMENTED)]) == 1200.0
+
+
+def test_what_costs_nothing_is_due_as_often_as_anything() -> None:
+    assert period([]) == SHORTEST_SECONDS
+
+
+@given(st.integers(1, 10_000), st.integers(0, 1200), CHANCES)
+def test_resyncs_never_take_more_than_a_quarter(calls: int, left: int, chance: float) -> None:
+    every = pause(period([(calls, Leeway(left, 300.0))]), chance)
+
+    assert calls * 300.0 / every <= 0.25 * max(1, left) * (1 + 1e-9)
+
+
+@given(st.floats(SHORTEST_SECONDS, CEILING_SECONDS), CHANCES)
+def test_jitter_keeps_the_ceiling(every: float, chance: float) -> None:
+    assert every <= pause(every, chance) <= CEILING_SECONDS
+
+
+def test_jitter_tells_apart_what_began_together() -> None:
+    assert pause(400.0, 0.2) != pause(400.0, 0.7)
+
+
+@pytest.mark.parametrize(("chance", "expected"), [(0.0, 150.0), (0.1, 150.0), (0.5, 450.0), (1.0, 900.0)])
+def test_the_first_round_is_spread_over_a_whole_period_but_for_what_has_just_begun(
+    chance: float, expected: float
+) -> None:
+    assert first_pause(900.0, chance) == expected
+
+
+@pytest.mark.parametrize(
+    ("every", "before", "expected"),
+    [
+        (900.0, False, False),
+        (901.0, False, True),
+        (901.0, True, True),
+        (721.0, True, True),
+        (719.0, True, False),
+        (300.0, False, False),
+    ],
+)
+def test_a_ceiling_that_is_not_kept_is_said_and_not_taken_back_at_once(
+    every: float, before: bool, expected: bool
+) -> None:
+    assert is_delayed(every, before) is expected
+
+
+def known(**lists: float) -> ZoneKnowledge:
+    """The rules read at 50, the lists of `one` and `two` when it says."""
+    ids = {"one": ONE, "two": TWO}
+    read = {ids[name]: Reading(frozenset[str](), begun) for name, begun in lists.items()}
+    return ZoneKnowledge(started=0.0, rules=Reading(None, 50.0), lists=read)
+
+
+def test_a_zone_was_looked_at_when_its_oldest_reading_that_matters_was_begun() -> None:
+    zone = known(one=70.0, two=30.0)
+
+    assert [looked_at(zone, {ONE}), looked_at(zone, {ONE, TWO})] == [50.0, 30.0]
+
+
+def test_a_zone_of_which_something_was_never_read_was_not_looked_at() -> None:
+    unread = ZoneKnowledge(started=0.0, lists=known(one=70.0).lists)
+
+    assert [looked_at(known(one=70.0), {TWO}), looked_at(unread, {ONE})] == [None, None]
