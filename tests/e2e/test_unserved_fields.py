@@ -18,7 +18,6 @@ OF_BOTH: Mapping[str, Mapping[str, Any]] = {
     "spec.managementPolicy: Observe": {"managementPolicy": "Observe"},
     "spec.adoptionPolicy: Never": {"adoptionPolicy": "Never"},
     "spec.deletionPolicy: Retain": {"deletionPolicy": "Retain"},
-    "spec.suspend: true": {"suspend": True},
 }
 OF_AUTHORITIES: Mapping[str, Mapping[str, Any]] = {
     **OF_BOTH,
@@ -120,7 +119,7 @@ def test_a_field_that_is_no_longer_served_leaves_in_force_what_is_in_force(tenan
     tenant.set_up("api")
     begun, rules = len(tenant.history), tenant.rules()
 
-    tenant.apply(tenant.binding("api", "login", suspend=True))
+    tenant.apply(tenant.binding("api", "login", verification={"interval": "5m"}))
     tenant.wait_condition("mtlshb/api", "Accepted", "False", "UnsupportedValue")
 
     assert tenant.history[begun:] == []

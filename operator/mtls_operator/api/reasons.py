@@ -56,7 +56,8 @@ class Reason(StrEnum):
     SUSPENDED = (
         "Suspended",
         (On.READY, On.RECONCILING),
-        "suspend is true: what is in force stays; a deletion waits until suspend is lifted.",
+        "suspend is true: nothing is changed at Cloudflare for the resource. What is in force stays, and the other "
+        "conditions tell it; a deletion waits until suspend is lifted.",
     )
     LOG_ONLY = "LogOnly", (On.ENFORCED,), "False: action is Log, so requests are logged and let through."
     NOT_ENFORCED = "NotEnforced", (On.ENFORCED,), "False: action is None, so there is no rule; nothing is protected."

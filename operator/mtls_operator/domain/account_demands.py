@@ -29,6 +29,8 @@ class Demand:
     pending_upload: frozenset[str] = frozenset()
     has_finalizer: bool = False
     deleting: bool = False
+    idle: bool = False
+    """Laid aside: nothing is done for it, not even for what it has."""
     used_by: tuple[ResourceKey, ...] = ()
     """Bindings that refer to it or own hostnames on its lists."""
 

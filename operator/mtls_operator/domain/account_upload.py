@@ -54,6 +54,12 @@ def hold(agenda: Agenda, demand: Demand) -> None:
         agenda.steps.append(AddFinalizer(demand.authority))
 
 
+def hold_what_it_has(agenda: Agenda, demand: Demand) -> None:
+    """The finalizer alone, of a CA that something may have been made for."""
+    if demand.certificate_id is not None or demand.pending_upload:
+        hold(agenda, demand)
+
+
 def record(account: Account, agenda: Agenda, demand: Demand, found: Found) -> None:
     hold(agenda, demand)
     certificate, bundle = found

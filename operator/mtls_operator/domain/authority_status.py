@@ -17,6 +17,7 @@ from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.authority_assessment import AuthorityAssessment
 from mtls_operator.domain.certificates import Bundle
 from mtls_operator.domain.condition_set import conditions_of
+from mtls_operator.domain.handling import suspension
 from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import AuthorityRecord, ResourceKey
 from mtls_operator.domain.served import forbids_cleanup
@@ -95,8 +96,12 @@ def _conditions(record: AuthorityRecord, view: AuthorityView, now: datetime) -> 
         ConditionType.QUOTA_AVAILABLE: _quota(view),
     }
     others = _obstacles(record, view)
-    if record.deleting:
+    halted = suspension(record, owns_something=_has_made_something(record))
+    if halted is not None:
+        others = [halted]
+    elif record.deleting:
         others = [_deletion(record, view)]
+    if halted is not None or record.deleting:
         aspects = {kind: left_alone(verdict) for kind, verdict in aspects.items()}
     return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)
 
@@ -112,7 +117,7 @@ def _deletion(record: AuthorityRecord, view: AuthorityView) -> Verdict:
     if view.used_by:
         named = ", ".join(f"MtlsHostBinding {each}" for each in view.used_by)
         return waiting(Reason.IN_USE, f"still used by {named}; the CA goes with the last of them")
-    made = record.status.certificate_id or record.status.pending_upload
+    made = _has_made_something(record)
     if made and record.spec is not None and (kept := forbids_cleanup(record.spec)):
         return kept_in_force(kept)
     if made and view.trouble is not None:
@@ -122,6 +127,10 @@ def _deletion(record: AuthorityRecord, view: AuthorityView) -> Verdict:
             " let go and leave the certificate behind.",
         )
     return waiting(Reason.DELETING, "the certificate is being deleted at Cloudflare")
+
+
+def _has_made_something(record: AuthorityRecord) -> bool:
+    return bool(record.status.certificate_id or record.status.pending_upload)
 
 
 def _uploaded(record: AuthorityRecord) -> Verdict:

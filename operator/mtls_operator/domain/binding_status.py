@@ -19,6 +19,7 @@ from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.condition_set import conditions_of
+from mtls_operator.domain.handling import suspension
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.served import forbids_cleanup
@@ -102,8 +103,12 @@ def _conditions(
     in_force = aspects[ConditionType.ASSOCIATED].is_ok and aspects[ConditionType.ENFORCED].is_ok
     others = [] if view.trouble is None or in_force else [view.trouble]
     others += [] if view.remark is None else [view.remark]
-    if record.deleting:
+    halted = suspension(record, owns_something=bool(record.status.managed))
+    if halted is not None:
+        others = [halted]
+    elif record.deleting:
         others = [_deletion(record, view)]
+    if halted is not None or record.deleting:
         aspects = {kind: left_alone(verdict) for kind, verdict in aspects.items()}
     return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)
 

@@ -36,7 +36,6 @@ def forbids_cleanup(spec: CertificateAuthoritySpec | HostBindingSpec) -> tuple[s
     return _named(
         (f"spec.managementPolicy: {spec.management_policy}", spec.management_policy is ManagementPolicy.OBSERVE),
         (f"spec.deletionPolicy: {spec.deletion_policy}", spec.deletion_policy is DeletionPolicy.RETAIN),
-        ("spec.suspend: true", spec.suspend is True),
     )
 
 

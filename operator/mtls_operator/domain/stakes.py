@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from mtls_operator.domain.binding_assessment import BindingAssessment
+from mtls_operator.domain.handling import is_idle
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.served import forbids_cleanup
@@ -56,10 +57,11 @@ def stakes_of(judged: Sequence[tuple[BindingRecord, BindingAssessment]]) -> tupl
 
 def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
     managed = managed_of(record)
+    idle = is_idle(record, owns_something=bool(managed))
     wants: Mapping[str, Target]
-    if record.deleting and not is_cleanup_forbidden(record):
+    if record.deleting and not idle and not is_cleanup_forbidden(record):
         wants = {}
-    elif assessment.target is not None and record.spec is not None:
+    elif not idle and assessment.target is not None and record.spec is not None:
         wants = dict.fromkeys(record.spec.hostnames, assessment.target)
     else:
         wants = {hostname: Target(certificate) for certificate, names in managed.items() for hostname in names}
@@ -69,6 +71,7 @@ def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
         wants=wants,
         has_finalizer=record.metadata.has_finalizer,
         deleting=record.deleting,
+        idle=idle,
     )
 
 

@@ -59,6 +59,8 @@ class Stake:
     wants: Mapping[str, Target] = field(default_factory=dict)
     has_finalizer: bool = False
     deleting: bool = False
+    idle: bool = False
+    """Laid aside: nothing is done for it, not even for what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,24 @@ class Desired:
     stakes: tuple[Stake, ...]
     still: tuple[Stake, ...] = ()
     """Stakes that act with another token: nothing is done for them now, and what they hold stays as it is."""
+    idle: tuple[Stake, ...] = ()
+    """Stakes that act with the same token and are laid aside: what they hold stays as it is too."""
+
+    @property
+    def own(self) -> tuple[Stake, ...]:
+        """The stakes that act with this token, if they act at all."""
+        return (*self.stakes, *self.idle)
+
+
+def desired_of(installation: Installation, *, own: Iterable[Stake], still: Iterable[Stake]) -> Desired:
+    """The stakes of those who act with one token, and of the others."""
+    mine = tuple(own)
+    return Desired(
+        installation,
+        stakes=tuple(stake for stake in mine if not stake.idle),
+        still=tuple(still),
+        idle=tuple(stake for stake in mine if stake.idle),
+    )
 
 
 @dataclass(frozen=True)
@@ -94,7 +114,7 @@ class ZoneState:
     @cached_property
     def wanted_by_still(self) -> Mapping[Place, Target]:
         """Every place that a stake wants for which nothing is done now."""
-        return _wanted_by(self.desired.still)
+        return _wanted_by((*self.desired.still, *self.desired.idle))
 
     @cached_property
     def owned(self) -> frozenset[Place]:

@@ -23,7 +23,6 @@ from enum import StrEnum
 
 from mtls_operator.domain import zone_lists, zone_rules
 from mtls_operator.domain.marks import ClaimState
-from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
 from mtls_operator.domain.zone_places import Desired, Stake, Timing, ZoneState
@@ -65,7 +64,7 @@ class ZonePlan:
 
 def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing) -> ZonePlan:
     """Decide the next steps in a zone. Pure: equal arguments give an equal plan."""
-    if not any(stake.wants or stake.managed for stake in desired.stakes):
+    if not any(stake.wants or stake.managed for stake in desired.own):
         return ZonePlan(tuple(_finalizer_removals(desired)), None, {})
     if known.rules is None or known.rules_must_be_read:
         return ZonePlan((*_cluster_steps(desired, frozenset()), ReadRules()), None, None)
@@ -83,13 +82,17 @@ def _cluster_steps(desired: Desired, gone: frozenset[Place]) -> list[ZoneStep]:
 
 
 def _finalizer_additions(desired: Desired) -> list[ZoneStep]:
-    return [AddFinalizer(stake.binding) for stake in desired.stakes if stake.wants and not stake.has_finalizer]
+    return [
+        AddFinalizer(stake.binding)
+        for stake in desired.own
+        if stake.wants and not stake.has_finalizer and not stake.deleting
+    ]
 
 
 def _finalizer_removals(desired: Desired) -> list[ZoneStep]:
     return [
         RemoveFinalizer(stake.binding)
-        for stake in desired.stakes
+        for stake in desired.own
         if stake.deleting and stake.has_finalizer and not stake.managed
     ]
 
@@ -111,7 +114,7 @@ def _records(desired: Desired, gone: frozenset[Place]) -> list[ZoneStep]:
 
 def _holders(desired: Desired) -> dict[Place, ResourceKey]:
     """For each place a binding that wants it and has recorded it."""
-    everybody = (*desired.stakes, *desired.still)
+    everybody = (*desired.own, *desired.still)
     return {place: stake.binding for stake in everybody for place in _wanted_places(stake) & _places(stake.managed)}
 
 
@@ -122,10 +125,10 @@ def _wanted_places(stake: Stake) -> frozenset[Place]:
 def _progress(zone: ZoneState, agenda: zone_lists.Agenda) -> dict[ResourceKey, dict[str, HostProgress]]:
     return {
         stake.binding: {
-            hostname: _host_progress(zone, agenda, certificate, hostname)
-            for certificate, hostname in sorted(_shown_places(stake))
+            place[1]: _host_progress(zone, agenda, place, is_leaving=_is_leaving(zone, stake, place))
+            for place in sorted(_shown_places(stake))
         }
-        for stake in zone.desired.stakes
+        for stake in zone.desired.own
     }
 
 
@@ -133,11 +136,17 @@ def _shown_places(stake: Stake) -> frozenset[Place]:
     return _places(stake.managed) | _wanted_places(stake)
 
 
-def _host_progress(
-    zone: ZoneState, agenda: zone_lists.Agenda, certificate: CertificateId, hostname: str
-) -> HostProgress:
-    until = agenda.until.get((certificate, hostname))
-    if (certificate, hostname) not in zone.wanted:
+def _is_leaving(zone: ZoneState, stake: Stake, place: Place) -> bool:
+    """Whether a hostname is being given up, or was when its binding was laid aside."""
+    if not stake.idle:
+        return place not in zone.wanted
+    return [key.state for key in zone.view.claim_keys(*place)] == [ClaimState.LEAVING]
+
+
+def _host_progress(zone: ZoneState, agenda: zone_lists.Agenda, place: Place, *, is_leaving: bool) -> HostProgress:
+    certificate, hostname = place
+    until = agenda.until.get(place)
+    if is_leaving:
         return HostProgress(HostStage.LEAVING, until)
     held = hostname in zone.view.claimed(certificate, ClaimState.HELD)
     if held and hostname in zone.view.enforced:

@@ -33,6 +33,7 @@ from mtls_operator.domain.authority_status import (
     with_pending_upload,
 )
 from mtls_operator.domain.certificates import bundle_fingerprint
+from mtls_operator.domain.handling import is_idle
 from mtls_operator.domain.marks import certificate_name
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, AuthorityRecord, RemoveFinalizer, ResourceKey
@@ -220,6 +221,7 @@ class AccountReconciler:
             pending_upload=frozenset(status.pending_upload),
             has_finalizer=record.metadata.has_finalizer,
             deleting=record.deleting and not _is_kept(record),
+            idle=is_idle(record, owns_something=bool(certificate or status.pending_upload)),
             used_by=tuple(users),
         )
 

@@ -14,7 +14,7 @@ from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.stakes import Conflicts, stakes_of
-from mtls_operator.domain.zone_places import Desired
+from mtls_operator.domain.zone_places import Desired, desired_of
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ def judgement_of(bindings: Sequence[tuple[BindingRecord, BindingAssessment]], us
     parties = tuple(
         Party(
             credential,
-            Desired(
+            desired_of(
                 us,
-                stakes=tuple(stake for stake in stakes if credentials[stake.binding] == credential),
-                still=tuple(stake for stake in stakes if credentials[stake.binding] != credential),
+                own=[stake for stake in stakes if credentials[stake.binding] == credential],
+                still=[stake for stake in stakes if credentials[stake.binding] != credential],
             ),
         )
         for credential in dict.fromkeys(credentials.values())

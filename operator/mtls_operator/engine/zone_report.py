@@ -34,7 +34,7 @@ class ZoneReport:
         self, party: Party, plan: ZonePlan, trouble: Verdict | None
     ) -> Iterator[tuple[BindingRecord, HostBindingStatus]]:
         """The statuses of a party's bindings, but of those about which nothing can be said now."""
-        mine = {stake.binding for stake in party.desired.stakes}
+        mine = {stake.binding for stake in party.desired.own}
         rules = self._rules_by_hostname()
         now = self.situation.clock.moment()
         for record, assessment in self.judged.bindings:

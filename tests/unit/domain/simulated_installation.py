@@ -25,7 +25,7 @@ from mtls_operator.domain.records import AddFinalizer, BindingRecord, Record, Re
 from mtls_operator.domain.stakes import stakes_of
 from mtls_operator.domain.verdicts import ok
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge, nothing_known
-from mtls_operator.domain.zone_places import Desired, Stake, Target, Timing
+from mtls_operator.domain.zone_places import Desired, Stake, Target, Timing, desired_of
 from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
 from mtls_operator.domain.zone_steps import (
     Conclude,
@@ -59,6 +59,7 @@ class Binding:
     party: int = 0
     """Bindings of one party act with one token."""
     blocked: bool = False
+    suspended: bool = False
     managed: Managed = field(default_factory=dict)
     has_finalizer: bool = False
     deleting: bool = False
@@ -76,6 +77,7 @@ class Binding:
                 certificate_authority_ref=CertificateAuthorityRef(name="ca"),
                 zone=ZoneRef(name="example.com"),
                 hostnames=self.hostnames,
+                suspend=self.suspended,
             ),
             status=with_managed(HostBindingStatus(), self.managed),
         )
@@ -105,10 +107,10 @@ class Cluster:
         """What each party wants, while the others stand still."""
         parties = {stake.binding: self.bindings[stake.binding].party for stake in self.stakes}
         return [
-            Desired(
+            desired_of(
                 self.installation,
-                stakes=tuple(stake for stake in self.stakes if parties[stake.binding] == party),
-                still=tuple(stake for stake in self.stakes if parties[stake.binding] != party),
+                own=[stake for stake in self.stakes if parties[stake.binding] == party],
+                still=[stake for stake in self.stakes if parties[stake.binding] != party],
             )
             for party in sorted(set(parties.values()))
         ]

@@ -247,9 +247,9 @@ def test_the_source_is_mended_before_the_token() -> None:
     ("spec", "status", "expected"),
     [
         (
-            {"suspend": True, "deletionPolicy": "Retain"},
+            {"rotation": {"overlap": "24h"}, "deletionPolicy": "Retain"},
             {},
-            blocks("UnsupportedValue", "not served by this version: spec.deletionPolicy: Retain, spec.suspend: true"),
+            blocks("UnsupportedValue", "not served by this version: spec.deletionPolicy: Retain, spec.rotation"),
         ),
         (
             {},
@@ -276,9 +276,10 @@ def test_what_is_not_served_is_refused_and_nothing_is_acted_on(
 
 
 def test_unserved_fields_are_told_before_a_changed_source() -> None:
-    accepted = assess(spec={"suspend": True}, status={"fingerprints": [OTHER.fingerprint]}).accepted
+    revocation = {"revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}}}
+    accepted = assess(spec=revocation, status={"fingerprints": [OTHER.fingerprint]}).accepted
 
-    assert "spec.suspend: true" in accepted.message
+    assert "spec.revocation" in accepted.message
 
 
 def test_the_same_certificates_in_another_order_are_no_change() -> None:

@@ -25,7 +25,6 @@ HOSTNAME = "api.example.com"
 STAYING: Mapping[str, Mapping[str, object]] = {
     "spec.deletionPolicy: Retain": {"deletionPolicy": "Retain"},
     "spec.managementPolicy: Observe": {"managementPolicy": "Observe"},
-    "spec.suspend: true": {"suspend": True},
 }
 each_that_stays = pytest.mark.parametrize(("field", "spec"), STAYING.items(), ids=list(STAYING))
 

@@ -15,7 +15,7 @@ POLICIES = [
     ({"adoptionPolicy": "IfIdentical"}, ()),
     ({"deletionPolicy": "Retain"}, ("spec.deletionPolicy: Retain",)),
     ({"deletionPolicy": "Delete"}, ()),
-    ({"suspend": True}, ("spec.suspend: true",)),
+    ({"suspend": True}, ()),
     ({"suspend": False}, ()),
     ({}, ()),
 ]
@@ -75,9 +75,13 @@ def test_fields_of_a_binding_that_are_not_served_are_named(
 
 
 def test_everything_that_a_ca_asks_for_in_vain_is_named_at_once() -> None:
-    fields: dict[str, object] = {"suspend": True, "deletionPolicy": "Retain", "rotation": {}}
+    fields: dict[str, object] = {
+        "revocation": {"secretRef": {"name": "crl", "key": "k"}},
+        "deletionPolicy": "Retain",
+        "rotation": {},
+    }
 
-    assert unserved_ca(fields) == ("spec.deletionPolicy: Retain", "spec.suspend: true", "spec.rotation")
+    assert unserved_ca(fields) == ("spec.deletionPolicy: Retain", "spec.rotation", "spec.revocation")
 
 
 def test_everything_that_a_binding_asks_for_in_vain_is_named_at_once() -> None:

@@ -197,7 +197,7 @@ class World:
         for binding in list(cluster.bindings.values()):
             current = cluster.bindings.get(binding.key, binding)
             gone = self.shape.all_goes or current.deleting
-            cluster.put(replace(current, deleting=gone, blocked=False))
+            cluster.put(replace(current, deleting=gone, blocked=False, suspended=False))
         self.users_at_work -= 1
         if not self.users_at_work:
             self.quiet_from = self.time.now + self.rng.choice([0.0, 1500.0])
@@ -213,6 +213,8 @@ class World:
             return replace(present, deleting=True)
         if rng.random() < 0.15:
             return replace(present, blocked=True)
+        if rng.random() < 0.15:
+            return replace(present, suspended=not present.suspended)
         target = self._target() if self.shape.moves or rng.random() < 0.2 else present.target
         if self.shape.installations > 1:
             target = _moved(target, present.target.certificate)

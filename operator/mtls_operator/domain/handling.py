@@ -1,0 +1,44 @@
+"""What its owner lets be done for a resource: whatever its spec asks for, or nothing for the time being.
+
+A resource that is laid aside goes on wanting exactly what its status records, and nothing is done even for that: what
+stands stands, what is half-way stays half-way, and a deletion waits.
+"""
+
+from __future__ import annotations
+
+from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
+from mtls_operator.api.host_binding import HostBindingSpec
+from mtls_operator.api.reasons import Reason
+from mtls_operator.domain.records import AuthorityRecord, BindingRecord
+from mtls_operator.domain.verdicts import Verdict, waiting
+
+Spec = CertificateAuthoritySpec | HostBindingSpec
+_WAY_OUT = (
+    "Remove spec.suspend to have it done, or annotate with apishield-mtls.io/force-orphan=true to let go and leave what"
+    " is at Cloudflare behind."
+)
+
+
+def is_suspended(spec: Spec | None) -> bool:
+    """Whether nothing may be changed at Cloudflare for the resource. One whose spec cannot be read does not say so."""
+    return spec is not None and spec.suspend is True
+
+
+def is_idle(record: AuthorityRecord | BindingRecord, *, owns_something: bool) -> bool:
+    """Whether a resource is laid aside. One that is deleted and owns nothing has nothing to wait for."""
+    return is_suspended(record.spec) and (owns_something or not record.deleting)
+
+
+def suspension(record: AuthorityRecord | BindingRecord, *, owns_something: bool) -> Verdict | None:
+    """What is said of a suspended resource before everything else; None of one that is not laid aside."""
+    if not is_idle(record, owns_something=owns_something):
+        return None
+    if record.deleting:
+        return waiting(
+            Reason.SUSPENDED,
+            f"deleted, but spec.suspend is true: what is in force stays until it is lifted. {_WAY_OUT}",
+        )
+    return waiting(
+        Reason.SUSPENDED,
+        "spec.suspend is true: nothing is changed at Cloudflare for this resource, and what is in force stays",
+    )
