@@ -52,12 +52,25 @@ def _repairs(zone: ZoneState) -> list[ZoneStep]:
     """What somebody did to rules of ours and the edits for hostnames do not undo: they come first, so that a hostname
     is in a rule that can be read before the one that cannot goes."""
     bodies = {rule.id: rule.body for rule in (zone.rules.value.rules if zone.rules.value else ())}
-    before = zone.view.first_foreign_rule
+    before, idle = zone.view.first_foreign_rule, _idle_rules(zone)
     return [
         *(DeleteRule(each.rule_id) for each in zone.view.altered if _is_made_good(zone, each)),
-        *(WriteRule(body, rule_id, repairs=True) for rule_id, body in zone.view.defaced),
-        *(WriteRule(bodies[rule_id], rule_id, before, repairs=True) for rule_id in zone.view.misplaced),
+        *(WriteRule(body, rule_id, repairs=True) for rule_id, body in zone.view.defaced if rule_id not in idle),
+        *(
+            WriteRule(bodies[rule_id], rule_id, before, repairs=True)
+            for rule_id in zone.view.misplaced
+            if rule_id not in idle
+        ),
     ]
+
+
+def _idle_rules(zone: ZoneState) -> frozenset[str | None]:
+    """Rules that hold nothing but hostnames of bindings that are laid aside."""
+    aside = frozenset(hostname for stake in zone.desired.idle for hostname in stake.wants) - zone.wanted_hostnames
+    return frozenset(
+        [group.rule_id for group in zone.view.claims if group.hostnames <= aside]
+        + [group.rule_id for group in zone.view.enforcement if group.hostnames <= aside]
+    )
 
 
 def _is_made_good(zone: ZoneState, altered: AlteredRule) -> bool:

@@ -101,6 +101,20 @@ def test_what_somebody_takes_from_a_suspended_binding_is_not_put_back() -> None:
     assert zone.marks() == [None, claim(ClaimState.HELD)]
 
 
+def test_rules_of_a_suspended_binding_alone_are_not_put_right() -> None:
+    zone = CalmZone()
+    zone.after(wanted())
+    zone.after(replace(zone.ours(), suspended=True))
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    rule, foreign, held = ruleset.rules
+    altered = replace(ruleset, version=99, rules=(foreign, replace(held, body=replace(held.body, enabled=True)), rule))
+    zone.zone.ruleset.become(zone.time.now, altered)
+    zone.begin_again()
+
+    assert set(zone.wait(5_000.0)) == {"ReadRules"}
+
+
 def test_a_suspended_binding_that_is_deleted_waits_until_it_is_lifted() -> None:
     zone = CalmZone()
     zone.after(wanted())
