@@ -42,8 +42,12 @@ async def _until_told_to_stop(configuration: Configuration) -> None:
 
 
 def _stop_on_signals(operator: asyncio.Future[None]) -> None:
+    def stop(number: signal.Signals) -> None:
+        _LOG.info("told to stop", extra={"signal": number.name})
+        operator.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, operator.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
 
 
 async def _run(configuration: Configuration, take_signals: Callable[[], None]) -> None:

@@ -6,6 +6,7 @@ objects, and do not hold up the object's other events (see docs/adr).
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -33,17 +34,15 @@ class _EndlessBackoffs:
 
 async def watch(engine: Engine, on_start: Callable[[], None]) -> None:
     """Watch both kinds in all namespaces until cancelled. `on_start` is called once kopf has set itself up: it has
-    taken over the signals by then."""
+    taken over the signals by then, which it has not yet when it calls a handler for its start."""
     registry = kopf.OperatorRegistry()
-
-    async def started(**_: Any) -> None:
-        on_start()
-
-    kopf.on.startup(registry=registry)(started)
     kopf.on.login(registry=registry)(_log_in)
     for kind in (MtlsCertificateAuthority.kind, MtlsHostBinding.kind):
         kopf.on.event(GROUP, VERSION, PLURALS[kind], registry=registry, id=kind)(_handler(engine, kind))
-    await kopf.operator(registry=registry, settings=_settings(), clusterwide=True, standalone=True)
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(registry=registry, settings=_settings(), clusterwide=True, standalone=True)
+    on_start()
+    await kopf.run_tasks(tasks, ignored=others)
 
 
 def _handler(engine: Engine, kind: str) -> Any:
