@@ -31,6 +31,8 @@ class AuthorityView:
     assessment: AuthorityAssessment
     used_by: Sequence[ResourceKey] = ()
     hostnames: int = 0
+    counted: bool = True
+    """False while it cannot be told yet who uses it, so that the numbers that were said stay."""
     occupants: Sequence[Certificate] | None = None
     """What occupies the account's slots; None while it was not listed."""
     limit: int = 0
@@ -50,8 +52,8 @@ def authority_status(record: AuthorityRecord, view: AuthorityView, now: datetime
             "observed_generation": record.metadata.generation,
             "conditions": _conditions(record, view, now),
             "effective": _effective(record),
-            "bindings": len(view.used_by),
-            "hostnames": view.hostnames,
+            "bindings": len(view.used_by) if view.counted else record.status.bindings,
+            "hostnames": view.hostnames if view.counted else record.status.hostnames,
             "quota": quota,
             "last_handled_reconcile_at": record.metadata.reconcile_requested_at,
         }

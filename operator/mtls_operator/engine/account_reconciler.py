@@ -280,6 +280,7 @@ class AccountReconciler:
                 assessment=assessment,
                 used_by=[each.key for each in users],
                 hostnames=len({name for each in users if each.spec for name in each.spec.hostnames}),
+                counted=not self.situation.awaits_zones(record),
                 occupants=occupants(listing.value) if listing else None,
                 limit=self.limit,
                 without_slot=record.key in plan.without_slot,

@@ -99,6 +99,14 @@ class Situation:
         """Bindings that own or are about to own hostnames on the CA's lists, or are admitted to."""
         return [each for each in self.bindings if self._uses(each, authority)]
 
+    def awaits_zones(self, authority: AuthorityRecord) -> bool:
+        """Whether the zone of a binding that refers to the CA is still being looked up, so that it cannot be told yet
+        whether the CA admits it."""
+        return any(
+            not each.status.managed and authority_of(each) == authority.key and self._is_zone_awaited(each)
+            for each in self.bindings
+        )
+
     # What depends on what
 
     def keys_of_binding(self, binding: BindingRecord) -> set[Key]:
@@ -191,6 +199,9 @@ class Situation:
             and not other.deleting
             and other.status.certificate_id == authority.status.certificate_id
         )
+
+    def _is_zone_awaited(self, binding: BindingRecord) -> bool:
+        return self._zone_or_verdict(binding) is None and self.assess(binding).lacks_zone
 
     def _is_admitted(self, binding: BindingRecord) -> bool:
         return self.assess(binding).target is not None

@@ -18,7 +18,7 @@ from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.verdicts import Verdict, blocked, waiting
 from mtls_operator.engine.credentials import Credentials
-from mtls_operator.engine.keys import ZoneKey
+from mtls_operator.engine.keys import AccountKey, Key, ZoneKey
 from mtls_operator.engine.outcome import Reconciled, failed, reconciled
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
 from mtls_operator.engine.setbacks import Setbacks
@@ -31,12 +31,13 @@ _SOON_SECONDS = 1.0
 
 @dataclass(repr=False)
 class ZoneDirectory:
-    """Asks Cloudflare for zones. `on_found` is told of each zone that bindings now belong to."""
+    """Asks Cloudflare for zones. `on_answer` is told of the zone that bindings now belong to, and of the account whose
+    CAs wait to know which bindings use them."""
 
     situation: Situation
     writer: ResourceWriter[BindingRecord]
     credentials: Credentials
-    on_found: Callable[[ZoneKey], None]
+    on_answer: Callable[[Key], None]
     _setbacks: Setbacks[ZoneQuestion] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,10 +79,11 @@ class ZoneDirectory:
                 zone = await self._find(client, question.zone_name or "")
         except CloudflareError as error:
             self._note_failure(question, error)
-            return
-        self._setbacks.clear(question)
-        self.situation.zones[question] = zone
-        self.on_found(ZoneKey(zone.id))
+        else:
+            self._setbacks.clear(question)
+            self.situation.zones[question] = zone
+            self.on_answer(ZoneKey(zone.id))
+        self.on_answer(AccountKey(question.account_id))
 
     async def _find(self, client: CloudflareClient, name: str) -> Zone:
         zone = await client.find_zone(name)

@@ -33,9 +33,9 @@ CONFIGURATION: Final = Configuration.model_validate(
 
 
 @functools.cache
-def authority_pem() -> str:
-    """A CA, the same one for the whole run: keys are random."""
-    return make_ca(now=datetime.fromtimestamp(EPOCH, UTC)).pem
+def authority_pem(name: str = "partners") -> str:
+    """A CA, the same one of a name for the whole run: keys are random."""
+    return make_ca(name, now=datetime.fromtimestamp(EPOCH, UTC)).pem
 
 
 @dataclass
@@ -65,16 +65,18 @@ class World:
 
     def apply_both(self) -> None:
         """A CA with its Secret, and a binding to it."""
-        users = self.cluster.users
-        users.put_secret("shop", "partners", {"ca.crt": authority_pem()})
-        authority = {"accountId": ACCOUNT, "source": {"secretRef": {"name": "partners"}}}
-        users.apply(_resource(CA, "partners", authority))
-        binding = {
-            "certificateAuthorityRef": {"name": "partners"},
-            "zone": {"name": "example.com"},
-            "hostnames": [HOST],
-        }
-        users.apply(_resource(BINDING, "api", binding))
+        self.apply_authority("partners")
+        self.apply_binding("api", HOST)
+
+    def apply_authority(self, name: str) -> None:
+        """A CA and the Secret of the same name that holds it."""
+        self.cluster.users.put_secret("shop", name, {"ca.crt": authority_pem(name)})
+        spec = {"accountId": ACCOUNT, "source": {"secretRef": {"name": name}}}
+        self.cluster.users.apply(_resource(CA, name, spec))
+
+    def apply_binding(self, name: str, *hostnames: str, authority: str = "partners", zone: str = "example.com") -> None:
+        spec = {"certificateAuthorityRef": {"name": authority}, "zone": {"name": zone}, "hostnames": [*hostnames]}
+        self.cluster.users.apply(_resource(BINDING, name, spec))
 
     def delete_both(self) -> None:
         self.cluster.users.delete(CA, "shop", "partners")

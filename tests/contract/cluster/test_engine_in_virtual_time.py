@@ -10,7 +10,7 @@ import pytest
 from testbed.chaos.operator_process import running_operator
 from testbed.cluster import AnswerLost, Away, Chance, Refused, Request, WatchHabits
 from testbed.cluster.virtual_time import run
-from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, World
+from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, HOST, WINDOW, World
 from tests.contract.cluster.world import BINDING
 from tests.virtual_time import in_virtual_time, until
 
@@ -97,3 +97,21 @@ async def test_a_process_killed_at_a_request_is_succeeded_by_one_that_goes_on(ve
     assert ready == ["block", "log"]
     assert world.rules() == []
     assert world.cloudflare.monitor.finish() == []
+
+
+@in_virtual_time
+async def test_a_new_process_writes_nothing_for_a_binding_that_waits_for_another_to_let_go() -> None:
+    world = World.begin()
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        world.apply_both()
+        await until(world.all_ready)
+        world.apply_authority("rival")
+        world.apply_binding("second", HOST, authority="rival")
+        await until(lambda: world.condition(BINDING, "second", "Associated") == ("False", "Conflicted"))
+        await asyncio.sleep(10 * WINDOW)
+    version = world.cluster.store.version
+
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        await asyncio.sleep(10 * WINDOW)
+
+    assert world.cluster.store.version == version

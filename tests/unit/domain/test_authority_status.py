@@ -205,6 +205,12 @@ def test_bindings_and_hostnames_are_counted() -> None:
     assert (written.bindings, written.hostnames) == (2, 12)
 
 
+def test_the_numbers_stay_as_they_were_while_it_cannot_be_told_who_uses_the_ca() -> None:
+    written = status(replace(VIEW, counted=False), {"bindings": 3, "hostnames": 7})
+
+    assert (written.bindings, written.hostnames) == (3, 7)
+
+
 def test_the_quota_is_what_the_account_was_listed_with() -> None:
     written = status(replace(VIEW, occupants=[Certificate(CERTIFICATE, "corporate", "pem")]))
 
