@@ -11,6 +11,7 @@ from typing import Any, Final
 from mtls_operator.configuration import Configuration
 from testbed.chaos.operator_process import OperatorProcess, start
 from testbed.chaos.wire import Luck
+from testbed.chaos.wishes import Wishes
 from testbed.cloudflare import faults as cloudflare_faults
 from testbed.cloudflare.messages import Request as CloudflareRequest
 from testbed.cloudflare.monitor import Monitor
@@ -152,7 +153,9 @@ class World:
         consistency = Consistency.everywhere(setting.staleness)
         settings = Settings(consistency=consistency, omit_empty_rules=rng.random() < 0.5)
         tally = Tally()
-        cloudflare = CloudflareSimulation(clock.now, settings, seed=setting.seed, monitor=Monitor(window=WINDOW))
+        wishes: dict[str, Wishes] = {}
+        monitor = Monitor(window=WINDOW, given_up=lambda owner, hostname: wishes[owner].last_unwanted(hostname))
+        cloudflare = CloudflareSimulation(clock.now, settings, seed=setting.seed, monitor=monitor)
         cloudflare.faults = CountedCloudflareFaults(tally)
         cloudflare.add_account(ACCOUNT)
         for name, zone_id in ZONES.items():
@@ -164,7 +167,9 @@ class World:
         )
         world = cls(setting, clock, cloudflare, [], tally, rng)
         for index in range(setting.installations):
-            world.sites.append(world._site(f"cluster-{'ab'[index]}", index))
+            site = world._site(f"cluster-{'ab'[index]}", index)
+            wishes[site.owner] = Wishes(site.cluster.store, clock.now)
+            world.sites.append(site)
         return world
 
     def _site(self, owner: str, index: int) -> Site:

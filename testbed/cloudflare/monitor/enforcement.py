@@ -6,7 +6,9 @@ installation made wrong counts against it, not what people or drift left behind.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from testbed.cloudflare.monitor.actions import Association, RulesetWrite, RuleWrite
 from testbed.cloudflare.monitor.case import Case, Finding, Findings
@@ -105,6 +107,12 @@ def _judge_places(case: Case, zone_id: str) -> Findings:
             yield 13, f"{case.owner} creates enforcement rule {rule.id} after rule {stranger}, which is not ours"
 
 
+GivenUp = Callable[[str, str], float]
+"""(owner, hostname) -> Unix time in seconds, minus infinity for what has been wanted as long as it is enforced."""
+_HEARD_WITHIN: Final = 900.0
+"""Seconds after which an installation has heard of what its user did: it lists everything every ten minutes."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Loss:
     zone_id: str
@@ -117,15 +125,15 @@ class Coverage:
 
     A loss ends well when all claims of the owner on the hostname are `leaving`. It is a violation when the owner covers
     the hostname again instead and nobody covered it meanwhile, and when it is still claimed `held` at the end.
+
+    `given_up` says when the user of an owner last wanted a hostname without enforcement. What was given up that short
+    a time ago that the owner need not have heard of more is no loss: wanted again before its claim is `leaving`, it is
+    still on its list, and covered again at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, given_up: GivenUp) -> None:
         self._losses: dict[_Loss, bool] = {}
-        self._given_up: set[str] = set()
-
-    def give_up(self, hostname: str) -> None:
-        """The user wants this hostname without enforcement: losing it is no violation."""
-        self._given_up.add(hostname)
+        self._given_up = given_up
 
     def judge(self, case: Case) -> Findings:
         """Follow one request."""
@@ -139,8 +147,9 @@ class Coverage:
             self._losses.pop(_Loss(zone_id, owner, hostname), None)
         for owner in before.keys() | after.keys():
             old, new = before.get(owner, frozenset()), after.get(owner, frozenset())
-            for hostname in old - new - self._given_up:
-                if (owner, hostname) not in released:
+            for hostname in old - new:
+                given_up = self._given_up(owner, hostname) > case.now - _HEARD_WITHIN
+                if (owner, hostname) not in released and not given_up:
                     self._losses[_Loss(zone_id, owner, hostname)] = hostname not in protected
             for hostname in sorted(new - old):
                 if self._losses.pop(_Loss(zone_id, owner, hostname), False):

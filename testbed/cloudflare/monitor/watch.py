@@ -12,7 +12,7 @@ from testbed.cloudflare.monitor.actions import read_action
 from testbed.cloudflare.monitor.case import Case, Finding, Patience
 from testbed.cloudflare.monitor.certificates import Uploads, judge_deletion
 from testbed.cloudflare.monitor.contents import judge_request
-from testbed.cloudflare.monitor.enforcement import Coverage, judge_enforcement
+from testbed.cloudflare.monitor.enforcement import Coverage, GivenUp, judge_enforcement
 from testbed.cloudflare.monitor.lists import judge_removals
 from testbed.cloudflare.monitor.ownership import judge_rule_writes
 from testbed.cloudflare.monitor.sightings import Sightings
@@ -46,16 +46,23 @@ class Monitor:
 
     `window` is the consistency window in seconds that the installations were told. `takeovers` says, per installation,
     whose marks it was told to take as its own. Requests of tokens without an owner are of people or other programs:
-    they are judged for invariants 1 and 4 only, and what they break is nobody's violation.
+    they are judged for invariants 1 and 4 only, and what they break is nobody's violation. `given_up` tells when the
+    user of an installation last wanted a hostname without enforcement; absent: never.
     """
 
-    def __init__(self, *, window: float = 90.0, takeovers: Mapping[str, Iterable[str]] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        window: float = 90.0,
+        takeovers: Mapping[str, Iterable[str]] | None = None,
+        given_up: GivenUp = lambda _owner, _hostname: -math.inf,
+    ) -> None:
         self.violations: list[Violation] = []
         self._patience = Patience(window)
         self._takeovers = {owner: frozenset(gone) for owner, gone in (takeovers or {}).items()}
         self._sightings = Sightings()
         self._uploads = Uploads()
-        self._coverage = Coverage()
+        self._coverage = Coverage(given_up)
         self._last = State()
         self._seen = 0
 
@@ -76,10 +83,6 @@ class Monitor:
             line, ray = f"{request.method} {request.path}", answer.headers.get("cf-ray", "")
             self._record(Violation(invariant, message, self._seen, line, now, ray))
         self._seen += 1
-
-    def give_up(self, hostname: str) -> None:
-        """Tell the monitor that the user wants a hostname associated but no longer enforced."""
-        self._coverage.give_up(hostname)
 
     def finish(self) -> list[Violation]:
         """Judge what only the end shows, and give all violations. Call it once, when everything has settled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +114,8 @@ class Monitored:
     east: Caller
     west: Caller
     person: Caller
+    given_up: dict[str, float]
+    """Until when the user of any installation did not want a hostname enforced."""
 
     @property
     def violated(self) -> list[int]:
@@ -135,14 +138,15 @@ class Monitored:
 
 def make_monitored(monitor: Monitor | None = None) -> Monitored:
     """A world of its own."""
-    clock, watching = Clock(), monitor or Monitor(window=WINDOW)
+    clock, given_up = Clock(), dict[str, float]()
+    watching = monitor or Monitor(window=WINDOW, given_up=lambda _owner, hostname: given_up.get(hostname, -math.inf))
     simulation = CloudflareSimulation(clock, monitor=watching)
     simulation.add_account(ACCOUNT)
     simulation.add_zone(ZONE, "example.com", ACCOUNT)
     callers = {name: _caller(simulation, clock, name) for name in ("east", "west", "person")}
     pem, name = ROOT.pem, "demo 0123abcd (mtls-operator east)"
     certificate = simulation.add_certificate(ACCOUNT, pem, name=name)
-    return Monitored(simulation, watching, clock, certificate, **callers)
+    return Monitored(simulation, watching, clock, certificate, given_up=given_up, **callers)
 
 
 def _caller(simulation: CloudflareSimulation, clock: Clock, name: str) -> Caller:

@@ -223,14 +223,26 @@ def test_dropping_the_rule_of_what_is_claimed_as_leaving_already_is_no_gap(world
     assert world.monitor.finish() == []
 
 
-def test_enforcement_that_the_user_gave_up_may_be_lost(world: Monitored) -> None:
-    world.monitor.give_up(HOST)
+def test_enforcement_that_the_user_has_just_given_up_may_be_lost_and_come_back(world: Monitored) -> None:
+    world.given_up[HOST] = world.clock()
+    world.serve(HOST)
+    rule = world.east.enforce(HOST)
+
+    world.east.drop(rule)
+    world.east.enforce(HOST)
+
+    assert world.monitor.finish() == []
+
+
+def test_what_was_given_up_and_wanted_again_long_ago_may_not_be_lost(world: Monitored) -> None:
+    world.given_up[HOST] = world.clock()
+    world.wait(1000.0)
     world.serve(HOST)
     rule = world.east.enforce(HOST)
 
     world.east.drop(rule)
 
-    assert world.monitor.finish() == []
+    assert [violation.invariant for violation in world.monitor.finish()] == [13]
 
 
 @pytest.mark.parametrize("fields", [{"enabled": False}, {"action": "log"}])
