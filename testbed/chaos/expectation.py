@@ -42,6 +42,7 @@ def complaints(world: World) -> Iterator[str]:
     for site, in_force in zip(world.sites, found, strict=True):
         yield from _about_bindings(world, site, in_force)
         yield from _about_rules(world, site, in_force)
+    yield from _about_places(world)
     yield from _about_lists(world)
     yield from _about_certificates(world)
     yield from _about_people(world)
@@ -128,6 +129,16 @@ def _about_rules(world: World, site: Site, in_force: _InForce) -> Iterator[str]:
         expected = [("held", frozenset({certificate_of(world, bundle) or ""})) for bundle, _ in policies]
         if claimed.get(hostname, []) != expected:
             yield f"{site.owner}: {hostname} is claimed as {claimed.get(hostname)}, expected is {expected}"
+
+
+def _about_places(world: World) -> Iterator[str]:
+    """An earlier rule of somebody else would bypass ours."""
+    for zone_id, ruleset in sorted(world.cloudflare.state.rulesets.items()):
+        marks = [(rule.id, read_mark(rule)) for rule in ruleset.rules]
+        first = next((index for index, (_, mark) in enumerate(marks) if mark is None), len(marks))
+        for rule_id, mark in marks[first:]:
+            if isinstance(mark, Enforcement):
+                yield f"enforcement rule {rule_id} of {mark.owner} stands after a rule of people in zone {zone_id}"
 
 
 def _about_lists(world: World) -> Iterator[str]:
