@@ -3,7 +3,7 @@
 Theory of operation. A connection is drawn when it begins: how long it lives, from when on it is silent, and whether it
 can be resumed. What happens while it is silent is told after the resumption, or, where the resource version is too
 old by then (410), never: everything is listed again, and what vanished meanwhile is not reported. Events of one object
-(by uid) keep their order, those of different objects need not: kopf has a worker for each object.
+(by name) keep their order, those of different objects need not: kopf has a worker for each object.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mtls_operator.cluster.errors import ClusterError
-from testbed.cluster.objects import Body
+from testbed.cluster.objects import Body, ObjectKey
 from testbed.cluster.store import Change, Store
 
 Range = tuple[float, float]
@@ -120,7 +120,7 @@ class Watch:
         self._connection: Connection | None = None
         self._order = itertools.count()
         self._queue: list[tuple[float, int, Change]] = []
-        self._latest: dict[str, float] = {}
+        self._latest: dict[ObjectKey, float] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -167,8 +167,8 @@ class Watch:
             moment = max(moment, connection.resumes)
         habits = self._habits()
         for _ in range(2 if habits.repeats and self._rng.random() < habits.repeats else 1):
-            due = max(moment + self._rng.uniform(*habits.lag), self._latest.get(change.uid, 0.0))
-            self._latest[change.uid] = due
+            due = max(moment + self._rng.uniform(*habits.lag), self._latest.get(change.key, 0.0))
+            self._latest[change.key] = due
             heapq.heappush(self._queue, (due, next(self._order), change))
         self._wake.set()
 
