@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import httpx
 
 from mtls_operator.cloudflare import decoding, endpoints
+from mtls_operator.cloudflare.circuit import Circuit
 from mtls_operator.cloudflare.endpoints import PHASE, Endpoint
 from mtls_operator.cloudflare.envelope import Envelope
 from mtls_operator.cloudflare.errors import AmbiguousZone, NotFound
@@ -21,6 +22,7 @@ from mtls_operator.cloudflare.refusals import NO_ENTRYPOINT
 from mtls_operator.cloudflare.sending import TIMEOUTS, CallRecord, Sender
 from mtls_operator.cloudflare.token import ApiToken, TokenStatus
 from mtls_operator.domain.observed import Certificate, CertificateId, RuleBody, Ruleset, Zone
+from mtls_operator.domain.urgency import Urgency
 
 DEFAULT_BASE_URL: Final = "https://api.cloudflare.com/client/v4"
 
@@ -44,7 +46,8 @@ def open_http(base_url: str = DEFAULT_BASE_URL, transport: httpx.AsyncBaseTransp
 
 
 class CloudflareClient:
-    """Cloudflare through the eyes of one token. Raises CloudflareError, and ValueError for impossible ids."""
+    """Cloudflare through the eyes of one token, for calls of one urgency: the less urgent, the more of the budget is
+    left for others. Raises CloudflareError, and ValueError for impossible ids."""
 
     def __init__(
         self,
@@ -52,8 +55,11 @@ class CloudflareClient:
         token: ApiToken,
         budget: RateBudget,
         on_call: Callable[[CallRecord], None] | None = None,
+        *,
+        urgency: Urgency = Urgency.WITHDRAWAL,
+        circuit: Circuit | None = None,
     ) -> None:
-        self._sender = Sender(http, token, budget, on_call)
+        self._sender = Sender(http, token, budget, on_call, urgency=urgency, circuit=circuit)
 
     # Certificates of an account
 

@@ -14,12 +14,20 @@ from typing import Final
 
 import httpx
 
+from mtls_operator.cloudflare.circuit import Circuit
 from mtls_operator.cloudflare.endpoints import Endpoint
 from mtls_operator.cloudflare.envelope import Envelope, NotAnEnvelope, clean, read_envelope
-from mtls_operator.cloudflare.errors import CloudflareError, MalformedAnswer, RateLimited, Unreachable
+from mtls_operator.cloudflare.errors import (
+    CloudflareError,
+    MalformedAnswer,
+    RateLimited,
+    ServerFault,
+    Unreachable,
+)
 from mtls_operator.cloudflare.rate_budget import RateBudget, retry_after
 from mtls_operator.cloudflare.refusals import Refusal, error_of
 from mtls_operator.cloudflare.token import ApiToken
+from mtls_operator.domain.urgency import Urgency
 
 # Seconds. Cloudflare's SDKs wait 60 s for an answer; a connection that takes 10 s will not be better later.
 CONNECT_TIMEOUT: Final = 10.0
@@ -43,6 +51,10 @@ _NEVER_SENT = (
 )
 
 
+# Cloudflare was not heard. Whatever it says itself, a refusal or a limit, is an answer.
+_UNHEARD = (Unreachable, MalformedAnswer, ServerFault)
+
+
 @dataclass(frozen=True, slots=True)
 class CallRecord:
     """A call that was sent, for metrics and logs. `status` is None without an answer, `seconds` its duration.
@@ -60,7 +72,7 @@ class CallRecord:
 
 
 class Sender:
-    """Sends calls with one token."""
+    """Sends calls with one token, all of one urgency."""
 
     def __init__(
         self,
@@ -68,7 +80,12 @@ class Sender:
         token: ApiToken,
         budget: RateBudget,
         on_call: Callable[[CallRecord], None] | None = None,
+        *,
+        urgency: Urgency = Urgency.WITHDRAWAL,
+        circuit: Circuit | None = None,
     ) -> None:
+        self._urgency = urgency
+        self._circuit = circuit
         self._http = http
         self._token = token
         self._budget = budget
@@ -86,6 +103,7 @@ class Sender:
         path = endpoint.path(**(ids or {}))
         subject = f"{endpoint.method} {path}"
         self._ask_budget(subject)
+        self._ask_circuit(subject)
         started = self._budget.clock()
         status: int | None = None
         error: str | None = None
@@ -93,9 +111,12 @@ class Sender:
             response = await self._exchange(endpoint, subject, path, query, body)
             status = response.status_code
             self._budget.note(status, response.headers)
-            return self._envelope(endpoint, subject, response)
+            envelope = self._envelope(endpoint, subject, response)
+            self._note(failed=False)
+            return envelope
         except CloudflareError as failure:
             error = type(failure).__name__
+            self._note(failed=isinstance(failure, _UNHEARD))
             raise
         except asyncio.CancelledError:
             error = "Cancelled"
@@ -104,11 +125,21 @@ class Sender:
             self._report(endpoint, status, self._budget.clock() - started, error)
 
     def _ask_budget(self, subject: str) -> None:
-        wait = self._budget.wait()
+        wait = self._budget.wait(self._urgency)
         if wait > 0:
             raise RateLimited(
                 subject, f"not sent, the token's rate budget is used up for {wait:.0f} s", retry_after=wait
             )
+
+    def _ask_circuit(self, subject: str) -> None:
+        wait = self._circuit.ask() if self._circuit else 0.0
+        if wait > 0:
+            happened = "not sent, because the last calls with this token got no answer of Cloudflare's"
+            raise Unreachable(subject, happened, retry_after=wait)
+
+    def _note(self, *, failed: bool) -> None:
+        if self._circuit is not None:
+            self._circuit.note(failed=failed)
 
     async def _exchange(
         self,

@@ -39,6 +39,7 @@ from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, AuthorityRecord, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.served import forbids_cleanup
 from mtls_operator.domain.sources import CredentialKey
+from mtls_operator.domain.urgency import urgency_in_account
 from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_places import Timing
 from mtls_operator.engine.account_calls import AccountCalls, CertificateStep
@@ -170,7 +171,11 @@ class AccountReconciler:
         if account.last is not None and account.last[0] == step and account.last[1] is account.known:
             # The same again (a read that took longer than its pause): later, not at once again.
             return self.situation.clock.now() + self.timing.poll
-        return account.setbacks.held_until(authority, self._circumstances(judged, authority))
+        held_until = account.setbacks.held_until(authority, self._circumstances(judged, authority))
+        credential = judged.credential(authority)
+        if held_until is not None or credential is None or not isinstance(step, CertificateStep):
+            return held_until
+        return self.credentials.quiet_until(credential, urgency_in_account(judged.demand(authority)))
 
     async def _take(
         self, account_id: str, account: _Account, judged: _Judged, plan: AccountPlan, step: AccountStep
@@ -179,7 +184,8 @@ class AccountReconciler:
         if not isinstance(step, ReadCertificates | Upload | DeleteCertificate | ConfirmGone):
             return await self._try(account, judged.record(authority_of_step(step)), self._write(judged, plan, step))
         credential = judged.credential(step.authority)
-        client = self.credentials.client(credential) if credential else None
+        urgency = urgency_in_account(judged.demand(step.authority))
+        client = self.credentials.client(credential, urgency) if credential else None
         if client is None:
             return False
         calls = AccountCalls(client, account_id, str(credential), self.situation.clock)
@@ -188,8 +194,10 @@ class AccountReconciler:
         if error is not None:
             account.setbacks.note(step.authority, error, self._circumstances(judged, step.authority))
             _LOG.warning("a call for account %s failed: %s", account_id, error)
-        elif not isinstance(step, ReadCertificates):
+        elif isinstance(step, ReadCertificates):
             # A read that goes well says nothing about a write that did not.
+            account.setbacks.note_answer(step.authority)
+        else:
             account.setbacks.clear(step.authority)
         return True
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
 import httpx
 
+from mtls_operator.cloudflare.circuit import Circuit
 from mtls_operator.cloudflare.client import CloudflareClient
 from mtls_operator.cloudflare.rate_budget import RateBudget
 from mtls_operator.cloudflare.sending import CallRecord
 from mtls_operator.cloudflare.token import ApiToken
 from mtls_operator.domain.sources import Contents, CredentialKey, Unreadable, is_token
+from mtls_operator.domain.urgency import Urgency
 from mtls_operator.engine.clock import Clock
 from mtls_operator.observability.metrics import Metrics
 from mtls_operator.observability.redaction import redact
@@ -23,8 +27,20 @@ from mtls_operator.observability.redaction import redact
 _LOG = logging.getLogger(__name__)
 
 
+SHORT_WAIT_SECONDS: Final = 60.0
+"""A wait for the rate limit that is over before anybody has read of it is not spoken of."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gates:
+    """What holds back the calls of one token."""
+
+    budget: RateBudget
+    circuit: Circuit
+
+
 class Credentials:
-    """Gives the client of a credential. Budgets belong to tokens: two places with one token share theirs."""
+    """Gives the client of a credential. Budget and circuit belong to tokens: two places with one token share them."""
 
     def __init__(self, http: httpx.AsyncClient, contents: Contents, clock: Clock, metrics: Metrics) -> None:
         self._http = http
@@ -32,19 +48,28 @@ class Credentials:
         self._clock = clock
         self._metrics = metrics
         self._tokens: dict[CredentialKey, ApiToken] = {}
-        self._budgets: dict[ApiToken, RateBudget] = {}
+        self._gates: dict[ApiToken, _Gates] = {}
 
-    def client(self, credential: CredentialKey) -> CloudflareClient | None:
-        """The client of `token`."""
-        token, budget = self.token(credential), self.budget(credential)
-        if token is None or budget is None:
+    def client(self, credential: CredentialKey, urgency: Urgency) -> CloudflareClient | None:
+        """The client of `token`, for calls of this urgency."""
+        token = self.token(credential)
+        if token is None:
             return None
-        return CloudflareClient(self._http, token, budget, self._observer(credential))
+        gates, observer = self._gates_of(token), self._observer(credential)
+        return CloudflareClient(self._http, token, gates.budget, observer, urgency=urgency, circuit=gates.circuit)
 
     def budget(self, credential: CredentialKey) -> RateBudget | None:
         """What `token` has left; None when there is none."""
         token = self.token(credential)
-        return None if token is None else self._budgets.setdefault(token, RateBudget(self._clock.now))
+        return None if token is None else self._gates_of(token).budget
+
+    def quiet_until(self, credential: CredentialKey, urgency: Urgency) -> float | None:
+        """Until when a call waits for the rate limit without anybody being told: it is not for long, or it only looks
+        whether somebody changed something. None: it may be tried, and what becomes of it is told."""
+        budget = self.budget(credential)
+        wait = budget.wait(urgency) if budget else 0.0
+        is_quiet = 0.0 < wait <= SHORT_WAIT_SECONDS or (wait > 0.0 and urgency is Urgency.DRIFT_CHECK)
+        return self._clock.now() + wait if is_quiet else None
 
     def token(self, credential: CredentialKey) -> ApiToken | None:
         """The token at this place. Where the Secret is gone, the last that was there; None when there is none."""
@@ -58,6 +83,12 @@ class Credentials:
         redact(token.reveal())
         self._tokens[credential] = token
         return token
+
+    def _gates_of(self, token: ApiToken) -> _Gates:
+        if token not in self._gates:
+            now, chance = self._clock.now, self._clock.chance
+            self._gates[token] = _Gates(RateBudget(now, chance), Circuit(now, chance))
+        return self._gates[token]
 
     def _observer(self, credential: CredentialKey) -> Callable[[CallRecord], None]:
         def observe(call: CallRecord) -> None:

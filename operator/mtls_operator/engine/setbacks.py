@@ -11,6 +11,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from mtls_operator.api.reasons import Reason
 from mtls_operator.cloudflare.errors import CloudflareError
 from mtls_operator.cluster.errors import ClusterError
 from mtls_operator.domain.verdicts import Verdict
@@ -63,6 +64,12 @@ class Setbacks(Generic[Who]):
         if setback is None or setback.circumstances != circumstances or setback.until <= self._clock.now():
             return None
         return setback.until
+
+    def note_answer(self, who: Who) -> None:
+        """A call was answered, though not the one that failed: what kept every call from being sent is over."""
+        setback = self._setbacks.get(who)
+        if setback is not None and setback.verdict.reason is Reason.RATE_LIMITED:
+            self.clear(who)
 
     def clear(self, who: Who) -> None:
         """Something that had failed, or all there was to do, went well."""

@@ -58,4 +58,4 @@ def pause_after(error: Exception, failures: int, chance: random.Random) -> float
     growing = min(longest, _SHORTEST * 2.0 ** min(failures - 1, 10))
     # Spread over clusters that failed together; nothing secret depends on it.
     jittered = growing * chance.uniform(0.5, 1.0)
-    return max(asked, jittered) if asked is not None else jittered
+    return max(asked * chance.uniform(1.0, 1.1), jittered) if asked is not None else jittered

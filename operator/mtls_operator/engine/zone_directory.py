@@ -16,6 +16,7 @@ from mtls_operator.cluster.errors import ClusterError
 from mtls_operator.domain.binding_status import BindingView, binding_status
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord
+from mtls_operator.domain.urgency import Urgency
 from mtls_operator.domain.verdicts import Verdict, blocked, waiting
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.keys import AccountKey, Key, ZoneKey
@@ -69,7 +70,7 @@ class ZoneDirectory:
         return list(dict.fromkeys(question for question in questions if question is not None))
 
     async def _ask(self, question: ZoneQuestion) -> None:
-        client = self.credentials.client(question.credential)
+        client = self.credentials.client(question.credential, Urgency.ARRIVAL)
         if client is None:
             return
         try:

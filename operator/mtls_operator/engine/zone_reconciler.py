@@ -21,6 +21,7 @@ from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, BindingRecord, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.resync import RESYNC_DELAYED, looked_at
 from mtls_operator.domain.sources import CredentialKey
+from mtls_operator.domain.urgency import Urgency, urgency_in_zone
 from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge, nothing_known
 from mtls_operator.domain.zone_places import Timing
@@ -218,11 +219,19 @@ class ZoneReconciler:
         if zone.last is not None and zone.last[0] == step and zone.last[1] is zone.known:
             # It changed nothing (a read that was older than what is known): later, not at once again.
             return self.situation.clock.now() + self.timing.poll
-        return zone.setbacks.held_until(party.credential, self._circumstances(party))
+        held_until = zone.setbacks.held_until(party.credential, self._circumstances(party))
+        if held_until is not None or party.credential is None:
+            return held_until
+        return self.credentials.quiet_until(party.credential, self._urgency(zone, party, step))
+
+    def _urgency(self, zone: _Zone, party: Party, step: CloudflareStep) -> Urgency:
+        return urgency_in_zone(party.desired, zone.known, step, self.situation.clock.now(), self.timing)
 
     async def _call(self, zone_id: str, zone: _Zone, party: Party, step: CloudflareStep) -> bool:
         """False when there is no token to call with."""
-        client = self.credentials.client(party.credential) if party.credential else None
+        client = (
+            self.credentials.client(party.credential, self._urgency(zone, party, step)) if party.credential else None
+        )
         if client is None:
             return False
         clock = self.situation.clock
@@ -240,6 +249,8 @@ class ZoneReconciler:
             if isinstance(step, WriteList | WriteRule | DeleteRule):
                 # A read that goes well says nothing about a write that did not.
                 zone.setbacks.clear(party.credential)
+            else:
+                zone.setbacks.note_answer(party.credential)
         return True
 
     def _circumstances(self, party: Party) -> object:

@@ -57,8 +57,9 @@ class Bench:
         self.clock = Clock()
         self.budget = RateBudget(self.clock)
         self.records: list[CallRecord] = []
+        self.token = ApiToken(token)
         self.http = open_http(transport=httpx.MockTransport(self.script))
-        self.client = CloudflareClient(self.http, ApiToken(token), self.budget, self.records.append)
+        self.client = CloudflareClient(self.http, self.token, self.budget, self.records.append)
 
 
 def success(result: object, headers: Mapping[str, str] | None = None, **more: object) -> httpx.Response:

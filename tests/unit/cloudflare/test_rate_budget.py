@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_operator.cloudflare import RateBudget, RateLimited
+from mtls_operator.cloudflare import CloudflareClient, RateBudget, RateLimited
 from mtls_operator.cloudflare.rate_budget import Policy
+from mtls_operator.domain.urgency import Urgency
 from tests.unit.cloudflare.answering import CERTIFICATE, ZONE, Bench, Clock, refusal, success
 
 
@@ -134,6 +137,75 @@ def test_the_policy_is_the_slowest_one(header: str, policy: Policy | None) -> No
     budget.note(200, {"ratelimit-policy": header})
 
     assert budget.policy == policy
+
+
+@pytest.mark.parametrize(
+    ("left", "waits"),
+    [
+        (301, [0, 0, 0]),
+        (300, [0, 0, 100]),
+        (120, [0, 100, 100]),
+        (0, [100, 100, 100]),
+    ],
+)
+def test_what_is_left_is_kept_for_what_is_urgent_until_the_window_is_over(left: int, waits: list[float]) -> None:
+    budget = RateBudget(Clock())
+
+    budget.note(200, {"ratelimit": f'"default";r={left};t=100', "ratelimit-policy": '"default";q=1200;w=300'})
+
+    assert [budget.wait(each) for each in (Urgency.WITHDRAWAL, Urgency.ARRIVAL, Urgency.DRIFT_CHECK)] == waits
+
+
+@pytest.mark.parametrize(
+    ("limit", "policy", "wait"),
+    [
+        ('"burst";r=60;t=10, "default";r=1100;t=250', '"burst";q=100;w=60, "default";q=1200;w=300', 0),
+        ('"burst";r=20;t=10, "default";r=1100;t=250', '"burst";q=100;w=60, "default";q=1200;w=300', 10),
+        ('"default";r=290;t=30', '"burst";q=100;w=60', 0),
+        ('"default";r=290;t=30', "", 30),
+    ],
+    ids=["its own limit", "its own limit, low", "another name", "no limit told"],
+)
+def test_how_much_is_little_follows_from_the_limit_that_it_is_left_of(limit: str, policy: str, wait: float) -> None:
+    budget = RateBudget(Clock())
+
+    budget.note(200, {"ratelimit": limit, "ratelimit-policy": policy})
+
+    assert budget.wait(Urgency.DRIFT_CHECK) == wait
+
+
+async def test_a_call_that_is_not_urgent_enough_is_not_sent() -> None:
+    bench = Bench(success({"hostnames": []}, {"Ratelimit": '"default";r=100;t=50'}))
+    client = CloudflareClient(bench.http, bench.token, bench.budget, urgency=Urgency.ARRIVAL)
+    await client.get_hostnames(ZONE, CERTIFICATE)
+
+    with pytest.raises(RateLimited):
+        await client.get_hostnames(ZONE, CERTIFICATE)
+
+    assert len(bench.script.requests) == 1
+
+
+def test_installations_that_were_stopped_together_go_on_apart() -> None:
+    budgets = [RateBudget(Clock(), random.Random(seed)) for seed in range(10)]
+    for budget in budgets:
+        budget.note(429, {"retry-after": "300"})
+    waits = [budget.wait() for budget in budgets]
+
+    assert min(waits) >= 300
+    assert max(waits) <= 360
+    assert max(waits) - min(waits) > 20
+
+
+def test_the_moment_at_which_calls_go_on_stays_the_same_as_answers_come() -> None:
+    clock = Clock()
+    budget = RateBudget(clock, random.Random(0))
+    moments = []
+    for elapsed in range(5):
+        budget.note(200, {"ratelimit": f'"default";r=10;t={100 - elapsed}'})
+        moments.append(clock.now + budget.wait(Urgency.ARRIVAL))
+        clock.now += 1
+
+    assert max(moments) - min(moments) < 1.1
 
 
 def test_the_least_that_was_left_lately_is_remembered() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from mtls_operator.domain.sources import CredentialKey, SourceData, SourceKey, SourceKind, Unreadable
+from mtls_operator.domain.urgency import Urgency
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.observability.metrics import Metrics
 from tests.unit.engine.fixed_clock import FixedClock
@@ -64,4 +66,31 @@ def test_a_token_that_was_replaced_by_something_else_is_not_used_on_in_silence()
 
 
 def test_without_a_secret_there_is_no_client() -> None:
-    assert credentials_of({}).client(TOKEN) is None
+    assert credentials_of({}).client(TOKEN, Urgency.ARRIVAL) is None
+
+
+@pytest.mark.parametrize(
+    ("left", "resets_in", "urgency", "is_quiet"),
+    [
+        (200, 250, Urgency.DRIFT_CHECK, True),
+        (200, 250, Urgency.ARRIVAL, False),
+        (50, 40, Urgency.ARRIVAL, True),
+        (50, 250, Urgency.ARRIVAL, False),
+        (50, 250, Urgency.WITHDRAWAL, False),
+        (0, 40, Urgency.WITHDRAWAL, True),
+    ],
+)
+def test_nobody_is_told_of_a_short_wait_or_of_one_that_only_puts_off_a_look(
+    left: int, resets_in: int, urgency: Urgency, is_quiet: bool
+) -> None:
+    credentials = credentials_of({SECRET: {"token": OLD.encode()}})
+    budget = credentials.budget(TOKEN)
+    assert budget is not None
+
+    budget.note(200, {"ratelimit": f'"default";r={left};t={resets_in}', "ratelimit-policy": '"default";q=1200;w=300'})
+
+    assert (credentials.quiet_until(TOKEN, urgency) is not None) is is_quiet
+
+
+def test_where_there_is_no_token_there_is_nothing_to_wait_for() -> None:
+    assert credentials_of({}).quiet_until(TOKEN, Urgency.DRIFT_CHECK) is None

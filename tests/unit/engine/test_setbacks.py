@@ -54,7 +54,7 @@ def test_what_cloudflare_asks_for_is_the_least_pause() -> None:
 
     setbacks.note("ours", RateLimited("GET /x", "too many", retry_after=300.0), None)
 
-    assert setbacks.held_until("ours", None) == clock.now() + 300.0
+    assert 300.0 <= (setbacks.held_until("ours", None) or 0.0) - clock.now() <= 330.0
 
 
 def test_a_fresh_token_is_given_time_before_its_lack_of_a_permission_is_called_one() -> None:
@@ -80,7 +80,7 @@ def test_the_first_pause_to_end_is_when_to_look_again() -> None:
     setbacks.note("late", RateLimited("GET /x", "too many", retry_after=300.0), None)
     setbacks.note("soon", RateLimited("GET /x", "too many", retry_after=100.0), None)
 
-    assert setbacks.wake_at() == clock.now() + 100.0
+    assert 100.0 <= (setbacks.wake_at() or 0.0) - clock.now() <= 110.0
 
 
 def test_what_went_well_is_no_longer_spoken_of() -> None:
