@@ -1,4 +1,4 @@
-"""What people do in a story: to a cluster with kubectl, and at Cloudflare's dashboard.
+"""What people do in a story to a cluster, with kubectl.
 
 Each act says whether it did anything. What makes no sense at its moment (another act before it was dropped, or
 `exclusions` forbids it) does nothing, so any part of a story is a story.
@@ -7,12 +7,11 @@ Each act says whether it did anything. What makes no sense at its moment (anothe
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from testbed.chaos.authorities import fingerprints, pem_of
 from testbed.chaos.exclusions import may_create_authority, may_delete_authority, may_delete_namespace
 from testbed.chaos.world import (
-    ACCOUNT,
+    ACCOUNTS,
     BINDING,
     CA,
     TOKEN,
@@ -246,6 +245,23 @@ class Consent(Act):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Suspend(Act):
+    """A resource is laid aside, or taken up again."""
+
+    kind: str
+    namespace: str
+    name: str
+    on: bool
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        if site.read(self.kind, self.namespace, self.name) is None:
+            return False
+        suspend(site, self.kind, self.namespace, self.name, on=self.on)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Nudge(Act):
     """The annotation that asks for a fresh look."""
 
@@ -258,56 +274,6 @@ class Nudge(Act):
         return True
 
 
-@dataclass(frozen=True, kw_only=True)
-class DashboardHostname(Act):
-    """A person adds a hostname to the list of a certificate that somebody has uploaded."""
-
-    zone: str
-    bundle: str
-    hostname: str
-
-    def perform(self, world: World) -> bool:
-        certificate = certificate_of(world, self.bundle)
-        if certificate is None:
-            return False
-        zone_id = ZONES[self.zone]
-        listed = world.cloudflare.state.hostnames(zone_id, certificate)
-        if self.hostname in listed:
-            return False
-        world.cloudflare.put_foreign_hostnames(zone_id, certificate, listed | {self.hostname}, settled=False)
-        world.foreign[zone_id, certificate, self.hostname] = world.clock.now()
-        return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class DashboardRule(Act):
-    """A person adds a rule, first or last."""
-
-    zone: str
-    first: bool
-
-    expression: ClassVar[str] = '(http.request.uri.path eq "/admin")'
-
-    def perform(self, world: World) -> bool:
-        zone_id = ZONES[self.zone]
-        rule = world.cloudflare.add_foreign_rule(zone_id, expression=self.expression, first=self.first, settled=False)
-        world.foreign_rules.setdefault(zone_id, []).append(rule.id)
-        return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class DashboardUpload(Act):
-    """A person uploads a bundle that nobody has uploaded yet."""
-
-    bundle: str
-
-    def perform(self, world: World) -> bool:
-        if certificate_of(world, self.bundle) is not None:
-            return False
-        world.cloudflare.add_certificate(ACCOUNT, pem_of(self.bundle), name=self.bundle, settled=False)
-        return True
-
-
 def put_source(site: Site, namespace: str, bundle: str) -> None:
     """The Secret of a CA as it should be."""
     site.cluster.users.put_secret(namespace, bundle, {"ca.crt": pem_of(bundle)})
@@ -316,13 +282,18 @@ def put_source(site: Site, namespace: str, bundle: str) -> None:
 def apply_authority(site: Site, namespace: str, bundle: str, *, own_token: bool) -> None:
     """A CA that admits all namespaces."""
     spec: Body = {
-        "accountId": ACCOUNT,
+        "accountId": ACCOUNTS[bundle],
         "source": {"secretRef": {"name": bundle}},
         "allowedBindings": {"namespaces": {"from": "All"}},
     }
     if own_token:
         spec["credentialsRef"] = {"name": TOKEN, "key": TOKEN}
     site.cluster.users.apply(resource(CA, namespace, bundle, spec))
+
+
+def suspend(site: Site, kind: str, namespace: str, name: str, *, on: bool) -> None:
+    """A resource is laid aside, or taken up again."""
+    site.cluster.users.edit(kind, namespace, name, lambda body: body["spec"].update(suspend=on))
 
 
 def give_consent(site: Site, namespace: str, bundle: str, *, given: bool) -> None:
@@ -333,7 +304,7 @@ def give_consent(site: Site, namespace: str, bundle: str, *, given: bool) -> Non
 
 def certificate_of(world: World, bundle: str) -> str | None:
     """The id of a bundle's certificate in the account, None when there is none."""
-    held = world.cloudflare.state.certificates[ACCOUNT]
+    held = world.cloudflare.state.certificates[ACCOUNTS[bundle]]
     return next((each.id for each in held.values() if set(each.fingerprints) == fingerprints(bundle)), None)
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-ROOTS: Final = {"red": ("Red",), "blue": ("Blue One", "Blue Two"), "green": ("Green",)}
+ROOTS: Final = {"red": ("Red",), "blue": ("Blue One", "Blue Two"), "green": ("Green",), "violet": ("Violet",)}
 """Bundles by name, and the subjects of their certificates. No certificate is in two bundles."""
 _FROM = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -22,6 +22,12 @@ _FROM = datetime(2026, 1, 1, tzinfo=UTC)
 def pem_of(bundle: str) -> str:
     """A bundle as PEM."""
     return "".join(_root(subject).public_bytes(Encoding.PEM).decode() for subject in ROOTS[bundle])
+
+
+@functools.cache
+def other_pem(number: int) -> str:
+    """A CA that is in no bundle."""
+    return _root(f"Other {number}").public_bytes(Encoding.PEM).decode()
 
 
 @functools.cache

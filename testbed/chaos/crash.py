@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from testbed.chaos import acts
+from testbed.chaos import acts, dashboard
 from testbed.chaos.acts import ApplyAuthority, ApplyBinding
 from testbed.chaos.expectation import complaints
 from testbed.chaos.loop import LivelockError, run
@@ -75,10 +75,10 @@ SCENARIOS: Final = (
     Scenario(
         "adoption",
         (
-            acts.DashboardUpload(at=0, bundle="red"),
-            acts.DashboardHostname(at=0, zone="example.com", bundle="red", hostname="api.example.com"),
-            acts.DashboardHostname(at=0, zone="example.com", bundle="red", hostname="old.example.com"),
-            acts.DashboardRule(at=0, zone="example.com", first=True),
+            dashboard.DashboardUpload(at=0, bundle="red"),
+            dashboard.DashboardHostname(at=0, zone="example.com", bundle="red", hostname="api.example.com"),
+            dashboard.DashboardHostname(at=0, zone="example.com", bundle="red", hostname="old.example.com"),
+            dashboard.DashboardRule(at=0, zone="example.com", first=True),
         ),
         _SET_UP,
     ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from testbed.chaos.acts import apply_authority, deleting, give_consent, put_source, restore_tokens
+from testbed.chaos.acts import apply_authority, deleting, give_consent, put_source, restore_tokens, suspend
+from testbed.chaos.dashboard import remove_forgotten
 from testbed.chaos.exclusions import may_create_authority
 from testbed.chaos.expectation import complaints
 from testbed.chaos.world import (
@@ -55,8 +56,10 @@ async def _disturbances(world: World) -> list[str]:
 def put_right(world: World) -> None:
     """Faults stop, operators run, tokens and sources are there, and nothing is half deleted by its user."""
     world.cloudflare.faults.clear()
+    remove_forgotten(world)
     for site in world.sites:
         site.weather, site.late = Weather(), 0.0
+        site.doomed.clear()
         if site.process is not None:
             site.process.client.faults.clear()
             site.process.boundaries.clear()
@@ -64,8 +67,15 @@ def put_right(world: World) -> None:
         world.adjust(site)
         restore_tokens(world, site)
     for site in world.sites:
+        _take_up_again(site)
         _restore_sources(site)
         _mend_references(world, site)
+
+
+def _take_up_again(site: Site) -> None:
+    for kind in (BINDING, CA):
+        for namespace, name in map(place_of, site.bodies(kind)):
+            suspend(site, kind, namespace, name, on=False)
 
 
 def _restore_sources(site: Site) -> None:

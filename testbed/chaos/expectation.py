@@ -13,7 +13,6 @@ from typing import Final
 from testbed.chaos.acts import certificate_of
 from testbed.chaos.authorities import ROOTS, key_identifiers
 from testbed.chaos.world import (
-    ACCOUNT,
     BINDING,
     CA,
     NAMESPACES,
@@ -122,6 +121,8 @@ def _about_rules(world: World, site: Site, in_force: _InForce) -> Iterator[str]:
     for rule in _rules(world):
         mark = read_mark(rule)
         if isinstance(mark, Claim) and mark.owner == site.owner:
+            if rule.enabled or rule.action != "log":
+                yield f"{site.owner}: claim {rule.id} is enabled or does something else than log"
             for hostname in mark.hostnames:
                 claimed.setdefault(hostname, []).append((mark.state, mark.certificates))
     for hostname in sorted(claimed.keys() | wishes.keys()):
@@ -177,7 +178,7 @@ def _had_to_stay(world: World, place: tuple[str, str, str]) -> bool:
 
 def _about_certificates(world: World) -> Iterator[str]:
     needed = {place_of(body)[1] for _, body in world.site_bodies(CA)}
-    held = world.cloudflare.state.certificates[ACCOUNT].values()
+    held = [each for certificates in world.cloudflare.state.certificates.values() for each in certificates.values()]
     for name in ROOTS:
         if name in needed and certificate_of(world, name) is None:
             yield f"there is no certificate of {name}"

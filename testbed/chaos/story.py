@@ -6,30 +6,17 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from testbed.chaos import acts, troubles
+from testbed.chaos import acts, dashboard
 from testbed.chaos.acts import Act
 from testbed.chaos.authorities import ROOTS
-from testbed.chaos.world import NAMESPACES, RELEASE, WINDOW, ZONES, Setting
+from testbed.chaos.mishaps import a_trouble
+from testbed.chaos.world import ACCOUNTS, BINDING, CA, NAMESPACES, RELEASE, WINDOW, ZONES_OF, Setting
 
 _BUNDLES: Final = tuple(ROOTS)
 _PAUSES: Final = (0.05, 0.5, 2.0, 10.0, 45.0, 130.0, 300.0)
 _LABELS: Final = ("api", "www", "m", "pay", "id", "edge")
 _FOREIGN: Final = ("old", "legacy")
 _NAMES: Final = ("one", "two", "three")
-_KILLED_AT: Final = (
-    "",
-    "",
-    "write status",
-    "write finalizers",
-    "post",
-    "list",
-    "get",
-    "PUT",
-    "POST",
-    "PATCH",
-    "DELETE",
-    "GET",
-)
 
 
 @dataclass(frozen=True)
@@ -54,9 +41,12 @@ class _Teller:
             installations=rng.choice((1, 1, 2)),
             staleness=rng.choice((0.0, 20.0, WINDOW, WINDOW)),
             latency=rng.choice((0.01, 0.5, 3.0)),
+            requests=rng.choice((1200, 1200, 1200, 40)),
         )
         self._bundles = rng.sample(_BUNDLES, rng.choice((1, 2, 2, 3)))
-        self._zones = rng.sample(sorted(ZONES), rng.choice((1, 1, 2)))
+        self._zones = {
+            account: rng.sample(zones, rng.randint(1, len(zones))) for account, zones in sorted(ZONES_OF.items())
+        }
         self._now = 0.0
         self._told: list[Act] = []
 
@@ -76,7 +66,7 @@ class _Teller:
 
     def _spread_troubles(self, until: float) -> None:
         """Between the acts, not only beside them."""
-        for _ in range(self._rng.choice((0, 2, 4, 8))):
+        for _ in range(self._rng.choice((0, 2, 5, 12))):
             self._now = round(self._rng.uniform(0.0, until) * self._rng.random(), 3)
             self._told.append(self._trouble(self._rng.randrange(self._setting.installations)))
 
@@ -106,12 +96,14 @@ class _Teller:
                 acts.CreateNamespace(at=at, site=site, namespace=namespace),
                 acts.Nudge(at=at, site=site, namespace=namespace, name=name),
                 acts.Consent(at=at, site=site, namespace=namespace, bundle=bundle, given=given),
+                acts.Suspend(at=at, site=site, kind=BINDING, namespace=namespace, name=name, on=given),
+                acts.Suspend(at=at, site=site, kind=CA, namespace=namespace, name=bundle, on=given),
             ),
-            (2, 1, 1, 1, 1, 1),
+            (2, 1, 1, 1, 1, 1, 1, 1),
         )[0]
 
     def _edit(self, site: int, bundle: str) -> Act:
-        zone = self._rng.choice(self._zones)
+        zone = self._zone_for(bundle)
         return acts.EditHostnames(
             at=self._now,
             site=site,
@@ -139,55 +131,25 @@ class _Teller:
         return acts.RestoreSource(at=self._now, site=site, namespace=namespace, bundle=bundle)
 
     def _dashboard_act(self, _site: int) -> Act:
-        rng = self._rng
-        zone, bundle = rng.choice(self._zones), rng.choice(self._bundles)
-        match rng.choice(("hostname", "hostname", "rule", "upload")):
+        rng, at = self._rng, self._now
+        bundle = rng.choice(self._bundles)
+        zone, pick = self._zone_for(bundle), rng.randrange(12)
+        match rng.choice(("hostname", "hostname", "rule", "upload", "take off", "spoil", "spoil", "slots")):
             case "hostname":
                 label = rng.choice((*_FOREIGN, *_LABELS))
-                return acts.DashboardHostname(at=self._now, zone=zone, bundle=bundle, hostname=f"{label}.{zone}")
+                return dashboard.DashboardHostname(at=at, zone=zone, bundle=bundle, hostname=f"{label}.{zone}")
             case "rule":
-                return acts.DashboardRule(at=self._now, zone=zone, first=rng.random() < 0.5)
-        return acts.DashboardUpload(at=self._now, bundle=bundle)
+                return dashboard.DashboardRule(at=at, zone=zone, first=rng.random() < 0.5)
+            case "upload":
+                return dashboard.DashboardUpload(at=at, bundle=bundle)
+            case "take off":
+                return dashboard.TakeOff(at=at, zone=zone, bundle=bundle, pick=pick)
+            case "spoil":
+                return dashboard.SpoilRule(at=at, zone=zone, pick=pick, how=rng.choice(sorted(dashboard.SPOILS)))
+        return dashboard.FillSlots(at=at, bundle=bundle)
 
     def _trouble(self, site: int) -> Act:
-        rng, at = self._rng, self._now
-        match rng.choice(("weather", "cloudflare weather", "cut off", "cluster", "cloudflare", "kill", "kill", "kill")):
-            case "weather":
-                habits = rng.choice(sorted(troubles.BAD_HABITS))
-                seconds, probability = rng.choice((20.0, 200.0)), rng.choice((0.0, 0.1, 0.3))
-                slow = rng.random() < 0.3
-                return troubles.BadWeather(
-                    at=at, site=site, seconds=seconds, probability=probability, habits=habits, slow=slow
-                )
-            case "cloudflare weather":
-                names = sorted(troubles.CLOUDFLARE_EFFECTS)
-                return troubles.CloudflareWeather(
-                    at=at,
-                    seconds=rng.choice((20.0, 200.0)),
-                    probability=rng.choice((0.1, 0.3)),
-                    late=rng.choice((0.0, 0.0, 0.1, 0.3)),
-                    effects=tuple(sorted(rng.sample(names, rng.randint(1, 4)))),
-                )
-            case "cut off":
-                return troubles.CutOff(at=at, site=site, seconds=rng.choice((3.0, 60.0)), gap=rng.random() < 0.5)
-            case "cluster":
-                verb = rng.choice(("write status", "write finalizers", "get", "list", "watch", "post", ""))
-                effect = rng.choice(sorted(troubles.CLUSTER_EFFECTS))
-                return troubles.ClusterTrouble(
-                    at=at, site=site, verb=verb, effect=effect, skip=rng.choice((0, 0, 1, 4))
-                )
-            case "cloudflare":
-                method = rng.choice(("GET", "PUT", "POST", "PATCH", "DELETE"))
-                effect = rng.choice(sorted(troubles.CLOUDFLARE_EFFECTS))
-                return troubles.CloudflareTrouble(at=at, method=method, effect=effect, skip=rng.choice((0, 0, 1, 4)))
-        return troubles.Kill(
-            at=at,
-            site=site,
-            what=rng.choice(_KILLED_AT),
-            skip=rng.choice((0, 0, 1, 3, 8)),
-            after=rng.random() < 0.5,
-            down=rng.choice((0.5, 3.0, 30.0, 200.0)),
-        )
+        return a_trouble(self._rng, self._now, site)
 
     def _apply_authority(self, site: int, bundle: str) -> Act:
         rng = self._rng
@@ -198,7 +160,7 @@ class _Teller:
 
     def _apply_binding(self, site: int, bundle: str) -> Act:
         rng = self._rng
-        zone, namespace = rng.choice(self._zones), rng.choice(NAMESPACES)
+        zone, namespace = self._zone_for(bundle), rng.choice(NAMESPACES)
         return acts.ApplyBinding(
             at=self._now,
             site=site,
@@ -211,6 +173,9 @@ class _Teller:
             status_code=rng.choice((None, None, None, 403)),
             by_id=rng.random() < 0.2,
         )
+
+    def _zone_for(self, bundle: str) -> str:
+        return self._rng.choice(self._zones[ACCOUNTS[bundle]])
 
     def _hostnames(self, bundle: str, zone: str) -> tuple[str, ...]:
         """Of two installations each hostname has one bundle (see `exclusions`)."""

@@ -170,6 +170,19 @@ class Kill(Act):
         return spring
 
 
+@dataclass(frozen=True, kw_only=True)
+class CrashLoop(Act):
+    """The operator dies at once, and so do those that come after it, each after so many requests sent or answered."""
+
+    after: tuple[int, ...]
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        site.doomed.extend(self.after)
+        world.kill_operator(site, 1.0)
+        return False
+
+
 def _clear_up(world: World, site: Site) -> None:
     site.weather = Weather()
     world.adjust(site)

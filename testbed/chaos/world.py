@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mtls_operator.configuration import Configuration
-from testbed.chaos.operator_process import OperatorProcess, start
+from testbed.chaos.operator_process import Boundary, OperatorProcess, start
 from testbed.chaos.wire import Luck
 from testbed.chaos.wishes import Wishes
 from testbed.cloudflare import faults as cloudflare_faults
 from testbed.cloudflare.messages import Request as CloudflareRequest
 from testbed.cloudflare.monitor import Monitor
-from testbed.cloudflare.settings import Consistency, Settings
+from testbed.cloudflare.settings import Consistency, RateLimit, Settings
 from testbed.cloudflare.simulation import CloudflareSimulation
 from testbed.cluster import Chance, Request, SimulatedCluster, VirtualClock, WatchHabits
 from testbed.cluster import faults as cluster_faults
@@ -27,12 +27,17 @@ API_VERSION: Final = "apishield-mtls.io/v1alpha1"
 CA: Final = "MtlsCertificateAuthority"
 BINDING: Final = "MtlsHostBinding"
 ACCOUNT: Final = "a" * 32
-ZONES: Final = {"example.com": "b" * 32, "example.org": "c" * 32}
+OTHER_ACCOUNT: Final = "d" * 32
+ZONES: Final = {"example.com": "b" * 32, "example.org": "c" * 32, "example.net": "e" * 32}
+ZONES_OF: Final = {ACCOUNT: ("example.com", "example.org"), OTHER_ACCOUNT: ("example.net",)}
+ACCOUNTS: Final = {"red": ACCOUNT, "blue": ACCOUNT, "green": ACCOUNT, "violet": OTHER_ACCOUNT}
+"""The account of each bundle."""
 NAMESPACES: Final = ("shop", "pay")
 WINDOW: Final = 90.0
 RELEASE: Final = "cfmtls-system"
 TOKEN: Final = "token"
 """The name of every Secret with a token, and its key."""
+_DOWN_SECONDS: Final = 1.0
 _PERSON: Final = "person-" + "Zq7x" * 10
 
 
@@ -46,6 +51,8 @@ class Setting:
     exact: bool = False
     """Whether each read is exactly as old as it may be."""
     latency: float = 0.0
+    requests: int = 1200
+    """How many Cloudflare lets a token send in five minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,8 @@ class Site:
     late: float = 0.0
     """How likely a connection to Cloudflare breaks after a request was sent."""
     process: OperatorProcess | None = None
+    doomed: list[int] = field(default_factory=list)
+    """Of each of the next processes, after how many requests, sent or answered, it dies."""
     tokens: dict[str, str] = field(default_factory=dict)
     """By namespace, the token that its Secret should hold."""
 
@@ -144,6 +153,8 @@ class World:
     """Every (zone id, certificate id, hostname) that a person put on a list, and when."""
     foreign_rules: dict[str, list[str]] = field(default_factory=dict)
     """By zone id, the rules of people."""
+    foreign_certificates: list[tuple[str, str]] = field(default_factory=list)
+    """(account id, certificate id) of what people uploaded and will remove again."""
 
     @classmethod
     def begin(cls, setting: Setting) -> World:
@@ -151,15 +162,18 @@ class World:
         clock = VirtualClock(seed=setting.seed)
         rng = random.Random(f"{setting.seed} world")
         consistency = Consistency.everywhere(setting.staleness)
-        settings = Settings(consistency=consistency, omit_empty_rules=rng.random() < 0.5)
+        settings = Settings(
+            consistency=consistency, omit_empty_rules=rng.random() < 0.5, rate_limit=RateLimit(setting.requests)
+        )
         tally = Tally()
         wishes: dict[str, Wishes] = {}
         monitor = Monitor(window=WINDOW, given_up=lambda owner, hostname: wishes[owner].last_unwanted(hostname))
         cloudflare = CloudflareSimulation(clock.now, settings, seed=setting.seed, monitor=monitor)
         cloudflare.faults = CountedCloudflareFaults(tally)
-        cloudflare.add_account(ACCOUNT)
-        for name, zone_id in ZONES.items():
-            cloudflare.add_zone(zone_id, name, ACCOUNT)
+        for account, zones in ZONES_OF.items():
+            cloudflare.add_account(account)
+            for name in zones:
+                cloudflare.add_zone(ZONES[name], name, account)
         cloudflare.add_token(_PERSON, label="a person")
         # The monitor takes what is there at the first request for having been there for ever.
         cloudflare.handle(
@@ -227,6 +241,19 @@ class World:
     def _equip(self, site: Site, process: OperatorProcess) -> None:
         process.client.faults = CountedFaults(random.Random(self.rng.getrandbits(64)), self.tally)
         self._expose(site, process)
+        if site.doomed:
+            process.boundaries.append(self._end_after(site, site.doomed.pop(0)))
+
+    def _end_after(self, site: Site, requests: int) -> Boundary:
+        left = requests
+
+        def count(_what: str, _moment: cloudflare_faults.Moment) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                self.kill_operator(site, _DOWN_SECONDS)
+
+        return count
 
     def _expose(self, site: Site, process: OperatorProcess) -> None:
         client, weather = process.client, site.weather

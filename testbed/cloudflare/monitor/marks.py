@@ -70,9 +70,11 @@ class Enforcement:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something that begins like a mark; `names` are the quoted strings of its expression."""
+    """Something that begins like a mark; `names` are the quoted strings of its expression. `owner` made the rule, if
+    it is only the expression that cannot be read."""
 
     names: frozenset[str]
+    owner: str | None = None
 
 
 Mark = Claim | Enforcement | Unreadable
@@ -87,16 +89,18 @@ def read_mark(rule: Rule) -> Mark | None:
 def _read_mark(description: str, expression: str) -> Mark | None:
     if not description.startswith(PREFIX):
         return None
-    if claim := _CLAIM.fullmatch(description):
+    claim, enforcement = _CLAIM.fullmatch(description), _ENFORCEMENT.fullmatch(description)
+    if claim:
         hosts = _CLAIMED_HOSTS.fullmatch(expression)
         names = _members(hosts[1]) if hosts else []
         if names and names == sorted(set(names)):
             return Claim(claim["owner"], claim["state"], frozenset(claim["certs"].split(",")), frozenset(names))
-    if enforcement := _ENFORCEMENT.fullmatch(description):
+    if enforcement:
         guard = read_guard(expression)
         if guard is not None:
             return Enforcement(enforcement["owner"], enforcement["retained"] is not None, guard)
-    return Unreadable(frozenset(re.findall(r'"([^"]*)"', expression)))
+    described = claim or enforcement
+    return Unreadable(frozenset(re.findall(r'"([^"]*)"', expression)), described["owner"] if described else None)
 
 
 @lru_cache(maxsize=4096)

@@ -32,7 +32,7 @@ def _judge_ruleset(case: Case, action: RulesetWrite) -> Findings:
 
 def _judge_touch(case: Case, method: str, rule: Rule) -> Findings:
     mark = read_mark(rule)
-    if mark is None or isinstance(mark, Unreadable):
+    if mark is None or (isinstance(mark, Unreadable) and not case.is_own(mark.owner)):
         yield 9, f"{case.owner} sends {method} for rule {rule.id} ({rule.description!r}), which it did not make"
     elif not case.is_own(mark.owner) and not (isinstance(mark, Enforcement) and mark.retained):
         yield 9, f"{case.owner} sends {method} for rule {rule.id}, which is of {mark.owner}"

@@ -8,10 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from testbed.chaos.acts import ApplyAuthority, ApplyBinding, certificate_of
+from testbed.chaos.dashboard import DashboardRule, SpoilRule
 from testbed.chaos.ending import converge
 from testbed.chaos.expectation import complaints
 from testbed.chaos.loop import LivelockError, run
 from testbed.chaos.world import ACCOUNT, ZONES, Setting, World
+from testbed.cloudflare.monitor.marks import Claim, Enforcement, read_mark
 from tests.virtual_time import in_virtual_time
 
 ZONE = ZONES["example.com"]
@@ -45,6 +47,28 @@ def _empty_the_list(world: World) -> None:
     world.cloudflare.put_foreign_hostnames(ZONE, certificate_of(world, "red"), [])
 
 
+def _disable_the_rule(world: World) -> None:
+    _spoil(world, Enforcement, "enable")
+
+
+def _rewrite_the_rule(world: World) -> None:
+    _spoil(world, Enforcement, "rewrite")
+
+
+def _enable_the_claim(world: World) -> None:
+    _spoil(world, Claim, "enable")
+
+
+def _bypass_the_rule(world: World) -> None:
+    DashboardRule(at=0, zone="example.com", first=True).perform(world)
+
+
+def _spoil(world: World, kind: type[Claim] | type[Enforcement], how: str) -> None:
+    rules = world.cloudflare.state.rulesets[ZONE].rules
+    pick = next(index for index, rule in enumerate(rules) if isinstance(read_mark(rule), kind))
+    SpoilRule(at=0, zone="example.com", pick=pick, how=how).perform(world)
+
+
 def _leak_a_hostname(world: World) -> None:
     names = ["api.example.com", "left.example.com"]
     world.cloudflare.put_foreign_hostnames(ZONE, certificate_of(world, "red"), names)
@@ -72,6 +96,10 @@ def _rob_a_person(world: World) -> None:
     "damage",
     [
         _lose_the_rules,
+        _disable_the_rule,
+        _rewrite_the_rule,
+        _enable_the_claim,
+        _bypass_the_rule,
         _empty_the_list,
         _leak_a_hostname,
         _lose_the_certificate,

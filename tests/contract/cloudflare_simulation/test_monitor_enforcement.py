@@ -234,6 +234,16 @@ def test_enforcement_that_the_user_has_just_given_up_may_be_lost_and_come_back(w
     assert world.monitor.finish() == []
 
 
+def test_where_somebody_meddled_nobody_is_to_blame_until_it_can_be_put_right(world: Monitored) -> None:
+    world.monitor.excuse(ZONE, world.clock() + 100.0)
+
+    world.east.enforce(HOST)
+    world.wait(101.0)
+    world.east.enforce(OTHER)
+
+    assert world.violated == [2]
+
+
 def test_what_was_given_up_and_wanted_again_long_ago_may_not_be_lost(world: Monitored) -> None:
     world.given_up[HOST] = world.clock()
     world.wait(1000.0)

@@ -3,7 +3,7 @@
 import pytest
 
 from testbed.cloudflare.monitor import Monitor
-from tests.contract.cloudflare_simulation.monitored import RULESETS, WINDOW, Monitored, hosts, make_monitored
+from tests.contract.cloudflare_simulation.monitored import CLUSTER, RULESETS, WINDOW, Monitored, hosts, make_monitored
 from tests.contract.cloudflare_simulation.world import ZONE
 
 HOST = "a.example.com"
@@ -37,6 +37,18 @@ def test_touching_a_rule_without_a_readable_mark_violates_invariant_9(
     world.east.http.request(method, f"{RULESETS}/{ruleset}/rules/{rule.id}", json={})
 
     assert world.violated == [9]
+
+
+@pytest.mark.parametrize(("caller", "expected"), [("east", []), ("west", [9])])
+def test_a_rule_whose_expression_somebody_changed_is_still_of_the_installation_that_its_description_names(
+    world: Monitored, caller: str, expected: list[int]
+) -> None:
+    description = f"mtls-operator/1 enforce owner=east cluster={CLUSTER}"
+    rule = world.simulation.add_foreign_rule(ZONE, expression="ssl", description=description)
+
+    getattr(world, caller).drop(rule.id)
+
+    assert world.violated == expected
 
 
 def test_a_person_may_touch_any_rule(world: Monitored) -> None:

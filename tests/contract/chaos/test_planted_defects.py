@@ -1,0 +1,25 @@
+"""That stories find what is broken: the table can be planted, and what is planted is found."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from testbed.chaos.planted import DEFECTS, Defect, main, planted
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+def test_each_defect_of_the_table_can_be_planted_in_the_operator_of_today(defect: Defect) -> None:
+    with planted(defect) as folder:
+        source = (folder / "mtls_operator" / defect.file).read_text(encoding="utf-8")
+
+    assert defect.broken in source
+    assert defect.sound not in source
+
+
+def test_a_planted_defect_is_found_by_a_few_stories() -> None:
+    said: list[str] = []
+
+    assert main(["early-release"], 60, 1, 1, said.append) == 0, said
+    assert json.loads(said[-1])["found"] == 1
