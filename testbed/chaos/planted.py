@@ -95,12 +95,12 @@ DEFECTS: Final = (
         "            self.listed.set()\n",
     ),
     Defect(
-        "late-finalizer",
+        "no-finalizer",
         11,
-        "a binding is held only when all is done",
+        "a binding is never held",
         "domain/zone_plan.py",
-        "for stake in desired.stakes if stake.wants and not stake.has_finalizer]",
-        "for stake in desired.stakes if False]",
+        "if stake.wants and not stake.has_finalizer",
+        "if False and not stake.has_finalizer",
     ),
     Defect(
         "late-record",
