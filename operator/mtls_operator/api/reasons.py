@@ -251,7 +251,7 @@ class Reason(StrEnum):
     CREDENTIALS_EXPIRING = (
         "CredentialsExpiring",
         (On.RESOLVED_REFS, On.SOURCE_RESOLVED),
-        "True, but the token expires soon; the message says when.",
+        "True, but the token expires within seven days; the message says when.",
     )
 
     # Cloudflare's limits

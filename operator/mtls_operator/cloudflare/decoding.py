@@ -7,7 +7,7 @@ one is a reason to write. Lenient about the rules of others, which may have any 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 
 from mtls_operator.cloudflare.token import TokenStatus
 from mtls_operator.domain.observed import (
@@ -166,9 +166,10 @@ def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise Unexpected("a time in another form than RFC 3339") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _object(value: object, what: str) -> Fields:

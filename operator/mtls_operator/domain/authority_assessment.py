@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
+from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.certificates import Bundle, bundle_fingerprint
 from mtls_operator.domain.consent import Grant, is_granted_to_authority
@@ -21,6 +22,7 @@ from mtls_operator.domain.sources import (
     is_token,
     source_of,
 )
+from mtls_operator.domain.token_state import TokenRemarks, no_remark
 from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, ok, waiting
 
 
@@ -51,7 +53,11 @@ class AuthorityAssessment:
 
 
 def assess_authority(
-    record: AuthorityRecord, contents: Contents, operator: OperatorCredentials, now: datetime
+    record: AuthorityRecord,
+    contents: Contents,
+    operator: OperatorCredentials,
+    now: datetime,
+    remark_on_token: TokenRemarks = no_remark,
 ) -> AuthorityAssessment:
     """Judge a CA resource by its spec and by what it refers to."""
     spec = record.spec
@@ -64,7 +70,7 @@ def assess_authority(
     found = bundle if isinstance(bundle, Bundle) else None
     return AuthorityAssessment(
         accepted=_accepted(record, spec, found),
-        source=_source_verdict(_judged(bundle), credential, contents),
+        source=_source_verdict(_judged(bundle), _credential_verdict(record, credential, contents, remark_on_token)),
         credential=credential if isinstance(credential, CredentialKey) else None,
         bundle=found,
         changes_at=problem.valid_from if problem else found.not_after if found else None,
@@ -152,13 +158,20 @@ def _credential(
     return operator.key
 
 
-def _source_verdict(bundle: Bundle | Verdict, credential: CredentialKey | Verdict, contents: Contents) -> Verdict:
-    if isinstance(bundle, Verdict):
-        return bundle
+def _credential_verdict(
+    record: AuthorityRecord, credential: CredentialKey | Verdict, contents: Contents, remark_on_token: TokenRemarks
+) -> Verdict | None:
     if isinstance(credential, Verdict):
         return credential
+    before = find(record.status.conditions, ConditionType.SOURCE_RESOLVED)
+    return credential_verdict(credential, contents) or remark_on_token(credential, before)
+
+
+def _source_verdict(bundle: Bundle | Verdict, credential: Verdict | None) -> Verdict:
+    if isinstance(bundle, Verdict):
+        return bundle
     expires = bundle.not_after.isoformat()
-    return credential_verdict(credential, contents) or ok(
+    return credential or ok(
         Reason.RESOLVED, f"{len(bundle.certificates)} CA certificate(s); the first expires at {expires}"
     )
 

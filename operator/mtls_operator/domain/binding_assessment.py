@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
+from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.host_binding import HostBindingSpec
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.authority_assessment import OperatorCredentials, credential_verdict
@@ -20,6 +21,7 @@ from mtls_operator.domain.observed import BlockResponse, CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.served import unserved_of_binding
 from mtls_operator.domain.sources import Contents, CredentialKey, credential_of
+from mtls_operator.domain.token_state import TokenRemarks, no_remark
 from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
 from mtls_operator.domain.zone_places import Target
 from mtls_operator.domain.zone_view import Policy
@@ -37,6 +39,7 @@ class Surroundings:
     operator: OperatorCredentials
     zone: Zone | Verdict | None
     """Its zone; None while nobody has asked for it."""
+    remark_on_token: TokenRemarks = no_remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +90,11 @@ def assess_binding(record: BindingRecord, around: Surroundings) -> BindingAssess
     credential = _authority_verdict(case) or _credential(case)
     if isinstance(credential, Verdict):
         return BindingAssessment(_ACCEPTED, credential, cleanup_credential(record, around))
-    missing = credential_verdict(credential, around.contents)
-    if missing is not None:
-        return BindingAssessment(_ACCEPTED, missing, credential)
-    return _with_zone(case, credential)
+    before = find(record.status.conditions, ConditionType.RESOLVED_REFS)
+    remark = credential_verdict(credential, around.contents) or around.remark_on_token(credential, before)
+    if remark is not None and not remark.is_ok:
+        return BindingAssessment(_ACCEPTED, remark, credential)
+    return _with_zone(case, credential, remark)
 
 
 def cleanup_credential(record: BindingRecord, around: Surroundings) -> CredentialKey | None:
@@ -164,7 +168,7 @@ def _zone_names(zone: Zone | Verdict | None) -> frozenset[str] | None:
     return frozenset({zone.id, zone.name}) if isinstance(zone, Zone) else None
 
 
-def _with_zone(case: _Case, credential: CredentialKey) -> BindingAssessment:
+def _with_zone(case: _Case, credential: CredentialKey, remark: Verdict | None) -> BindingAssessment:
     spec, zone, authority = case.spec, case.around.zone, case.authority
     if not isinstance(zone, Zone):
         asking = waiting(Reason.PROGRESSING, f"zone {spec.zone.name or spec.zone.id} is being looked up")
@@ -175,7 +179,7 @@ def _with_zone(case: _Case, credential: CredentialKey) -> BindingAssessment:
             " refer to a CA of the zone's account"
         )
         return BindingAssessment(_ACCEPTED, blocked(Reason.ZONE_NOT_IN_ACCOUNT, message), credential)
-    resolved = ok(Reason.RESOLVED, f"CA {authority.key}, zone {zone.name}")
+    resolved = remark or ok(Reason.RESOLVED, f"CA {authority.key}, zone {zone.name}")
     problem = _hostname_problem(spec, zone) or _target_problem(case.record, authority)
     if problem is not None:
         return BindingAssessment(problem, resolved, credential)

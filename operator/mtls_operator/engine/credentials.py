@@ -15,6 +15,7 @@ import httpx
 
 from mtls_operator.cloudflare.circuit import Circuit
 from mtls_operator.cloudflare.client import CloudflareClient
+from mtls_operator.cloudflare.errors import Unauthorized
 from mtls_operator.cloudflare.rate_budget import RateBudget
 from mtls_operator.cloudflare.sending import CallRecord
 from mtls_operator.cloudflare.token import ApiToken
@@ -48,6 +49,12 @@ class Credentials:
         self._clock = clock
         self._metrics = metrics
         self._tokens: dict[CredentialKey, ApiToken] = {}
+        """The last one that was there."""
+        self._worked: dict[CredentialKey, ApiToken] = {}
+        """The last one that Cloudflare accepted."""
+        self._refused: set[ApiToken] = set()
+        self.on_refused: Callable[[CredentialKey], None] = lambda _: None
+        """Told of the place of a token that Cloudflare does not accept."""
         self._gates: dict[ApiToken, _Gates] = {}
 
     def client(self, credential: CredentialKey, urgency: Urgency) -> CloudflareClient | None:
@@ -55,7 +62,7 @@ class Credentials:
         token = self.token(credential)
         if token is None:
             return None
-        gates, observer = self._gates_of(token), self._observer(credential)
+        gates, observer = self._gates_of(token), self._observer(credential, token)
         return CloudflareClient(self._http, token, gates.budget, observer, urgency=urgency, circuit=gates.circuit)
 
     def budget(self, credential: CredentialKey) -> RateBudget | None:
@@ -72,10 +79,13 @@ class Credentials:
         return self._clock.now() + wait if is_quiet else None
 
     def token(self, credential: CredentialKey) -> ApiToken | None:
-        """The token at this place. Where the Secret is gone, the last that was there; None when there is none."""
+        """The token at this place. Where the Secret is gone, the last that was there, or if Cloudflare did not accept
+        that one, the last that it did. None when there is none. A token that was replaced is never used beside the one
+        that replaced it: who takes a token away wants it not to be used."""
         data = self._contents.get(credential.source)
         if data is None or isinstance(data, Unreadable):
-            return self._tokens.get(credential)
+            last = self._tokens.get(credential)
+            return self._worked.get(credential, last) if last in self._refused else last
         value = data.get(credential.key, b"")
         if not is_token(value):
             return None
@@ -90,8 +100,9 @@ class Credentials:
             self._gates[token] = _Gates(RateBudget(now, chance), Circuit(now, chance))
         return self._gates[token]
 
-    def _observer(self, credential: CredentialKey) -> Callable[[CallRecord], None]:
+    def _observer(self, credential: CredentialKey, token: ApiToken) -> Callable[[CallRecord], None]:
         def observe(call: CallRecord) -> None:
+            self._remember(credential, token, call.error)
             self._metrics.cloudflare_call(call.method, call.endpoint, call.status, call.seconds)
             self._metrics.rate_budget(str(credential.source), call.remaining)
             _LOG.log(
@@ -101,3 +112,11 @@ class Credentials:
             )
 
         return observe
+
+    def _remember(self, credential: CredentialKey, token: ApiToken, error: str | None) -> None:
+        if error == Unauthorized.__name__:
+            self._refused.add(token)
+            self.on_refused(credential)
+        elif error is None:
+            self._refused.discard(token)
+            self._worked[credential] = token

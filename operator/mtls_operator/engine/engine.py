@@ -27,7 +27,7 @@ from mtls_operator.cluster.source_watches import SourceWatches
 from mtls_operator.configuration import Configuration
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord
-from mtls_operator.domain.sources import SourceKey
+from mtls_operator.domain.sources import CredentialKey, SourceKey
 from mtls_operator.engine.account_reconciler import AccountReconciler
 from mtls_operator.engine.clock import Clock
 from mtls_operator.engine.credentials import Credentials
@@ -38,6 +38,7 @@ from mtls_operator.engine.resource_writer import ResourceWriter
 from mtls_operator.engine.resync_schedule import ResyncSchedule
 from mtls_operator.engine.settings import operator_credentials, timing_of
 from mtls_operator.engine.situation import Situation
+from mtls_operator.engine.token_checks import TokenChecks
 from mtls_operator.engine.work_queue import WorkQueue
 from mtls_operator.engine.zone_directory import ZoneDirectory
 from mtls_operator.engine.zone_reconciler import ZoneReconciler
@@ -98,6 +99,8 @@ class Engine:
         credentials = Credentials(http, self._sources.contents, clock, metrics)
         timing = timing_of(configuration)
         self._resyncs = ResyncSchedule(self._situation, credentials)
+        self._tokens = TokenChecks(self._situation, credentials, metrics, self._on_token)
+        self._situation.token_states, credentials.on_refused = self._tokens.state, self._tokens.doubt
         authority_writer: ResourceWriter[AuthorityRecord] = ResourceWriter(
             MtlsCertificateAuthority.kind,
             api=api,
@@ -143,6 +146,7 @@ class Engine:
             await self._labels.listed.wait()
             self._health.ready()
             tasks.create_task(self._relist())
+            tasks.create_task(self._tokens.run())
             self._add(self._situation.all_keys())
             await self._queue.run()
 
@@ -204,7 +208,11 @@ class Engine:
 
     def _on_source(self, source: SourceKey) -> None:
         self._source_read.set()
+        self._tokens.look()
         self._add(self._situation.keys_of_source(source))
+
+    def _on_token(self, place: CredentialKey) -> None:
+        self._add(self._situation.keys_of_source(place.source))
 
     def _on_namespace(self, namespace: str) -> None:
         self._add(self._situation.keys_of_namespace(namespace))

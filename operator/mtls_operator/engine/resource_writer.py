@@ -47,6 +47,10 @@ _UNDER_WAY: frozenset[str] = frozenset(
         Reason.CERTIFICATE_AUTHORITY_NOT_READY,
     }
 )
+_WARNINGS: frozenset[str] = frozenset(
+    {Reason.CREDENTIALS_EXPIRING, Reason.CERTIFICATE_EXPIRING, Reason.RESYNC_DELAYED, Reason.ISSUER_NOT_PINNED}
+)
+"""All is in force, and yet somebody has to do something."""
 
 
 class ResourceWriter(Generic[R]):
@@ -183,4 +187,4 @@ def _turned(before: Iterable[Condition], after: Iterable[Condition]) -> list[Con
 
 
 def _is_bad(condition: Condition) -> bool:
-    return condition.status == "False" and condition.reason not in _UNDER_WAY
+    return condition.reason in _WARNINGS or (condition.status == "False" and condition.reason not in _UNDER_WAY)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from mtls_operator.api.conditions import Condition
 from mtls_operator.domain.authority_assessment import AuthorityAssessment, OperatorCredentials, assess_authority
 from mtls_operator.domain.binding_assessment import (
     BindingAssessment,
@@ -20,6 +21,7 @@ from mtls_operator.domain.binding_assessment import (
 from mtls_operator.domain.observed import CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.sources import Contents, CredentialKey, SourceKey, credential_of, source_of
+from mtls_operator.domain.token_state import TokenState, remark_on_token
 from mtls_operator.domain.verdicts import Verdict
 from mtls_operator.engine.clock import Clock
 from mtls_operator.engine.keys import AccountKey, Key, UnzonedKey, ZoneKey
@@ -48,6 +50,8 @@ class Situation:
     bindings: ResourceCache[BindingRecord] = field(default_factory=ResourceCache)
     zones: dict[ZoneQuestion, Zone | Verdict] = field(default_factory=dict)
     """What Cloudflare answered to who asked for a zone."""
+    token_states: Callable[[CredentialKey], TokenState | None] = lambda _: None
+    """What Cloudflare said of the token at a place; None while it has not been verified."""
     reserved: dict[ResourceKey, frozenset[CertificateId]] = field(default_factory=dict)
     """Bindings that are about to record hostnames for certificates, which count as used from then on."""
 
@@ -89,7 +93,7 @@ class Situation:
 
     def assess_authority(self, authority: AuthorityRecord) -> AuthorityAssessment:
         """The verdicts on a CA."""
-        return assess_authority(authority, self.contents, self.operator, self.clock.moment())
+        return assess_authority(authority, self.contents, self.operator, self.clock.moment(), self._remark_on_token)
 
     def authorities_in(self, account_id: str) -> list[AuthorityRecord]:
         """All CAs of an account; those that cannot be read under the empty id."""
@@ -152,6 +156,17 @@ class Situation:
         wanted |= {source for binding in self.bindings for source in sources_of_binding(binding)}
         return frozenset(wanted | ({self.operator.key.source} if self.operator.key else set()))
 
+    def tokens_in_use(self) -> Mapping[CredentialKey, frozenset[str]]:
+        """The places of all tokens that resources act with, and in which accounts."""
+        found: dict[CredentialKey, frozenset[str]] = {}
+        for authority in self.authorities:
+            _add_account(found, self.assess_authority(authority).credential, account_of(authority))
+        for binding in self.bindings:
+            of_authority = self.authority_for(binding)
+            account = account_of(of_authority) if of_authority else ""
+            _add_account(found, self.assess(binding).credential, account)
+        return found
+
     def is_loading(self, sources: frozenset[SourceKey]) -> bool:
         """Whether something that is referred to has not been read yet, so that nothing can be said about it."""
         operator = {self.operator.key.source} if self.operator.key else set()
@@ -170,7 +185,11 @@ class Situation:
             contents=self.contents,
             operator=self.operator,
             zone=zone,
+            remark_on_token=self._remark_on_token,
         )
+
+    def _remark_on_token(self, place: CredentialKey, before: Condition | None) -> Verdict | None:
+        return remark_on_token(place, self.token_states(place), self.clock.moment(), before)
 
     def _zone_or_verdict(self, binding: BindingRecord) -> Zone | Verdict | None:
         status = binding.status
@@ -205,6 +224,11 @@ class Situation:
 
     def _is_admitted(self, binding: BindingRecord) -> bool:
         return self.assess(binding).target is not None
+
+
+def _add_account(places: dict[CredentialKey, frozenset[str]], place: CredentialKey | None, account: str) -> None:
+    if place is not None:
+        places[place] = places.get(place, frozenset()) | ({account} if account else set())
 
 
 def account_of(authority: AuthorityRecord) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -36,6 +37,9 @@ class Metrics:
         )
         self._budget = self._gauge(
             "cloudflare_rate_budget_remaining_requests", "What Cloudflare says a token has left.", "credential"
+        )
+        self._token_expiry = self._gauge(
+            "token_expiry_timestamp_seconds", "When a token expires, as Cloudflare says.", "credential"
         )
         self._reconciles = self._counter("reconciles", "Reconciles of an account or a zone, by result.", "kind result")
         self._reconcile_seconds = self._histogram(
@@ -72,6 +76,13 @@ class Metrics:
             self._budget.remove_by_labels({"credential": credential})
         else:
             self._budget.labels(credential).set(remaining)
+
+    def token_expires(self, credential: str, moment: datetime | None) -> None:
+        """When the token of a Secret expires; None: never, or not known."""
+        if moment is None:
+            self._token_expiry.remove_by_labels({"credential": credential})
+        else:
+            self._token_expiry.labels(credential).set(moment.timestamp())
 
     def reconciled(self, kind: str, key: str, result: str, seconds: float, *, success: bool) -> None:
         """A reconcile ended. `kind`: account or zone, `key`: its id; success notes the time."""

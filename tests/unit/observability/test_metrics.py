@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from prometheus_client import generate_latest
 
 from mtls_operator.observability import Metrics
@@ -91,6 +93,16 @@ def test_the_last_complete_look_is_told_as_long_as_there_is_one() -> None:
 
     looks = [line for line in scraped(metrics) if line.startswith("cfmtls_last_complete_look")]
     assert looks == ['cfmtls_last_complete_look_timestamp_seconds{key="z1",kind="zone"} 1000.0']
+
+
+def test_when_a_token_expires_is_told_where_it_does() -> None:
+    metrics = Metrics()
+
+    metrics.token_expires("Secret ns/one", datetime(2026, 3, 1, tzinfo=UTC))
+    metrics.token_expires("Secret ns/two", None)
+
+    told = [line for line in scraped(metrics) if line.startswith("cfmtls_token_expiry")]
+    assert told == ['cfmtls_token_expiry_timestamp_seconds{credential="Secret ns/one"} 1.7723232e+09']
 
 
 def test_two_operators_in_one_process_do_not_share_their_metrics() -> None:
