@@ -8,7 +8,7 @@ from mtls_operator.api.certificate_authority import Ownership
 from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.account_steps import AccountStep
 from mtls_operator.domain.certificates import Bundle
-from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_places import Timing
 
@@ -29,6 +29,10 @@ class Demand:
     pending_upload: frozenset[str] = frozenset()
     has_finalizer: bool = False
     deleting: bool = False
+    retains: bool = False
+    """Its certificate stays when it is let go."""
+    adopts: bool = True
+    """Whether identical certificates without a mark of this operator become its own."""
     idle: bool = False
     """Laid aside: nothing is done for it, not even for what it has."""
     used_by: tuple[ResourceKey, ...] = ()
@@ -51,4 +55,5 @@ class Agenda:
     wakes: list[float] = field(default_factory=list)
     without_slot: set[ResourceKey] = field(default_factory=set)
     in_use_elsewhere: set[ResourceKey] = field(default_factory=set)
+    not_adopted: dict[ResourceKey, Certificate] = field(default_factory=dict)
     uploading: set[str] = field(default_factory=set)

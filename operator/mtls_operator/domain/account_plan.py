@@ -4,6 +4,7 @@
 |-----------------------------------|---------------------------------------|------------------------------------------|
 | wants a bundle, has no id         | not listed yet                        | list                                     |
 |                                   | holds the same certificates           | hold, record its id (adopt)              |
+|                                   | the same, unmarked, `Never` adopt     | say so, list again each window           |
 |                                   | lists them as ours, none knows of it  | the same, a window after the start       |
 |                                   | does not, and nothing was sent        | hold, record the intent, upload          |
 |                                   | does not, and something was sent, or  | list until the window is over, upload    |
@@ -15,6 +16,7 @@
 | deleted, nothing was ever sent    |                                       | let go                                   |
 | deleted, sent but no id           | holds it                              | record its id, go on                     |
 |                                   | does not, after the window            | let go                                   |
+| deleted, to be retained           |                                       | let go, the certificate stays            |
 | deleted, its id adopted or shared |                                       | let go, the certificate stays            |
 | deleted, its id uploaded by us    | holds it with our mark                | delete; refused as in use: again later   |
 |                                   | does not, and says 404 for the id     | let go                                   |
@@ -27,13 +29,15 @@ Rules of this module, besides those of `zone_plan` and `account_search`:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mtls_operator.domain.account_demands import Account, Agenda, Demand
 from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.account_release import release
 from mtls_operator.domain.account_steps import AccountStep
 from mtls_operator.domain.account_upload import hold, hold_what_it_has, obtain
+from mtls_operator.domain.observed import Certificate
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_places import Timing
 
@@ -48,6 +52,8 @@ class AccountPlan:
     """Demands that no slot is free for."""
     in_use_elsewhere: frozenset[ResourceKey] = frozenset()
     """Deleted CAs whose certificate stays because somebody else uses it."""
+    not_adopted: Mapping[ResourceKey, Certificate] = field(default_factory=dict)
+    """Demands whose bundle is there without a mark, and may not be adopted."""
 
 
 def plan_account(
@@ -70,4 +76,5 @@ def plan_account(
         wake_at=min(agenda.wakes, default=None),
         without_slot=frozenset(agenda.without_slot),
         in_use_elsewhere=frozenset(agenda.in_use_elsewhere),
+        not_adopted=agenda.not_adopted,
     )

@@ -20,7 +20,9 @@ from mtls_operator.domain.zone_places import FRESH_SECONDS
 def release(account: Account, agenda: Agenda, demand: Demand) -> None:
     if demand.used_by or not demand.has_finalizer:
         return
-    if demand.certificate_id is not None:
+    if demand.retains and not demand.pending_upload:
+        agenda.steps.append(RemoveFinalizer(demand.authority))
+    elif demand.certificate_id is not None:
         _give_back(account, agenda, demand, demand.certificate_id)
     elif demand.pending_upload:
         _find_pending(account, agenda, demand)

@@ -12,7 +12,7 @@ from mtls_operator.domain.account_knowledge import occupants
 from mtls_operator.domain.account_steps import ReadCertificates
 from mtls_operator.domain.certificates import Bundle, uploaded_bundle
 from mtls_operator.domain.marks import certificate_owner
-from mtls_operator.domain.observed import Certificate
+from mtls_operator.domain.observed import Certificate, CertificateId
 
 Found = tuple[Certificate, Bundle]
 """A certificate of the account and what it holds."""
@@ -48,11 +48,22 @@ def looked_long_enough(account: Account, agenda: Agenda, demand: Demand, since: 
 
 
 def find(account: Account, demand: Demand, fingerprint: str) -> Found | None:
+    """The account's certificate of a bundle that the CA may use."""
+    found = find_marked_or_not(account, demand, fingerprint)
+    return found if found is None or demand.adopts or certificate_owner(found[0].name) is not None else None
+
+
+def find_marked_or_not(account: Account, demand: Demand, fingerprint: str) -> Found | None:
     """The account's certificate of a bundle: matched by its certificates, never by name or text. One with our mark
-    comes first."""
+    comes first, then one of another installation."""
     listed = [(each, uploaded_bundle(each.pem)) for each in occupants(account.known.listed_by(demand.token))]
     matching = [(each, bundle) for each, bundle in listed if bundle and bundle.fingerprint == fingerprint]
-    return min(matching, key=lambda each: (certificate_owner(each[0].name) != account.owner, each[0].id), default=None)
+
+    def rank(each: Found) -> tuple[bool, bool, CertificateId]:
+        owner = certificate_owner(each[0].name)
+        return owner != account.owner, owner is None, each[0].id
+
+    return min(matching, key=rank, default=None)
 
 
 def is_listed(account: Account, demand: Demand, after: float) -> bool:

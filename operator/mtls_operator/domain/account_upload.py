@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mtls_operator.api.certificate_authority import Ownership
+from mtls_operator.domain.account_adoption import is_adoption_refused
 from mtls_operator.domain.account_demands import Account, Agenda, Demand
 from mtls_operator.domain.account_knowledge import occupants
 from mtls_operator.domain.account_search import Found, find, is_listed, is_there, looked_long_enough
@@ -14,6 +15,8 @@ from mtls_operator.domain.zone_places import FRESH_SECONDS
 
 
 def obtain(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) -> None:
+    if is_adoption_refused(account, agenda, demand, bundle.fingerprint):
+        return
     if not is_listed(account, demand, account.now - FRESH_SECONDS):
         agenda.steps.append(ReadCertificates(demand.authority))
     elif not _is_announced_settled(account, agenda, demand, bundle):

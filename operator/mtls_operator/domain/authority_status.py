@@ -17,11 +17,11 @@ from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.authority_assessment import AuthorityAssessment
 from mtls_operator.domain.certificates import Bundle
 from mtls_operator.domain.condition_set import conditions_of
-from mtls_operator.domain.handling import suspension
+from mtls_operator.domain.handling import is_retained, suspension
 from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import AuthorityRecord, ResourceKey
 from mtls_operator.domain.served import forbids_cleanup
-from mtls_operator.domain.verdicts import Verdict, kept_in_force, left_alone, ok, waiting
+from mtls_operator.domain.verdicts import Verdict, blocked, kept_in_force, left_alone, ok, waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class AuthorityView:
     """What occupies the account's slots; None while it was not listed."""
     limit: int = 0
     without_slot: bool = False
+    not_adopted: Certificate | None = None
+    """Holds what the CA wants, and may not be adopted."""
     trouble: Verdict | None = None
     """What Cloudflare said when the account was last worked on, if it went wrong. It says nothing about another CA
     of the account that has its certificate."""
@@ -93,7 +95,7 @@ def _conditions(record: AuthorityRecord, view: AuthorityView, now: datetime) -> 
     aspects = {
         ConditionType.ACCEPTED: view.assessment.accepted,
         ConditionType.SOURCE_RESOLVED: view.assessment.source,
-        ConditionType.UPLOADED: _uploaded(record),
+        ConditionType.UPLOADED: _uploaded(record, view),
         ConditionType.ROTATED: _rotated(record),
         ConditionType.QUOTA_AVAILABLE: _quota(view),
     }
@@ -111,7 +113,7 @@ def _conditions(record: AuthorityRecord, view: AuthorityView, now: datetime) -> 
 def _obstacles(record: AuthorityRecord, view: AuthorityView) -> list[Verdict]:
     """Why the certificate is not there, if something keeps it: said by Ready before that it is not uploaded yet."""
     if record.status.certificate_id:
-        return []
+        return [_not_adopted(view.not_adopted)] if view.not_adopted else []
     return [*([view.trouble] if view.trouble else []), *([_quota(view)] if view.without_slot else [])]
 
 
@@ -122,6 +124,8 @@ def _deletion(record: AuthorityRecord, view: AuthorityView) -> Verdict:
     made = _has_made_something(record)
     if made and record.spec is not None and (kept := forbids_cleanup(record.spec)):
         return kept_in_force(kept)
+    if is_retained(record.spec) and not record.status.pending_upload:
+        return waiting(Reason.DELETING, "let go of, the certificate stays: spec.deletionPolicy is Retain")
     if made and view.trouble is not None:
         return waiting(
             Reason.DELETION_BLOCKED,
@@ -135,15 +139,26 @@ def _has_made_something(record: AuthorityRecord) -> bool:
     return bool(record.status.certificate_id or record.status.pending_upload)
 
 
-def _uploaded(record: AuthorityRecord) -> Verdict:
+def _uploaded(record: AuthorityRecord, view: AuthorityView) -> Verdict:
     status = record.status
     if status.certificate_id is None:
+        if view.not_adopted is not None:
+            return _not_adopted(view.not_adopted)
         if status.pending_upload:
             return waiting(Reason.UPLOAD_PENDING, "an upload was begun and is being looked for in the account")
         return waiting(Reason.PROGRESSING, "not uploaded yet")
     if status.ownership == Ownership.ADOPTED:
         return ok(Reason.ADOPTED, f"identical certificates were there already: {status.certificate_id}")
     return ok(Reason.UPLOADED, f"certificate {status.certificate_id}")
+
+
+def _not_adopted(certificate: Certificate) -> Verdict:
+    return blocked(
+        Reason.ADOPTION_REFUSED,
+        f"certificate {certificate.id} ({certificate.name or 'without a name'}) of the account holds the same"
+        " certificates without a mark of this operator, and spec.adoptionPolicy is Never: set it to IfIdentical to use"
+        " that one, or delete it at Cloudflare. Nothing is uploaded meanwhile.",
+    )
 
 
 def _rotated(record: AuthorityRecord) -> Verdict:

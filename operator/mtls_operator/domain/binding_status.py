@@ -19,7 +19,7 @@ from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.condition_set import conditions_of
-from mtls_operator.domain.handling import suspension
+from mtls_operator.domain.handling import is_retained, suspension
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.served import forbids_cleanup
@@ -134,6 +134,11 @@ def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
     assessment = view.assessment
     if record.status.managed and record.spec is not None and (kept := forbids_cleanup(record.spec)):
         return kept_in_force(kept)
+    if is_retained(record.spec) and view.trouble is None:
+        staying = _names_and_until(view, HostStage.LEAVING) or "nothing left"
+        return waiting(
+            Reason.DELETING, f"let go of with everything in force (spec.deletionPolicy is Retain): {staying}"
+        )
     # What is refused is given up all the same, where there is a token to do it with.
     refusal = None if assessment.accepted.is_ok or assessment.credential else assessment.accepted
     blocker = view.trouble or refusal

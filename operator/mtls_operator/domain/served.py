@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
 from mtls_operator.api.host_binding import Enforcement, HostBindingSpec
-from mtls_operator.api.policies import Action, AdoptionPolicy, DeletionPolicy, IssuerPinning, ManagementPolicy
+from mtls_operator.api.policies import Action, AdoptionPolicy, IssuerPinning, ManagementPolicy
 
 
 def unserved_of_authority(spec: CertificateAuthoritySpec) -> tuple[str, ...]:
@@ -35,7 +35,6 @@ def forbids_cleanup(spec: CertificateAuthoritySpec | HostBindingSpec) -> tuple[s
     clean up all the same would open what the user wants closed: the deletion waits."""
     return _named(
         (f"spec.managementPolicy: {spec.management_policy}", spec.management_policy is ManagementPolicy.OBSERVE),
-        (f"spec.deletionPolicy: {spec.deletion_policy}", spec.deletion_policy is DeletionPolicy.RETAIN),
     )
 
 

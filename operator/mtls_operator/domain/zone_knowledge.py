@@ -47,6 +47,8 @@ class ZoneKnowledge:
     doubted: float = float("-inf")
     """Readings begun before this are repeated before all is called well: somebody may have changed something."""
     lists: Mapping[CertificateId, Reading[frozenset[str]]] = field(default_factory=dict)
+    list_written: Mapping[CertificateId, float] = field(default_factory=dict)
+    """When the answer to our last write of a list was there, or was given up."""
     claimed_since: Mapping[tuple[CertificateId, str, ClaimState], float] = field(default_factory=dict)
     put_since: Mapping[Place, float] = field(default_factory=dict)
     """Since when every list that we wrote had the hostname on it, counted anew when it had to be put back. Only while
@@ -94,13 +96,20 @@ class ZoneKnowledge:
             if claimed == certificate and state is ClaimState.LEAVING and hostname not in hostnames:
                 place = (certificate, hostname)
                 off[place] = now if hostname in base else self.taken_off_since.get(place, now)
-        return replace(self, put_since=put, taken_off_since=off, released=self.released - put.keys())
+        return replace(
+            self,
+            list_written={**self.list_written, certificate: now},
+            put_since=put,
+            taken_off_since=off,
+            released=self.released - put.keys(),
+        )
 
-    def with_list_write_lost(self, certificate: CertificateId) -> ZoneKnowledge:
+    def with_list_write_lost(self, certificate: CertificateId, now: float) -> ZoneKnowledge:
         """After the answer to a write of a list was lost: it may have happened, so it has to be done again."""
         return replace(
             self,
             lists={each: reading for each, reading in self.lists.items() if each != certificate},
+            list_written={**self.list_written, certificate: now},
             put_since={place: at for place, at in self.put_since.items() if place[0] != certificate},
             taken_off_since={place: at for place, at in self.taken_off_since.items() if place[0] != certificate},
         )

@@ -60,7 +60,9 @@ def agenda(zone: ZoneState) -> Agenda:
             _arrive(zone, result, place)
     for place in sorted(zone.unwanted):
         certificate, hostname = place
-        if hostname in zone.view.claimed(certificate, ClaimState.LEAVING):
+        if hostname in zone.retained_hostnames:
+            _retain(zone, result, place)
+        elif hostname in zone.view.claimed(certificate, ClaimState.LEAVING):
             _leave(zone, result, place)
     return result
 
@@ -189,6 +191,22 @@ def _leave(zone: ZoneState, agenda: Agenda, place: Place) -> None:
         agenda.writes.add(certificate)
     elif zone.rules.begun < zone.known.lists[certificate].begun:
         agenda.read_rules(zone.known.lists[certificate].begun)
+    else:
+        agenda.concluded.add(place)
+
+
+def _retain(zone: ZoneState, agenda: Agenda, place: Place) -> None:
+    """The claim goes when the rules that cover the hostname are marked as retained, and when others have had time to
+    see what we wrote last under it: it makes them wait for that (`Timing.shared_settle`)."""
+    certificate, hostname = place
+    if zone.known.rules_exact_from(zone.timing.window) is not None:
+        return
+    if not all(key.retained for key in zone.view.enforcement_keys(hostname)):
+        return
+    written = zone.known.list_written.get(certificate, zone.known.started)
+    until = written + zone.timing.window + (zone.timing.slow_call if zone.view.is_shared(certificate) else 0.0)
+    if zone.now < until and zone.view.claim_keys(certificate, hostname):
+        agenda.wait(place, until)
     else:
         agenda.concluded.add(place)
 

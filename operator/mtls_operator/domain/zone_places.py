@@ -11,7 +11,7 @@ from mtls_operator.domain.observed import CertificateId, Ruleset
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_knowledge import Place, Reading, ZoneKnowledge
 from mtls_operator.domain.zone_steps import Managed
-from mtls_operator.domain.zone_view import Policy, ZoneView, view_of
+from mtls_operator.domain.zone_view import EnforcementKey, Policy, ZoneView, view_of
 
 FRESH_SECONDS = 10.0
 """A list is written only on readings begun less than this ago (design.md, Arriving)."""
@@ -59,6 +59,8 @@ class Stake:
     wants: Mapping[str, Target] = field(default_factory=dict)
     has_finalizer: bool = False
     deleting: bool = False
+    retains: bool = False
+    """What it has stays in force when it is let go."""
     idle: bool = False
     """Laid aside: nothing is done for it, not even for what it has."""
 
@@ -119,13 +121,7 @@ class ZoneState:
     @cached_property
     def owned(self) -> frozenset[Place]:
         """Every place in some binding's status, and not left to stakes for which nothing is done now."""
-        recorded = frozenset(
-            (certificate, hostname)
-            for stake in self.desired.stakes
-            for certificate, names in stake.managed.items()
-            for hostname in names
-        )
-        return recorded - self.wanted_by_still.keys()
+        return _recorded(self.desired.stakes) - self.wanted_by_still.keys()
 
     @cached_property
     def unwanted(self) -> frozenset[Place]:
@@ -137,10 +133,19 @@ class ZoneState:
         return frozenset(hostname for _, hostname in self.wanted)
 
     @cached_property
+    def retained_hostnames(self) -> frozenset[str]:
+        """Hostnames to let go of with everything in force: somebody who owns them wants that, and nobody wants them."""
+        return self._unwanted_hostnames(stake for stake in self.desired.stakes if stake.retains)
+
+    @cached_property
     def enforcement_to_give_up(self) -> frozenset[str]:
-        """Hostnames in some binding's status that nobody wants, on whatever list."""
+        """Hostnames in some binding's status that nobody wants, on whatever list, and nobody wants to be retained."""
+        return self._unwanted_hostnames(self.desired.stakes) - self.retained_hostnames
+
+    def _unwanted_hostnames(self, stakes: Iterable[Stake]) -> frozenset[str]:
         still = frozenset(hostname for _, hostname in self.wanted_by_still)
-        return frozenset(hostname for _, hostname in self.owned) - self.wanted_hostnames - still
+        places = _recorded(stakes) - self.wanted_by_still.keys()
+        return frozenset(hostname for _, hostname in places) - self.wanted_hostnames - still
 
     def is_held(self, place: Place) -> bool:
         """Whether our claim says that the hostname is safely on the certificate's list."""
@@ -148,9 +153,12 @@ class ZoneState:
         return hostname in self.view.claimed(certificate, ClaimState.HELD)
 
     def is_enforced_under(self, hostname: str, policy: Policy | None) -> bool:
-        """Whether enabled rules of ours cover the hostname, and only under this policy (None: any)."""
+        """Whether enabled rules of ours cover the hostname, and only under this policy (None: any, also a rule that was
+        retained once)."""
         keys = self.view.enforcement_keys(hostname)
-        return bool(keys) and all(key.enabled and policy in {None, key.policy} for key in keys)
+        if policy is None:
+            return bool(keys) and all(key.enabled for key in keys)
+        return bool(keys) and all(key == EnforcementKey(policy) for key in keys)
 
     def has_moved(self, hostname: str) -> bool:
         """Whether the rules rely on the list of a certificate that a binding wants for the hostname, where it is held.
@@ -167,6 +175,15 @@ class ZoneState:
         for place, target in (*self.wanted.items(), *self.wanted_by_still.items()):
             found.setdefault(place[1], []).append((place, target))
         return found
+
+
+def _recorded(stakes: Iterable[Stake]) -> frozenset[Place]:
+    return frozenset(
+        (certificate, hostname)
+        for stake in stakes
+        for certificate, names in stake.managed.items()
+        for hostname in names
+    )
 
 
 def _wanted_by(stakes: Iterable[Stake]) -> Mapping[Place, Target]:

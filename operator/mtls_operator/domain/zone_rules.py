@@ -119,9 +119,10 @@ def _wanted_claim(zone: ZoneState, agenda: Agenda, place: Place, target: Target)
 
 def _unwanted_claims(zone: ZoneState, place: Place) -> list[ClaimKey]:
     """A hostname keeps its claim while a rule of ours relies on it: until it is out of the rule, or the rule is
-    what the hostname needs on the list of another certificate, where it is held."""
+    what the hostname needs on the list of another certificate, where it is held. One that is retained never
+    leaves: others would take it off the list."""
     certificate, hostname = place
-    if zone.view.enforcement_keys(hostname) and not zone.has_moved(hostname):
+    if hostname in zone.retained_hostnames or (zone.view.enforcement_keys(hostname) and not zone.has_moved(hostname)):
         return zone.view.claim_keys(certificate, hostname)
     return [ClaimKey(certificate, ClaimState.LEAVING)]
 
@@ -134,7 +135,9 @@ def _enforcement_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[EnforcementK
         for key in keys:
             wanted[key].add(place[1])
     for group in zone.view.enforcement:
-        wanted[group.key] |= group.hostnames - zone.wanted_hostnames - zone.enforcement_to_give_up
+        staying = group.hostnames - zone.wanted_hostnames - zone.enforcement_to_give_up
+        wanted[group.key] |= staying - zone.retained_hostnames
+        wanted[replace(group.key, retained=True)] |= staying & zone.retained_hostnames
     return {key: frozenset(hostnames) for key, hostnames in wanted.items()}
 
 

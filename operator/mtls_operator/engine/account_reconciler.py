@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from mtls_operator.api.certificate_authority import Ownership
+from mtls_operator.api.policies import AdoptionPolicy
 from mtls_operator.api.reasons import Reason
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.account_demands import Demand
@@ -33,7 +34,7 @@ from mtls_operator.domain.authority_status import (
     with_pending_upload,
 )
 from mtls_operator.domain.certificates import bundle_fingerprint
-from mtls_operator.domain.handling import is_idle
+from mtls_operator.domain.handling import is_idle, is_retained
 from mtls_operator.domain.marks import certificate_name
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, AuthorityRecord, RemoveFinalizer, ResourceKey
@@ -205,7 +206,7 @@ class AccountReconciler:
         """What a new try would rest on."""
         credential, demand = judged.credential(authority), judged.demand(authority)
         token = self.credentials.token(credential) if credential else None
-        return demand.bundle, demand.deleting, demand.used_by, token
+        return demand.bundle, demand.deleting, demand.retains, demand.used_by, token
 
     def _judge(self, account_id: str) -> _Judged:
         authorities = [
@@ -229,6 +230,8 @@ class AccountReconciler:
             pending_upload=frozenset(status.pending_upload),
             has_finalizer=record.metadata.has_finalizer,
             deleting=record.deleting and not _is_kept(record),
+            retains=is_retained(record.spec),
+            adopts=record.spec is None or record.spec.adoption_policy is not AdoptionPolicy.NEVER,
             idle=is_idle(record, owns_something=bool(certificate or status.pending_upload)),
             used_by=tuple(users),
         )
@@ -292,6 +295,7 @@ class AccountReconciler:
                 occupants=occupants(listing.value) if listing else None,
                 limit=self.limit,
                 without_slot=record.key in plan.without_slot,
+                not_adopted=plan.not_adopted.get(record.key),
                 trouble=account.setbacks.verdict(record.key) or self._lack_of_token(judged, plan, record),
             )
             status = authority_status(record, view, self.situation.clock.moment())

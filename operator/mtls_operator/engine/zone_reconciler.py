@@ -298,5 +298,5 @@ def _after_failure(known: ZoneKnowledge, step: CloudflareStep, error: Cloudflare
     if isinstance(step, WriteRule | DeleteRule):
         return replace(known, rules_must_be_read=True)
     if isinstance(step, WriteList):
-        return known.with_list_write_lost(step.certificate)
+        return known.with_list_write_lost(step.certificate, now)
     return known

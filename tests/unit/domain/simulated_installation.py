@@ -15,6 +15,7 @@ from typing import TypeVar
 from mtls_operator.api.constants import FINALIZER
 from mtls_operator.api.host_binding import HostBindingSpec, HostBindingStatus, ZoneRef
 from mtls_operator.api.metadata import Metadata
+from mtls_operator.api.policies import DeletionPolicy
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.references import CertificateAuthorityRef
 from mtls_operator.domain.binding_assessment import BindingAssessment
@@ -60,6 +61,8 @@ class Binding:
     """Bindings of one party act with one token."""
     blocked: bool = False
     suspended: bool = False
+    retained: bool = False
+    """Whether its deletion policy is Retain."""
     managed: Managed = field(default_factory=dict)
     has_finalizer: bool = False
     deleting: bool = False
@@ -78,6 +81,7 @@ class Binding:
                 zone=ZoneRef(name="example.com"),
                 hostnames=self.hostnames,
                 suspend=self.suspended,
+                deletion_policy=DeletionPolicy.RETAIN if self.retained else None,
             ),
             status=with_managed(HostBindingStatus(), self.managed),
         )
@@ -244,7 +248,7 @@ class Operator:
         try:
             yield from self._call(lambda: self.zone.put_list(certificate, hostnames))
         except LostError:
-            self.known = self.known.with_list_write_lost(certificate)
+            self.known = self.known.with_list_write_lost(certificate, self.time.now)
             yield self.rng.uniform(1, 5)
             return
         self.known = self.known.with_list_written(certificate, hostnames, self.time.now)

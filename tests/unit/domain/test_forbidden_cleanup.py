@@ -23,7 +23,6 @@ REFUSED = blocked(Reason.UNSUPPORTED_VALUE, "not served by this version")
 FINE = ok(Reason.RESOLVED, "")
 HOSTNAME = "api.example.com"
 STAYING: Mapping[str, Mapping[str, object]] = {
-    "spec.deletionPolicy: Retain": {"deletionPolicy": "Retain"},
     "spec.managementPolicy: Observe": {"managementPolicy": "Observe"},
 }
 each_that_stays = pytest.mark.parametrize(("field", "spec"), STAYING.items(), ids=list(STAYING))

@@ -159,7 +159,7 @@ def test_after_a_lost_write_of_a_list_nothing_of_that_list_is_known() -> None:
     arriving = listed(written(nothing_known(0.0), ruleset(1, ARRIVING), now=10.0), begun=10.0)
     known = put(arriving, API, now=12.0).with_list_read(other, frozenset(), 13.0)
 
-    lost = known.with_list_write_lost(CERTIFICATE)
+    lost = known.with_list_write_lost(CERTIFICATE, 5.0)
 
     assert set(lost.lists) == {other}
     assert lost.put_since == {}
