@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.e2e.story import writes
+from tests.e2e.expected_rules import held_and_enforced, sights
+from tests.e2e.story import uploads, writes
 from tests.e2e.tenant import Tenant
 from tests.e2e.waiting import until
 
@@ -83,3 +84,78 @@ def test_bindings_of_a_suspended_ca_go_on_with_the_certificate_that_its_status_n
     tenant.wait_ready("mtlshb/api")
 
     assert tenant.lists == {tenant.zone.name: {tenant.zone.host("api")}}
+
+
+def test_a_retained_binding_is_let_go_of_with_everything_in_force(tenant: Tenant) -> None:
+    tenant.set_up("api")
+    tenant.apply(tenant.binding("api", deletionPolicy="Retain"))
+    begun = len(tenant.history)
+
+    tenant.delete("mtlshb/api")
+    tenant.wait_gone("mtlshb/api")
+
+    (rule,) = tenant.rules()
+    assert rule.description.endswith(" retained")
+    assert tenant.lists == {tenant.zone.name: {tenant.zone.host("api")}}
+    assert writes(tenant.history[begun:]) == ["change rule: enforce", "delete rule: claim held"]
+    assert not [each for each in tenant.history[begun:] if tenant.zone.host("api") not in tenant.guarded_after(each)]
+
+
+def test_what_was_retained_is_adopted_when_it_is_created_again_without_any_id(tenant: Tenant) -> None:
+    tenant.apply(
+        tenant.secret(), tenant.authority(deletionPolicy="Retain"), tenant.binding("api", deletionPolicy="Retain")
+    )
+    tenant.wait_ready()
+    (certificate,) = tenant.certificates
+    tenant.tear_down()
+    left = tenant.certificates
+    begun = len(tenant.history)
+
+    tenant.set_up("api")
+
+    assert left == [certificate]
+    assert tenant.get("mtlsca/partners")["status"]["certificateId"] == certificate.id
+    assert uploads(tenant.history[begun:]) == []
+    assert sights(tenant.rules()) == held_and_enforced(tenant.ca.key_identifier, tenant.zone.host("api"))
+    assert not [each for each in tenant.history[begun:] if tenant.zone.host("api") not in tenant.guarded_after(each)]
+
+    tenant.tear_down()
+
+    assert (tenant.certificates, tenant.lists, tenant.rules()) == ([], {}, ())
+
+
+def test_a_ca_whose_hostnames_were_retained_is_released_and_its_certificate_stays(tenant: Tenant) -> None:
+    tenant.apply(tenant.secret(), tenant.authority(), tenant.binding("api", deletionPolicy="Retain"))
+    tenant.wait_ready()
+
+    tenant.tear_down()
+
+    assert len(tenant.certificates) == 1
+    assert "stays at Cloudflare" in tenant.wait_warning("partners", "CertificateKept")
+
+
+def test_a_retained_ca_goes_with_its_last_binding_and_its_certificate_stays(tenant: Tenant) -> None:
+    tenant.apply(tenant.secret(), tenant.authority(deletionPolicy="Retain"), tenant.binding("api"))
+    tenant.wait_ready()
+    tenant.delete("mtlsca/partners")
+    tenant.wait_condition("mtlsca/partners", "Ready", "False", "InUse")
+
+    tenant.tear_down()
+
+    assert len(tenant.certificates) == 1
+    assert (tenant.lists, tenant.rules()) == ({}, ())
+
+
+def test_a_policy_that_is_changed_during_the_deletion_takes_effect_at_once(tenant: Tenant) -> None:
+    tenant.apply(tenant.secret(), tenant.authority(), tenant.binding("api", deletionPolicy="Retain", suspend=True))
+    tenant.wait_condition("mtlshb/api", "Ready", "False", "Suspended")
+    lift_suspend(tenant, "mtlshb/api")
+    tenant.wait_ready()
+    tenant.apply(tenant.binding("api", deletionPolicy="Retain", suspend=True))
+    tenant.wait_condition("mtlshb/api", "Ready", "False", "Suspended")
+    tenant.delete("mtlshb/api")
+
+    tenant.apply(tenant.binding("api", deletionPolicy="Delete"))
+    tenant.tear_down()
+
+    assert (tenant.certificates, tenant.lists, tenant.rules()) == ([], {}, ())

@@ -136,9 +136,7 @@ def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
         return kept_in_force(kept)
     if is_retained(record.spec) and view.trouble is None:
         staying = _names_and_until(view, HostStage.LEAVING) or "nothing left"
-        return waiting(
-            Reason.DELETING, f"let go of with everything in force (spec.deletionPolicy is Retain): {staying}"
-        )
+        return waiting(Reason.DELETING, f"let go of and kept in force, as spec.deletionPolicy is Retain: {staying}")
     # What is refused is given up all the same, where there is a token to do it with.
     refusal = None if assessment.accepted.is_ok or assessment.credential else assessment.accepted
     blocker = view.trouble or refusal

@@ -199,8 +199,11 @@ def _read_enforcement(body: RuleBody) -> Enforcement | None:
 
 
 def _installation(body: RuleBody) -> Installation | None:
+    """Who puts a rule right whose expression cannot be read; nobody one that was retained."""
     match = _CLAIM.fullmatch(body.description) or _ENFORCE.fullmatch(body.description)
-    return Installation(match["owner"], match["cluster"]) if match else None
+    if match is None or match.groupdict().get("retained"):
+        return None
+    return Installation(match["owner"], match["cluster"])
 
 
 def _fingerprints(values: frozenset[str]) -> str:

@@ -10,7 +10,7 @@ from mtls_operator.api.policies import Action, AdoptionPolicy, IssuerPinning, Ma
 
 def unserved_of_authority(spec: CertificateAuthoritySpec) -> tuple[str, ...]:
     """Fields of a CA that are not served yet, with their values."""
-    return _policies(spec) + _named(
+    return forbids_cleanup(spec) + _named(
         ("spec.rotation", spec.rotation is not None),
         ("spec.revocation", spec.revocation is not None),
     )

@@ -27,6 +27,8 @@ class Agenda:
     """Held, but not on the list: has to arrive again before it is enforced."""
     concluded: set[Place] = field(default_factory=set)
     """Given up: the claim may go."""
+    let_go: set[Place] = field(default_factory=set)
+    """Left in force, with everything marked for it: the claim may go."""
     writes: set[CertificateId] = field(default_factory=set)
     rules_begun_after: float = float("-inf")
     lists_begun_after: dict[CertificateId, float] = field(default_factory=dict)
@@ -187,7 +189,7 @@ def _leave(zone: ZoneState, agenda: Agenda, place: Place) -> None:
         agenda.wait(place, gone_at)
     elif not _is_read(zone, certificate, gone_at):
         agenda.read_list(certificate, gone_at)
-    elif hostname not in zone.view.unreadable and not _is_as_others_want(zone, place):
+    elif hostname not in zone.view.untouchable and not _is_as_others_want(zone, place):
         agenda.writes.add(certificate)
     elif zone.rules.begun < zone.known.lists[certificate].begun:
         agenda.read_rules(zone.known.lists[certificate].begun)
@@ -208,7 +210,7 @@ def _retain(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     if zone.now < until and zone.view.claim_keys(certificate, hostname):
         agenda.wait(place, until)
     else:
-        agenda.concluded.add(place)
+        agenda.let_go.add(place)
 
 
 def _take_off(zone: ZoneState, agenda: Agenda, place: Place) -> None:
@@ -243,7 +245,7 @@ def _is_as_others_want(zone: ZoneState, place: Place) -> bool:
 
 def _is_kept(zone: ZoneState, place: Place) -> bool:
     certificate, hostname = place
-    return hostname in zone.view.relied_on_by_others(certificate) or hostname in zone.view.unreadable
+    return hostname in zone.view.relied_on_by_others(certificate) or hostname in zone.view.untouchable
 
 
 def _is_read(zone: ZoneState, certificate: CertificateId, after: float) -> bool:
@@ -270,7 +272,7 @@ def _is_repair(zone: ZoneState, certificate: CertificateId) -> bool:
 def _content(zone: ZoneState, certificate: CertificateId) -> frozenset[str]:
     """What was read, without what was given up, with what is claimed. Foreign hostnames stay (invariant 3)."""
     view = zone.view
-    kept = view.relied_on_by_others(certificate) | view.unreadable
+    kept = view.relied_on_by_others(certificate) | view.untouchable
     ours = view.claimed(certificate, ClaimState.ARRIVING) | view.claimed(certificate, ClaimState.HELD)
     given_up = (view.given_up_by_others(certificate) | _our_removals(zone, certificate)) - kept
     observed = zone.known.lists[certificate].value

@@ -135,7 +135,8 @@ class ZoneState:
     @cached_property
     def retained_hostnames(self) -> frozenset[str]:
         """Hostnames to let go of with everything in force: somebody who owns them wants that, and nobody wants them."""
-        return self._unwanted_hostnames(stake for stake in self.desired.stakes if stake.retains)
+        everybody = (*self.desired.stakes, *self.desired.still)
+        return self._unwanted_hostnames(stake for stake in everybody if stake.retains)
 
     @cached_property
     def enforcement_to_give_up(self) -> frozenset[str]:

@@ -70,7 +70,7 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
         return ZonePlan((*_cluster_steps(desired, frozenset()), ReadRules()), None, None)
     zone = ZoneState(desired, known, known.rules, now, timing)
     agenda = zone_lists.agenda(zone)
-    gone = frozenset(place for place in known.released if not zone.view.claim_keys(*place))
+    gone = frozenset(place for place in known.released | agenda.let_go if not zone.view.claim_keys(*place))
     steps = [*_cluster_steps(desired, gone), *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)]
     wakes = [*agenda.wakes, *zone_rules.wakes(zone)]
     return ZonePlan(tuple(steps), min(wakes, default=None), _progress(zone, agenda))

@@ -96,7 +96,7 @@ def _claims_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[ClaimKey, frozens
     for place, target in zone.wanted.items():
         wanted[_wanted_claim(zone, agenda, place, target)].add(place[1])
     for place in zone.unwanted:
-        for key in _unwanted_claims(zone, place):
+        for key in _unwanted_claims(zone, agenda, place):
             wanted[key].add(place[1])
     for group in zone.view.claims:
         for hostname in group.hostnames:
@@ -117,12 +117,14 @@ def _wanted_claim(zone: ZoneState, agenda: Agenda, place: Place, target: Target)
     return ClaimKey(certificate, state, aim, aim if state is ClaimState.HELD else frozenset())
 
 
-def _unwanted_claims(zone: ZoneState, place: Place) -> list[ClaimKey]:
+def _unwanted_claims(zone: ZoneState, agenda: Agenda, place: Place) -> list[ClaimKey]:
     """A hostname keeps its claim while a rule of ours relies on it: until it is out of the rule, or the rule is
     what the hostname needs on the list of another certificate, where it is held. One that is retained never
     leaves: others would take it off the list."""
     certificate, hostname = place
-    if hostname in zone.retained_hostnames or (zone.view.enforcement_keys(hostname) and not zone.has_moved(hostname)):
+    if hostname in zone.retained_hostnames:
+        return [] if place in agenda.let_go else zone.view.claim_keys(certificate, hostname)
+    if zone.view.enforcement_keys(hostname) and not zone.has_moved(hostname):
         return zone.view.claim_keys(certificate, hostname)
     return [ClaimKey(certificate, ClaimState.LEAVING)]
 

@@ -66,6 +66,7 @@ class ZoneView:
     claims: tuple[Group[ClaimKey], ...]
     enforcement: tuple[Group[EnforcementKey], ...]
     others: tuple[Claim, ...]
+    rules_of_others: tuple[Enforcement, ...]
     unreadable: frozenset[str]
     """Names in marks of others that this version cannot read: they stay on every list."""
     altered: tuple[AlteredRule, ...]
@@ -102,6 +103,15 @@ class ZoneView:
             if certificate in claim.certificate_ids and claim.state is ClaimState.LEAVING
         )
         return leaving - self.relied_on_by_others(certificate)
+
+    @cached_property
+    def untouchable(self) -> frozenset[str]:
+        """Hostnames that stay on every list though no claim says so: somebody, be it us, has left a rule for them in
+        force, or they are in marks that this version cannot read."""
+        return self.unreadable.union(
+            *(rule.hostnames for rule in self.rules_of_others if rule.retained),
+            *(rule.hostnames for rule in self.enforcement if rule.key.retained),
+        )
 
     @cached_property
     def enforced(self) -> frozenset[str]:
@@ -150,6 +160,7 @@ def view_of(ruleset: Ruleset | None, us: Installation) -> ZoneView:
             if isinstance(mark, Enforcement)
         ),
         others=tuple(mark for _, mark in marks if isinstance(mark, Claim) and mark.installation != us),
+        rules_of_others=tuple(mark for _, mark in marks if isinstance(mark, Enforcement) and mark.installation != us),
         unreadable=_union(mark.names for _, mark in marks if isinstance(mark, Unreadable) and mark.installation != us),
         altered=tuple(
             AlteredRule(rule.id, frozenset(name for name in mark.names if "." in name))

@@ -18,7 +18,6 @@ from tests.unit.docs.pages import ROOT
 POLICIES = {
     "managementPolicy": "Observe",
     "adoptionPolicy": "Never",
-    "deletionPolicy": "Retain",
 }
 AUTHORITY = {
     "accountId": "0123456789abcdef0123456789abcdef",
@@ -65,14 +64,14 @@ def test_the_resources_of_the_readme_are_those_of_the_quickstart() -> None:
 def test_what_is_not_served_of_a_ca_is_in_the_readme() -> None:
     names = unserved_of_authority(CertificateAuthoritySpec.model_validate(AUTHORITY))
 
-    assert len(names) == 5
+    assert len(names) == 3
     assert missing(names) == []
 
 
 def test_what_is_not_served_of_a_binding_is_in_the_readme() -> None:
     names = unserved_of_binding(HostBindingSpec.model_validate(BINDING))
 
-    assert len(names) == 7
+    assert len(names) == 6
     assert missing(names) == []
 
 

@@ -67,6 +67,10 @@ class Binding:
     has_finalizer: bool = False
     deleting: bool = False
 
+    def places(self) -> set[Place]:
+        """What its status records."""
+        return {(certificate, name) for certificate, names in self.managed.items() for name in names}
+
     def judged(self) -> tuple[BindingRecord, BindingAssessment]:
         """As the planner's callers see it."""
         record = Record(
@@ -97,11 +101,16 @@ class Cluster:
     bindings: dict[ResourceKey, Binding] = field(default_factory=dict)
     stakes: tuple[Stake, ...] = ()
     ever_managed: set[Place] = field(default_factory=set)
+    left_in_force: set[Place] = field(default_factory=set)
+    """What retained bindings have let go of."""
 
     def put(self, binding: Binding) -> None:
         """Create or change a binding; one that is deleted and that no finalizer holds vanishes."""
+        before = self.bindings.get(binding.key)
+        if before is not None and before.deleting and before.retained:
+            self.left_in_force |= before.places() - binding.places()
         self.bindings[binding.key] = binding
-        self.ever_managed |= {(certificate, name) for certificate, names in binding.managed.items() for name in names}
+        self.ever_managed |= binding.places()
         if binding.deleting and not binding.has_finalizer:
             del self.bindings[binding.key]
         self.stakes, _ = stakes_of([each.judged() for each in self.bindings.values()])
@@ -125,6 +134,10 @@ class Cluster:
             binding.has_finalizer and any(hostname in names for names in binding.managed.values())
             for binding in self.bindings.values()
         )
+
+    def retained(self) -> set[str]:
+        """Hostnames of bindings that are let go with everything in force."""
+        return {name for stake in self.stakes if stake.retains for names in stake.managed.values() for name in names}
 
     def wanted(self) -> Mapping[str, Target]:
         """Hostnames that some binding wants, and where."""

@@ -87,7 +87,9 @@ class SimulatedZone:
         """Replace a rule, in place or before another."""
         index, rules = self._index(rule_id), self._rules()
         changed, others = replace(rules[index], body=body), (*rules[:index], *rules[index + 1 :])
-        place = index if before is None else next(i for i, rule in enumerate(others) if rule.id == before)
+        place = index if before is None else next((i for i, rule in enumerate(others) if rule.id == before), None)
+        if place is None:
+            raise RefusedError(f"no rule {before}")
         return self._become((*others[:place], changed, *others[place:]))
 
     def delete_rule(self, rule_id: str) -> Ruleset:

@@ -247,9 +247,9 @@ def test_the_source_is_mended_before_the_token() -> None:
     ("spec", "status", "expected"),
     [
         (
-            {"rotation": {"overlap": "24h"}, "deletionPolicy": "Retain"},
+            {"rotation": {"overlap": "24h"}, "revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}}},
             {},
-            blocks("UnsupportedValue", "not served by this version: spec.deletionPolicy: Retain, spec.rotation"),
+            blocks("UnsupportedValue", "not served by this version: spec.rotation, spec.revocation"),
         ),
         (
             {},

@@ -11,9 +11,8 @@ from mtls_operator.domain.served import unserved_of_authority, unserved_of_bindi
 POLICIES = [
     ({"managementPolicy": "Observe"}, ("spec.managementPolicy: Observe",)),
     ({"managementPolicy": "Manage"}, ()),
-    ({"adoptionPolicy": "Never"}, ("spec.adoptionPolicy: Never",)),
     ({"adoptionPolicy": "IfIdentical"}, ()),
-    ({"deletionPolicy": "Retain"}, ("spec.deletionPolicy: Retain",)),
+    ({"deletionPolicy": "Retain"}, ()),
     ({"deletionPolicy": "Delete"}, ()),
     ({"suspend": True}, ()),
     ({"suspend": False}, ()),
@@ -40,6 +39,7 @@ def unserved_binding(fields: dict[str, object]) -> tuple[str, ...]:
     ("fields", "unserved"),
     [
         *POLICIES,
+        ({"adoptionPolicy": "Never"}, ()),
         ({"rotation": {"overlap": "24h"}}, ("spec.rotation",)),
         ({"revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}}}, ("spec.revocation",)),
         ({"displayName": "Corporate", "credentialsRef": {"name": "token", "key": "token"}}, ()),
@@ -55,6 +55,7 @@ def test_fields_of_a_ca_that_are_not_served_are_named(fields: dict[str, object],
     ("fields", "unserved"),
     [
         *POLICIES,
+        ({"adoptionPolicy": "Never"}, ("spec.adoptionPolicy: Never",)),
         ({"enforcement": {"action": "Log"}}, ("spec.enforcement.action: Log",)),
         ({"enforcement": {"action": "None"}}, ("spec.enforcement.action: None",)),
         ({"enforcement": {"action": "Block"}}, ()),
@@ -77,11 +78,11 @@ def test_fields_of_a_binding_that_are_not_served_are_named(
 def test_everything_that_a_ca_asks_for_in_vain_is_named_at_once() -> None:
     fields: dict[str, object] = {
         "revocation": {"secretRef": {"name": "crl", "key": "k"}},
-        "deletionPolicy": "Retain",
+        "managementPolicy": "Observe",
         "rotation": {},
     }
 
-    assert unserved_ca(fields) == ("spec.deletionPolicy: Retain", "spec.rotation", "spec.revocation")
+    assert unserved_ca(fields) == ("spec.managementPolicy: Observe", "spec.rotation", "spec.revocation")
 
 
 def test_everything_that_a_binding_asks_for_in_vain_is_named_at_once() -> None:

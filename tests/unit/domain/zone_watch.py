@@ -51,7 +51,11 @@ class Watch:
     def cluster_changed(self) -> None:
         """After each change of a binding."""
         now = self.zone.clock()
-        wanted = {(cluster.installation, name) for cluster in self.clusters for name in cluster.wanted()}
+        wanted = {
+            (cluster.installation, name)
+            for cluster in self.clusters
+            for name in cluster.wanted().keys() | cluster.retained()
+        }
         self.wanted_since = {held: self.wanted_since.get(held, now) for held in wanted}
         self._check_coverage(renew=False)
 
@@ -66,7 +70,8 @@ class Watch:
                 self._check_readings(operator, certificate)
             case WriteRule(body, _, _):
                 names = _hostnames(read_mark(Rule("new", body)))
-                unknown = [name for name in names if not cluster.owns(name)]
+                left = {name for _, name in cluster.left_in_force}
+                unknown = [name for name in names - left if not cluster.owns(name)]
                 self._complain_if(unknown, f"rule written for {unknown}, recorded in no status")
             case RecordManaged(key, managed):
                 held = cluster.bindings[key].has_finalizer

@@ -208,7 +208,10 @@ class World:
         present = cluster.bindings.get(key)
         if present is None:
             target = self._target()
-            return Binding(key, self._hostnames(target), target, party=rng.randrange(self.shape.parties))
+            party, retained = rng.randrange(self.shape.parties), rng.random() < 0.2
+            return Binding(key, self._hostnames(target), target, party=party, retained=retained)
+        if rng.random() < (0.3 if present.deleting else 0.05):
+            return replace(present, retained=not present.retained)
         if present.deleting or rng.random() < 0.3:
             return replace(present, deleting=True)
         if rng.random() < 0.15:
@@ -275,7 +278,13 @@ class World:
             }
             foreign = {name for place, name in self.watch.foreign_since if place == certificate}
             # Lost to a race, a foreign hostname may have been brought back by somebody's old reading.
-            tolerated = foreign | FOREIGN | self.watch.unrelated | self._never_ours(certificate, history)
+            tolerated = (
+                foreign
+                | FOREIGN
+                | self.watch.unrelated
+                | self._never_ours(certificate, history)
+                | self._left(certificate)
+            )
             surplus, missing = history.now - wanted - tolerated, (wanted | foreign) - history.now
             if surplus or missing:
                 self.watch.complain(f"at the end {certificate[:2]} has {surplus} too many and lacks {missing}")
@@ -283,6 +292,10 @@ class World:
     def _never_ours(self, certificate: CertificateId, history: Past[frozenset[str]]) -> set[str]:
         """Hostnames that were on the list before and that no binding has ever wanted there."""
         return {name for name in history.values[0] if (certificate, name) not in self.ever_wanted}
+
+    def _left(self, certificate: CertificateId) -> set[str]:
+        """Hostnames that were let go of with everything in force."""
+        return {name for o in self.operators for place, name in o.cluster.left_in_force if place == certificate}
 
     def _check_rules(self) -> None:
         marks = self.watch.marks()
@@ -298,17 +311,26 @@ class World:
             rules = Counter(
                 (name, Policy(mark.issuers, mark.action, mark.response))
                 for _, mark in marks
-                if isinstance(mark, Enforcement) and mark.installation == us
+                if isinstance(mark, Enforcement) and mark.installation == us and not mark.retained
                 for name in mark.hostnames
             )
+            retained = {
+                name
+                for _, mark in marks
+                if isinstance(mark, Enforcement) and mark.installation == us and mark.retained
+                for name in mark.hostnames
+            }
+            if retained & wanted.keys() or retained - {name for _, name in operator.cluster.left_in_force}:
+                self.watch.complain(f"at the end {us.owner} has retained {retained}, wants {wanted}")
             aims = {name: frozenset({t.fingerprint or ""}) for name, t in wanted.items()}
             if claims != Counter((t.certificate, n, ClaimState.HELD, aims[n], aims[n]) for n, t in wanted.items()):
                 self.watch.complain(f"at the end {us.owner} claims {claims}, wants {wanted}")
             if rules != Counter((name, target.policy) for name, target in wanted.items()):
                 self.watch.complain(f"at the end {us.owner} enforces {rules}, wants {wanted}")
-            if any(isinstance(mark, Unreadable) and mark.installation == us for _, mark in marks):
+            if any(isinstance(mark, Unreadable) and mark.installation == us for _, mark in marks) and wanted:
                 self.watch.complain(f"at the end an altered rule of {us.owner} is there")
-        others = [not isinstance(mark, Enforcement) for _, mark in marks]
+        looked_after = [mark for _, mark in marks if not (isinstance(mark, Enforcement) and mark.retained)]
+        others = [not isinstance(mark, Enforcement) for mark in looked_after]
         if others != sorted(others):
             self.watch.complain("an enforcement rule stands behind a rule of somebody else")
 
@@ -338,14 +360,17 @@ def _unrelated_claim(certificate: CertificateId, number: int) -> Rule:
 def _by_the_formula(
     rules: Ruleset | None, observed: frozenset[str], certificate: CertificateId, own: str
 ) -> frozenset[str]:
-    """design.md: observed, without what is claimed only as leaving, with what is claimed as arriving or held."""
-    claims = [mark for mark in map(read_mark, rules.rules if rules else ()) if isinstance(mark, Claim)]
+    """design.md: observed, without what is claimed only as leaving, with what is claimed as arriving or held; and what
+    is in a retained rule stays."""
+    marks = [read_mark(rule) for rule in (rules.rules if rules else ())]
+    claims = [mark for mark in marks if isinstance(mark, Claim)]
+    retained = {name for mark in marks if isinstance(mark, Enforcement) and mark.retained for name in mark.hostnames}
     relied_on: set[str] = {own}
     leaving: set[str] = set()
     for claim in claims:
         if certificate in claim.certificate_ids:
             (leaving if claim.state is ClaimState.LEAVING else relied_on).update(claim.hostnames)
-    return (observed - (leaving - relied_on)) | relied_on
+    return (observed - (leaving - relied_on - retained)) | relied_on
 
 
 def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
