@@ -169,8 +169,8 @@ class Reason(StrEnum):
     ADOPTION_REFUSED = (
         "AdoptionRefused",
         (*_BLOCKED, On.UPLOADED, On.ASSOCIATED),
-        "What is wanted exists without a mark of this operator and adoptionPolicy is Never; the message names it. It is "
-        "looked at again each consistency window.",
+        "What is wanted exists without a mark of this operator and adoptionPolicy is Never; the message names it. "
+        "Looked at again each consistency window.",
     )
 
     # What the resource refers to
