@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec, CertificateAuthorityStatus
 from mtls_operator.api.host_binding import HostBindingSpec, HostBindingStatus
@@ -13,9 +13,8 @@ SpecT = TypeVar("SpecT")
 StatusT = TypeVar("StatusT")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ResourceKey:
-    """A resource by namespace and name."""
+class ResourceKey(NamedTuple):
+    """A resource by namespace and name. A tuple, because with a thousand bindings keys are compared by the million."""
 
     namespace: str
     name: str
@@ -35,10 +34,11 @@ class Record(Generic[SpecT, StatusT]):
     problems: tuple[str, ...] = ()
     status_is_readable: bool = True
     """False: what it owns cannot be told, so nothing is written to it and nothing is done for it."""
+    key: ResourceKey = field(init=False, repr=False, compare=False)
 
-    @property
-    def key(self) -> ResourceKey:
-        return ResourceKey(self.metadata.namespace, self.metadata.name)
+    def __post_init__(self) -> None:
+        # Made once, because it is asked for more often than anything else.
+        object.__setattr__(self, "key", ResourceKey(self.metadata.namespace, self.metadata.name))
 
     @property
     def deleting(self) -> bool:

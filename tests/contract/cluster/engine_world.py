@@ -83,7 +83,7 @@ class World:
         self.cluster.users.delete(BINDING, "shop", "api")
 
     def all_ready(self) -> bool:
-        return self._is_ready(CA, "partners") and self._is_ready(BINDING, "api")
+        return self.is_ready(CA, "partners") and self.is_ready(BINDING, "api")
 
     def all_gone(self) -> bool:
         users = self.cluster.users
@@ -98,6 +98,10 @@ class World:
         calls = [f"{each.time:.6f} {each.method} {each.path} {each.status}" for each in self.cloudflare.log]
         return [*map(str, self.cluster.log), *calls]
 
+    def written(self, begun: int) -> list[str]:
+        """What the operator wrote, or posted, since the cluster's log had so many entries."""
+        return [each.what for each in self.cluster.log[begun:] if each.what.startswith(("write ", "post "))]
+
     def status(self, kind: str, name: str) -> dict[str, Any]:
         """What a resource says of itself; empty when it says nothing yet, or is gone."""
         status: dict[str, Any] = (self.cluster.users.read(kind, "shop", name) or {}).get("status", {})
@@ -108,7 +112,7 @@ class World:
         conditions = self.status(kind, name).get("conditions", [])
         return next(((each["status"], each["reason"]) for each in conditions if each["type"] == about), ("", ""))
 
-    def _is_ready(self, kind: str, name: str) -> bool:
+    def is_ready(self, kind: str, name: str) -> bool:
         return self.condition(kind, name)[0] == "True"
 
 
