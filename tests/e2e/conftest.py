@@ -8,13 +8,13 @@ import pytest
 
 from testbed.controlplane import ControlPlane
 from tests.e2e.tenant import Tenant
-from tests.e2e.world import World, world_on
+from tests.e2e.world import World, cloudflare, world_on
 
 
 @pytest.fixture(scope="session")
 def common_world(control_plane_programs: None) -> Iterator[World]:
     """A cluster of its own, because the operator watches all namespaces, and the operator in it."""
-    with ControlPlane.start() as cluster, world_on(cluster) as world:
+    with cloudflare() as api, ControlPlane.start() as cluster, world_on(cluster, api) as world:
         yield world
         violations = [str(each) for each in world.simulation.monitor.finish()]
     assert not violations, "\n".join(violations)

@@ -43,6 +43,15 @@ class Handled:
     after: State
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Cloudflare:
+    """A simulated Cloudflare that is served at an address, and what is held of the calls to it."""
+
+    simulation: CloudflareSimulation
+    held: HeldCalls
+    url: str
+
+
 @dataclass(repr=False)
 class World:
     """What a test acts on. `history` holds every request since the beginning, oldest first."""
@@ -113,24 +122,30 @@ def namespace_of(number: int) -> str:
 
 
 @contextmanager
-def world_on(cluster: ControlPlane) -> Iterator[World]:
+def cloudflare() -> Iterator[Cloudflare]:
+    """One without accounts, until the block ends."""
+    settings = Settings(rate_limit=RateLimit(requests=1_000_000))
+    simulation = CloudflareSimulation(time.time, settings, seed=1, monitor=Monitor(window=WINDOW))
+    held = HeldCalls()
+    with CloudflareServer(simulation, sleep=held.sleep) as server:
+        yield Cloudflare(simulation, held, server.url)
+
+
+@contextmanager
+def world_on(cluster: ControlPlane, api: Cloudflare, *, owner: str = OWNER, token: str = TOKEN) -> Iterator[World]:
     """The chart installed by helm, the operator running and ready, until the block ends.
 
     It logs at DEBUG, so that whatever a test says about the log holds for every level.
     """
-    settings = Settings(rate_limit=RateLimit(requests=1_000_000))
-    simulation = CloudflareSimulation(time.time, settings, seed=1, monitor=Monitor(window=WINDOW))
-    simulation.add_token(TOKEN, owner=OWNER)
-    held = HeldCalls()
+    api.simulation.add_token(token, owner=owner)
     with ExitStack() as ends:
-        server = ends.enter_context(CloudflareServer(simulation, sleep=held.sleep))
-        helm_install(cluster, Site(RELEASE_NAMESPACE, server.url, TOKEN, window=WINDOW, owner=OWNER))
+        helm_install(cluster, Site(RELEASE_NAMESPACE, api.url, token, window=WINDOW, owner=owner))
         ends.callback(cluster.helm, "uninstall", RELEASE, "--namespace", RELEASE_NAMESPACE)
         # On top of the values of the installation.
         cluster.helm("upgrade", RELEASE, str(CHART), *_IN_NAMESPACE, "--reuse-values", "--set", "logging.level=DEBUG")
         pod = ends.enter_context(Pod.start(cluster, RELEASE_NAMESPACE, RELEASE))
-        ends.callback(held.let_go)
-        world = World(cluster, simulation, held, pod)
+        ends.callback(api.held.let_go)
+        world = World(cluster, api.simulation, api.held, pod)
         _keep_history(world)
         pod.wait_until_ready()
         yield world
