@@ -1,36 +1,92 @@
-"""What the users of a cluster want enforced, and since when without a break."""
+"""What the users of a cluster want enforced, with which issuers, and since when without a break."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import math
+from collections.abc import Callable, Hashable
+from functools import lru_cache
+from typing import Final, Generic, TypeVar
 
-from testbed.cluster.objects import HOST_BINDING, Body
+from testbed.cloudflare.monitor.truth import key_identifiers
+from testbed.cluster.objects import CERTIFICATE_AUTHORITY, HOST_BINDING, SECRET, Body, ObjectKey
 from testbed.cluster.store import Change, Store
+
+T = TypeVar("T", bound=Hashable)
+_HEARD_WITHIN: Final = 900.0
+"""Seconds after which an installation has heard of what its user did: it lists everything every ten minutes."""
+
+
+class Spells(Generic[T]):
+    """Since when things are wanted, and since when they are not any more."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._wanted: dict[T, float] = {}
+        self._ended: dict[T, float] = {}
+
+    def note(self, wanted: frozenset[T]) -> None:
+        """What is wanted from now on."""
+        now = self._clock()
+        self._ended.update(dict.fromkeys(self._wanted.keys() - wanted, now))
+        self._wanted = {each: self._wanted.get(each, now) for each in wanted}
+
+    def last_unwanted(self, thing: T) -> float:
+        """When it was last not wanted: now, or just before it began to be."""
+        return self._wanted.get(thing, self._clock())
+
+    def unwanted_since(self, thing: T) -> float:
+        """Since when it is not wanted; infinity while it is, but for what nobody need have heard of yet."""
+        begun, ended = self._wanted.get(thing), self._ended.get(thing, -math.inf)
+        return math.inf if begun is not None and begun < self._clock() - _HEARD_WITHIN else ended
 
 
 class Wishes:
     """Listens to a store. A binding counts once it was admitted: before, and once it is being deleted, it keeps nothing
-    enforced. `clock` gives Unix time in seconds."""
+    enforced. A source that cannot be read changes nothing. `clock` gives Unix time in seconds."""
 
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._of: dict[str, frozenset[str]] = {}
-        self._since: dict[str, float] = {}
+        self.hostnames = Spells[str](clock)
+        self.issuers = Spells[tuple[str, str]](clock)
+        """Pairs of a hostname and the subject key identifier of a CA that may have issued for it."""
+        self._store = store
+        self._issuers_of: dict[str, frozenset[str]] = {}
         store.listeners.append(self._see)
 
-    def last_unwanted(self, hostname: str) -> float:
-        """When nobody last wanted the hostname enforced: now, or just before somebody began to."""
-        return self._since.get(hostname, self._clock())
-
     def _see(self, change: Change) -> None:
-        if change.key.kind != HOST_BINDING:
+        if change.key.kind not in {HOST_BINDING, CERTIFICATE_AUTHORITY, SECRET}:
             return
-        if change.type == "DELETED":
-            self._of.pop(change.uid, None)
-        else:
-            self._of[change.uid] = _enforced_by(change.body)
-        wanted = frozenset().union(*self._of.values())
-        self._since = {hostname: self._since.get(hostname, self._clock()) for hostname in wanted}
+        bindings = self._store.find(HOST_BINDING)
+        enforced = [(each, _enforced_by(each)) for each in bindings]
+        self.hostnames.note(frozenset().union(*(names for _, names in enforced)))
+        pairs = ((hostname, issuer) for each, names in enforced for issuer in self._issuers(each) for hostname in names)
+        self.issuers.note(frozenset(pairs))
+
+    def _issuers(self, binding: Body) -> frozenset[str]:
+        """Those of its CA's source, as it was when it could last be read and used."""
+        uid = binding["metadata"]["uid"]
+        if _is_admitted(binding) and (found := self._read(binding)):
+            self._issuers_of[uid] = found
+        return self._issuers_of.get(uid, frozenset())
+
+    def _read(self, binding: Body) -> frozenset[str]:
+        reference = binding["spec"]["certificateAuthorityRef"]
+        namespace = reference.get("namespace", binding["metadata"]["namespace"])
+        key = ObjectKey(CERTIFICATE_AUTHORITY, namespace, reference["name"])
+        if not self._store.has(key):
+            return frozenset()
+        source = ObjectKey(SECRET, namespace, self._store.get(key)["spec"]["source"]["secretRef"]["name"])
+        return (
+            _issuers_in(self._store.get(source)["data"].get("ca.crt", "")) if self._store.has(source) else frozenset()
+        )
+
+
+@lru_cache(maxsize=256)
+def _issuers_in(encoded: str) -> frozenset[str]:
+    try:
+        return key_identifiers(base64.b64decode(encoded).decode())
+    except ValueError:
+        return frozenset()
 
 
 def _enforced_by(binding: Body) -> frozenset[str]:

@@ -14,7 +14,7 @@ from testbed.chaos.wire import Luck
 from testbed.chaos.wishes import Wishes
 from testbed.cloudflare import faults as cloudflare_faults
 from testbed.cloudflare.messages import Request as CloudflareRequest
-from testbed.cloudflare.monitor import Monitor
+from testbed.cloudflare.monitor import Monitor, Retirement
 from testbed.cloudflare.settings import Consistency, RateLimit, Settings
 from testbed.cloudflare.simulation import CloudflareSimulation
 from testbed.cluster import Chance, Request, SimulatedCluster, VirtualClock, WatchHabits
@@ -34,6 +34,8 @@ ACCOUNTS: Final = {"red": ACCOUNT, "blue": ACCOUNT, "green": ACCOUNT, "violet": 
 """The account of each bundle."""
 NAMESPACES: Final = ("shop", "pay")
 WINDOW: Final = 90.0
+OVERLAP: Final = 400.0
+"""Of each rotation, in seconds."""
 RELEASE: Final = "cfmtls-system"
 TOKEN: Final = "token"
 """The name of every Secret with a token, and its key."""
@@ -167,7 +169,13 @@ class World:
         )
         tally = Tally()
         wishes: dict[str, Wishes] = {}
-        monitor = Monitor(window=WINDOW, given_up=lambda owner, hostname: wishes[owner].last_unwanted(hostname))
+        monitor = Monitor(
+            window=WINDOW,
+            given_up=lambda owner, hostname: wishes[owner].hostnames.last_unwanted(hostname),
+            retirement=Retirement(
+                lambda owner, hostname, issuer: wishes[owner].issuers.unwanted_since((hostname, issuer)), OVERLAP
+            ),
+        )
         cloudflare = CloudflareSimulation(clock.now, settings, seed=setting.seed, monitor=monitor)
         cloudflare.faults = CountedCloudflareFaults(tally)
         for account, zones in ZONES_OF.items():

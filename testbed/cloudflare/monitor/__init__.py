@@ -8,6 +8,7 @@ with them: it reads the marks of docs/marks.md on its own. One module per subjec
     lists          3       removals from hostname lists
     ownership      9       whose rules are written
     enforcement    2, 13   lock-outs, gaps, rules that exclude each other
+    validity       6       issuers that end too early
 
     monitor = Monitor(window=90)
     simulation = CloudflareSimulation(clock, monitor=monitor)
@@ -15,6 +16,7 @@ with them: it reads the marks of docs/marks.md on its own. One module per subjec
     assert monitor.finish() == []
 """
 
+from testbed.cloudflare.monitor.validity import Retirement
 from testbed.cloudflare.monitor.watch import Monitor, Violation
 
-__all__ = ["Monitor", "Violation"]
+__all__ = ["Monitor", "Retirement", "Violation"]

@@ -106,14 +106,14 @@ def served_hostnames(state: State, zone_id: str, guard: Guard, *, without: str |
     """
     served: frozenset[str] = frozenset()
     for (zone, certificate_id), hostnames in state.lists.items():
-        if zone == zone_id and (without is None or certificate_id != without):
-            identifiers = _identifiers(state, zone_id, certificate_id)
-            if guard.accepts(identifiers):
-                served |= hostnames
+        counts = zone == zone_id and (without is None or certificate_id != without)
+        if counts and guard.accepts(identifiers(state, zone_id, certificate_id)):
+            served |= hostnames
     return served
 
 
-def _identifiers(state: State, zone_id: str, certificate_id: str | None) -> frozenset[str]:
+def identifiers(state: State, zone_id: str, certificate_id: str | None) -> frozenset[str]:
+    """The subject key identifiers of a certificate that the account of a zone holds; none for any other."""
     # The Cloudflare-managed CA has a key of its own, which no rule of ours can name.
     zone = state.zones.get(zone_id)
     held = {} if zone is None else state.certificates.get(zone.account_id, {})

@@ -16,12 +16,13 @@ from testbed.cloudflare.monitor.enforcement import Coverage, GivenUp, judge_enfo
 from testbed.cloudflare.monitor.lists import judge_removals
 from testbed.cloudflare.monitor.ownership import judge_rule_writes
 from testbed.cloudflare.monitor.sightings import Sightings
+from testbed.cloudflare.monitor.validity import Retirement, Validity
 from testbed.cloudflare.state import State
 
 logger = logging.getLogger(__name__)
 
 
-_EXCUSABLE = frozenset({2, 3, 13})
+_EXCUSABLE = frozenset({2, 3, 6, 13})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Monitor:
     `window` is the consistency window in seconds that the installations were told. `takeovers` says, per installation,
     whose marks it was told to take as its own. Requests of tokens without an owner are of people or other programs:
     they are judged for invariants 1 and 4 only, and what they break is nobody's violation. `given_up` tells when the
-    user of an installation last wanted a hostname without enforcement; absent: never.
+    user of an installation last wanted a hostname without enforcement; absent: never. `retirement` tells when an
+    issuer may end; absent: invariant 6 is not judged, because only the users know what is retired.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Monitor:
         window: float = 90.0,
         takeovers: Mapping[str, Iterable[str]] | None = None,
         given_up: GivenUp = lambda _owner, _hostname: -math.inf,
+        retirement: Retirement | None = None,
     ) -> None:
         self.violations: list[Violation] = []
         self._patience = Patience(window)
@@ -66,6 +69,7 @@ class Monitor:
         self._sightings = Sightings()
         self._uploads = Uploads()
         self._coverage = Coverage(given_up)
+        self._validity = Validity(retirement)
         self._excused: dict[str, float] = {}
         self._last = State()
         self._seen = 0
@@ -74,6 +78,7 @@ class Monitor:
         """Judge one handled request, refused ones included."""
         action = read_action(request)
         self._sightings.note(before, now)
+        self._validity.note(before, now)
         findings = list(judge_request(request, action))
         token = before.token_of(request)
         if token is not None and token.owner is not None:
@@ -82,6 +87,7 @@ class Monitor:
             )
             findings += self._judge(case)
         self._sightings.note(after, now)
+        self._validity.note(after, now)
         self._last = after
         excused = _zone_of(action) in self._excused and now <= self._excused[_zone_of(action)]
         for invariant, message in findings:
@@ -110,6 +116,7 @@ class Monitor:
             *judge_rule_writes(case),
             *judge_enforcement(case),
             *self._coverage.judge(case),
+            *self._validity.judge(case),
         ]
 
     def _record(self, violation: Violation) -> None:

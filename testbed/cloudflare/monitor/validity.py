@@ -1,0 +1,128 @@
+"""Invariant 6: a rotation ends the validity of an issuer for a hostname only when that is due.
+
+An issuer is valid for a hostname that is covered when a certificate of it is associated with the hostname and every
+rule that covers the hostname accepts it. A request of an installation may end that only if
+
+- no user of an installation that claims the hostname wants the issuer any more, for the overlap at least, and
+- another issuer that stays has been valid for the overlap.
+
+An installation that begins to cover a hostname brings the issuers of its own user: that is no rotation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from testbed.cloudflare.monitor.case import Case, Findings
+from testbed.cloudflare.monitor.enforcement import zone_written
+from testbed.cloudflare.monitor.truth import claims, covered, enforcements, identifiers, is_in_force
+from testbed.cloudflare.state import State
+
+Issuers = Mapping[str, frozenset[str]]
+"""By hostname, the subject key identifiers of the valid issuers."""
+_SLACK_SECONDS = 15.0
+"""An installation counts from when it hears of a change or sends a request, the monitor from when they happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """When what may end. `retired` (owner, hostname, issuer): since when (Unix time) the owner's user does not want the
+    issuer for the hostname, infinity while it is wanted. `overlap`: seconds that both are valid at least."""
+
+    retired: Callable[[str, str, str], float]
+    overlap: float
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """An issuer ceases to be valid for a hostname. `left`: those that stay valid."""
+
+    zone_id: str
+    hostname: str
+    issuer: str
+    left: frozenset[str]
+
+
+class Validity:
+    """Follows since when each issuer is valid for each hostname. Without `retirement` it judges nothing."""
+
+    def __init__(self, retirement: Retirement | None) -> None:
+        self._retirement = retirement
+        self._since: dict[tuple[str, str, str], float] = {}
+        self._last: dict[str, Issuers] = {}
+        self._seen = State()
+
+    def judge(self, case: Case) -> Findings:
+        """What a request has ended too early."""
+        zone_id = zone_written(case)
+        if zone_id is None or self._retirement is None:
+            return
+        before, after = valid_issuers(case.before, zone_id), valid_issuers(case.after, zone_id)
+        covered_before = covered(case.before, zone_id).get(case.owner, frozenset())
+        covered_after = covered(case.after, zone_id).get(case.owner, frozenset())
+        for hostname in sorted(before.keys() & after.keys()):
+            if hostname in covered_after and hostname not in covered_before:
+                continue
+            for issuer in sorted(before[hostname] - after[hostname]):
+                yield from self._judge_end(self._retirement, case, _End(zone_id, hostname, issuer, after[hostname]))
+
+    def note(self, state: State, now: float) -> None:
+        """Take in a state, whoever brought it about."""
+        if state.rulesets is self._seen.rulesets and state.lists is self._seen.lists:
+            return
+        self._seen = state
+        for zone_id in {*state.rulesets, *self._last}:
+            last, valid = self._last.get(zone_id, {}), valid_issuers(state, zone_id)
+            if valid == last:
+                continue
+            for hostname in last.keys() | valid.keys():
+                old, new = last.get(hostname, frozenset()), valid.get(hostname, frozenset())
+                for issuer in old - new:
+                    del self._since[zone_id, hostname, issuer]
+                for issuer in new - old:
+                    self._since[zone_id, hostname, issuer] = now
+            self._last[zone_id] = valid
+
+    def _judge_end(self, retirement: Retirement, case: Case, end: _End) -> Findings:
+        what = f"{case.owner} ends {end.issuer} for {end.hostname}"
+        for owner in sorted(_relying(case, end.zone_id, end.hostname)):
+            retired = retirement.retired(owner, end.hostname, end.issuer)
+            if retired == math.inf:
+                yield 6, f"{what}, which the user of {owner} wants"
+            elif case.now + _SLACK_SECONDS < retired + retirement.overlap:
+                yield 6, f"{what} {case.now - retired:.0f} s after the user of {owner} retired it"
+        others = (self._since.get((end.zone_id, end.hostname, each), case.now) for each in end.left)
+        if case.now + _SLACK_SECONDS < min(others, default=case.now) + retirement.overlap:
+            yield 6, f"{what}, and no other has been valid for the overlap"
+
+
+def valid_issuers(state: State, zone_id: str) -> Issuers:
+    """The valid issuers of the hostnames that marked rules cover."""
+    accepted: dict[str, frozenset[str] | None] = {}
+    for rule, mark in enforcements(state, zone_id):
+        if is_in_force(rule):
+            for hostname in mark.guard.hostnames:
+                known, issuers = accepted.get(hostname), mark.guard.issuers
+                accepted[hostname] = known if issuers is None else issuers if known is None else known & issuers
+    associated: dict[str, frozenset[str]] = dict.fromkeys(accepted, frozenset())
+    for (zone, certificate_id), hostnames in state.lists.items():
+        if zone == zone_id:
+            keys = identifiers(state, zone_id, certificate_id)
+            for hostname in hostnames & accepted.keys():
+                associated[hostname] |= keys
+    return {
+        hostname: associated[hostname] if issuers is None else associated[hostname] & issuers
+        for hostname, issuers in accepted.items()
+    }
+
+
+def _relying(case: Case, zone_id: str, hostname: str) -> set[str]:
+    """The caller, and who else claims the hostname for long enough that the caller has to know."""
+    relying = {case.owner}
+    for claim in claims(case.before, zone_id):
+        since = case.sightings.claims_on(claim.place).get(claim, case.now)
+        if claim.hostname == hostname and claim.state != "leaving" and since <= case.long_ago:
+            relying.add(claim.owner)
+    return relying

@@ -1,0 +1,132 @@
+"""Invariant 6: a rotation ends the validity of an issuer only when that is due."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import pytest
+
+from testbed.cloudflare.monitor import Monitor, Retirement
+from tests.contract.cloudflare_simulation.monitored import (
+    LONG,
+    OTHER_ROOT,
+    ROOT,
+    WINDOW,
+    Monitored,
+    make_monitored,
+    pinned,
+)
+
+HOST = "a.example.com"
+OVERLAP = 600.0
+OLD, NEW = ROOT.key_identifier, OTHER_ROOT.key_identifier
+BOTH, NEW_ALONE = pinned(HOST, issuers=(OLD, NEW)), pinned(HOST, issuers=(NEW,))
+
+
+@dataclass
+class Rotating:
+    """`east` enforces HOST with both issuers and is associated with both; `retired`: when its users retired the old."""
+
+    world: Monitored
+    retired: dict[str, float]
+    new: str = ""
+    rule: str = ""
+    old_certificate: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        world = self.world
+        self.new, self.old_certificate = world.certificate_of(OTHER_ROOT), world.certificate
+        for certificate in (self.old_certificate, self.new):
+            world.east.put(certificate, HOST)
+        world.east.claim("held", self.new, HOST)
+        self.rule = world.east.enforce(HOST, expression=BOTH)
+
+    def narrow(self) -> None:
+        """The rule accepts the new issuer alone."""
+        self.world.east.enforce(HOST, rule=self.rule, expression=NEW_ALONE)
+
+
+@pytest.fixture
+def rotating() -> Rotating:
+    retired: dict[str, float] = {}
+    retirement = Retirement(lambda owner, _hostname, issuer: _when(retired, owner, issuer), OVERLAP)
+    return Rotating(make_monitored(Monitor(window=WINDOW, retirement=retirement)), retired)
+
+
+def test_narrowing_after_the_overlap_is_fine(rotating: Rotating) -> None:
+    rotating.retired["east"] = rotating.world.clock()
+    rotating.world.wait(OVERLAP)
+
+    rotating.narrow()
+
+    assert rotating.world.violated == []
+
+
+def test_narrowing_during_the_overlap_violates_invariant_6(rotating: Rotating) -> None:
+    rotating.world.wait(OVERLAP)
+    rotating.retired["east"] = rotating.world.clock()
+    rotating.world.wait(OVERLAP / 2)
+
+    rotating.narrow()
+
+    assert rotating.world.violated == [6]
+
+
+def test_narrowing_before_the_new_issuer_was_valid_for_the_overlap_violates_invariant_6(rotating: Rotating) -> None:
+    rotating.retired["east"] = rotating.world.clock() - OVERLAP
+    rotating.world.wait(OVERLAP / 2)
+
+    rotating.narrow()
+
+    assert rotating.world.violated == [6]
+
+
+def test_ending_an_issuer_that_the_user_wants_violates_invariant_6(rotating: Rotating) -> None:
+    rotating.world.wait(OVERLAP)
+
+    rotating.narrow()
+
+    assert rotating.world.violated == [6]
+
+
+def test_taking_the_hostname_off_the_only_list_of_an_issuer_ends_it_too(rotating: Rotating) -> None:
+    rotating.world.wait(OVERLAP)
+    rotating.world.east.claim("leaving", rotating.old_certificate, HOST)
+    rotating.world.wait(LONG)
+
+    rotating.world.east.put(rotating.old_certificate)
+
+    assert 6 in rotating.world.violated
+
+
+def test_narrowing_while_the_user_of_another_installation_wants_the_issuer_violates_invariant_6(
+    rotating: Rotating,
+) -> None:
+    rotating.retired["east"] = rotating.world.clock()
+    rotating.world.west.claim("held", rotating.new, HOST)
+    rotating.world.wait(OVERLAP)
+
+    rotating.narrow()
+
+    assert rotating.world.violated == [6]
+
+
+def test_an_installation_that_begins_to_cover_a_hostname_brings_its_own_issuers(rotating: Rotating) -> None:
+    rotating.world.west.claim("held", rotating.new, HOST)
+
+    rotating.world.west.enforce(HOST, expression=NEW_ALONE)
+
+    assert rotating.world.violated == []
+
+
+def test_without_the_users_nobody_knows_what_is_retired() -> None:
+    rotating = Rotating(make_monitored(), {})
+
+    rotating.narrow()
+
+    assert rotating.world.violated == []
+
+
+def _when(retired: dict[str, float], owner: str, issuer: str) -> float:
+    return retired.get(owner, math.inf) if issuer == OLD else math.inf
