@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from testbed.chaos.authorities import fingerprints, pem_of
+from testbed.chaos.authorities import all_fingerprints, fingerprints, pem_of
 from testbed.chaos.exclusions import may_create_authority, may_delete_authority, may_delete_namespace
 from testbed.chaos.world import (
     ACCOUNTS,
@@ -198,6 +198,23 @@ class RestoreSource(Act):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChangeSource(Act):
+    """The Secret of a CA holds another version of its bundle: a rotation."""
+
+    namespace: str
+    bundle: str
+    version: int
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        if site.read(CA, self.namespace, self.bundle) is None:
+            return False
+        site.versions[self.namespace, self.bundle] = self.version
+        put_source(site, self.namespace, self.bundle)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoseToken(Act):
     """A token is revoked at Cloudflare, or its Secret vanishes or holds rubbish (`how`)."""
 
@@ -276,7 +293,7 @@ class Nudge(Act):
 
 def put_source(site: Site, namespace: str, bundle: str) -> None:
     """The Secret of a CA as it should be."""
-    site.cluster.users.put_secret(namespace, bundle, {"ca.crt": pem_of(bundle)})
+    site.cluster.users.put_secret(namespace, bundle, {"ca.crt": pem_of(bundle, site.version(namespace, bundle))})
 
 
 def apply_authority(site: Site, namespace: str, bundle: str, *, own_token: bool) -> None:
@@ -302,10 +319,16 @@ def give_consent(site: Site, namespace: str, bundle: str, *, given: bool) -> Non
     site.cluster.users.edit(CA, namespace, bundle, lambda body: body["spec"].update(allowedBindings=allowed))
 
 
-def certificate_of(world: World, bundle: str) -> str | None:
+def certificate_of(world: World, bundle: str, version: int) -> str | None:
     """The id of a bundle's certificate in the account, None when there is none."""
     held = world.cloudflare.state.certificates[ACCOUNTS[bundle]]
-    return next((each.id for each in held.values() if set(each.fingerprints) == fingerprints(bundle)), None)
+    return next((each.id for each in held.values() if set(each.fingerprints) == fingerprints(bundle, version)), None)
+
+
+def certificates_of(world: World, bundle: str) -> list[str]:
+    """The ids of everything in the account that holds certificates of a bundle, whatever its version."""
+    held = world.cloudflare.state.certificates[ACCOUNTS[bundle]]
+    return [each.id for each in held.values() if set(each.fingerprints) <= all_fingerprints(bundle)]
 
 
 def zone_of(binding: Body) -> str:

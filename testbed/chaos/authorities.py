@@ -13,15 +13,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-ROOTS: Final = {"red": ("Red",), "blue": ("Blue One", "Blue Two"), "green": ("Green",), "violet": ("Violet",)}
-"""Bundles by name, and the subjects of their certificates. No certificate is in two bundles."""
+SOURCES: Final = {
+    "red": (("Red",), ("Red Two",), ("Red", "Red Three")),
+    "blue": (("Blue One", "Blue Two"), ("Blue Two", "Blue Three"), ("Blue Four",)),
+    "green": (("Green",), ("Green Two",), ("Green Two", "Green Three")),
+    "violet": (("Violet",), ("Violet Two",), ("Violet Three",)),
+}
+"""Bundles by name, with the subjects of their certificates in each version that a source may hold. No certificate is of
+two bundles."""
 _FROM = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @functools.cache
-def pem_of(bundle: str) -> str:
+def pem_of(bundle: str, version: int) -> str:
     """A bundle as PEM."""
-    return "".join(_root(subject).public_bytes(Encoding.PEM).decode() for subject in ROOTS[bundle])
+    return "".join(_root(subject).public_bytes(Encoding.PEM).decode() for subject in SOURCES[bundle][version])
 
 
 @functools.cache
@@ -31,19 +37,29 @@ def other_pem(number: int) -> str:
 
 
 @functools.cache
-def key_identifiers(bundle: str) -> frozenset[str]:
+def key_identifiers(bundle: str, version: int) -> frozenset[str]:
     """The subject key identifiers of a bundle, as Cloudflare writes them: upper-case hex."""
     identifiers = (
         _root(subject).extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-        for subject in ROOTS[bundle]
+        for subject in SOURCES[bundle][version]
     )
     return frozenset(each.hex().upper() for each in identifiers)
 
 
 @functools.cache
-def fingerprints(bundle: str) -> frozenset[str]:
+def fingerprints(bundle: str, version: int) -> frozenset[str]:
     """SHA-256 of each certificate of a bundle, lower-case hex."""
-    return frozenset(_root(subject).fingerprint(hashes.SHA256()).hex() for subject in ROOTS[bundle])
+    return frozenset(_fingerprint(subject) for subject in SOURCES[bundle][version])
+
+
+@functools.cache
+def all_fingerprints(bundle: str) -> frozenset[str]:
+    """Those of all versions of a bundle."""
+    return frozenset(_fingerprint(subject) for version in SOURCES[bundle] for subject in version)
+
+
+def _fingerprint(subject: str) -> str:
+    return _root(subject).fingerprint(hashes.SHA256()).hex()
 
 
 @functools.cache

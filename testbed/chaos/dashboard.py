@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-from testbed.chaos.acts import Act, certificate_of
+from testbed.chaos.acts import Act, certificate_of, certificates_of
 from testbed.chaos.authorities import other_pem, pem_of
 from testbed.chaos.world import ACCOUNTS, ZONES, World
 from testbed.cloudflare.monitor.marks import Enforcement, read_mark
@@ -29,9 +29,10 @@ class DashboardHostname(Act):
     hostname: str
 
     def perform(self, world: World) -> bool:
-        certificate = certificate_of(world, self.bundle)
-        if certificate is None:
+        found = certificates_of(world, self.bundle)
+        if not found:
             return False
+        certificate = found[-1]
         zone_id = ZONES[self.zone]
         listed = world.cloudflare.state.hostnames(zone_id, certificate)
         if self.hostname in listed:
@@ -62,11 +63,13 @@ class DashboardUpload(Act):
     """A person uploads a bundle that nobody has uploaded yet."""
 
     bundle: str
+    version: int = 0
 
     def perform(self, world: World) -> bool:
-        if certificate_of(world, self.bundle) is not None:
+        if certificate_of(world, self.bundle, self.version) is not None:
             return False
-        world.cloudflare.add_certificate(ACCOUNTS[self.bundle], pem_of(self.bundle), name=self.bundle, settled=False)
+        pem = pem_of(self.bundle, self.version)
+        world.cloudflare.add_certificate(ACCOUNTS[self.bundle], pem, name=self.bundle, settled=False)
         return True
 
 
@@ -79,10 +82,14 @@ class TakeOff(Act):
     pick: int
 
     def perform(self, world: World) -> bool:
-        certificate, zone_id = certificate_of(world, self.bundle), ZONES[self.zone]
-        listed = world.cloudflare.state.hostnames(zone_id, certificate) if certificate else frozenset()
-        if certificate is None or not listed:
+        zone_id = ZONES[self.zone]
+        found = [
+            each for each in certificates_of(world, self.bundle) if world.cloudflare.state.hostnames(zone_id, each)
+        ]
+        if not found:
             return False
+        certificate = found[self.pick % len(found)]
+        listed = world.cloudflare.state.hostnames(zone_id, certificate)
         gone = sorted(listed)[self.pick % len(listed)]
         world.cloudflare.put_foreign_hostnames(zone_id, certificate, listed - {gone}, settled=False)
         world.foreign.pop((zone_id, certificate, gone), None)

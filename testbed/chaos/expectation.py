@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from testbed.chaos.acts import certificate_of
-from testbed.chaos.authorities import ROOTS, key_identifiers
+from testbed.chaos.authorities import SOURCES, key_identifiers
 from testbed.chaos.world import (
     BINDING,
     CA,
@@ -29,8 +29,9 @@ from testbed.cloudflare.monitor.marks import Claim, Enforcement, Unreadable, cer
 from testbed.cloudflare.state import Rule
 
 _SLOW_CALL_SECONDS: Final = 60.0
-Policy = tuple[str, int | None]
-"""Bundle and status code of the response."""
+_EDITIONS: Final = [(bundle, version) for bundle, versions in SOURCES.items() for version in range(len(versions))]
+Policy = tuple[str, int, int | None]
+"""Bundle, its version, and status code of the response."""
 
 
 def complaints(world: World) -> Iterator[str]:
@@ -83,7 +84,7 @@ def wanted(site: Site) -> dict[str, set[Policy]]:
     wishes: dict[str, set[Policy]] = {}
     for body in _live_bindings(site):
         for hostname in body["spec"]["hostnames"]:
-            wishes.setdefault(hostname, set()).add(_wish(body))
+            wishes.setdefault(hostname, set()).add(_wish(site, body))
     return wishes
 
 
@@ -98,13 +99,14 @@ def _about_bindings(world: World, site: Site, in_force: _InForce) -> Iterator[st
 
 def _about_binding(world: World, site: Site, in_force: _InForce, body: Body) -> Iterator[str]:
     name = "/".join(place_of(body))
-    won = {hostname for hostname in body["spec"]["hostnames"] if in_force.policies.get(hostname) == [_wish(body)]}
+    bundle, version, _ = wish = _wish(site, body)
+    won = {hostname for hostname in body["spec"]["hostnames"] if in_force.policies.get(hostname) == [wish]}
     managed = {
         (each["certificateId"], hostname)
         for each in body.get("status", {}).get("managed", [])
         for hostname in each["hostnames"]
     }
-    if managed != {(certificate_of(world, _wish(body)[0]), hostname) for hostname in won}:
+    if managed != {(certificate_of(world, bundle, version), hostname) for hostname in won}:
         yield f"{site.owner}: binding {name} records {sorted(managed)}, in force for it is {sorted(won)}"
     if won == set(body["spec"]["hostnames"]):
         if not is_ready(body):
@@ -127,7 +129,7 @@ def _about_rules(world: World, site: Site, in_force: _InForce) -> Iterator[str]:
                 claimed.setdefault(hostname, []).append((mark.state, mark.certificates))
     for hostname in sorted(claimed.keys() | wishes.keys()):
         policies = in_force.policies.get(hostname, [])
-        expected = [("held", frozenset({certificate_of(world, bundle) or ""})) for bundle, _ in policies]
+        expected = [("held", frozenset({certificate_of(world, *each[:2]) or ""})) for each in policies]
         if claimed.get(hostname, []) != expected:
             yield f"{site.owner}: {hostname} is claimed as {claimed.get(hostname)}, expected is {expected}"
 
@@ -144,12 +146,12 @@ def _about_places(world: World) -> Iterator[str]:
 
 def _about_lists(world: World) -> Iterator[str]:
     state = world.cloudflare.state
-    bundles = {certificate_of(world, bundle): bundle for bundle in ROOTS}
+    bundles = {certificate_of(world, *edition): edition for edition in _EDITIONS}
     ours: dict[tuple[str, str], set[str]] = {}
     for site in world.sites:
         for hostname, policies in _InForce.of(world, site).policies.items():
-            for bundle, _ in policies:
-                ours.setdefault((_zone_id(hostname), certificate_of(world, bundle) or ""), set()).add(hostname)
+            for bundle, version, _ in policies:
+                ours.setdefault((_zone_id(hostname), certificate_of(world, bundle, version) or ""), set()).add(hostname)
     foreign: dict[tuple[str, str], set[str]] = {}
     for zone_id, put_on, hostname in world.foreign:
         foreign.setdefault((zone_id, put_on), set()).add(hostname)
@@ -177,22 +179,22 @@ def _had_to_stay(world: World, place: tuple[str, str, str]) -> bool:
 
 
 def _about_certificates(world: World) -> Iterator[str]:
-    needed = {place_of(body)[1] for _, body in world.site_bodies(CA)}
+    needed = {_edition(site, *place_of(body)) for site, body in world.site_bodies(CA)}
     held = [each for certificates in world.cloudflare.state.certificates.values() for each in certificates.values()]
-    for name in ROOTS:
-        if name in needed and certificate_of(world, name) is None:
-            yield f"there is no certificate of {name}"
-    known = {certificate_of(world, name): name for name in ROOTS}
+    for edition in sorted(needed):
+        if certificate_of(world, *edition) is None:
+            yield f"there is no certificate of {edition}"
+    known = {certificate_of(world, *edition): edition for edition in _EDITIONS}
     for each in held:
-        owner, bundle = certificate_owner(each.name), known.get(each.id)
-        if bundle is None:
-            yield f"certificate {each.name!r} is there twice"
-        elif owner is not None and bundle not in needed and not world.cloudflare.state.zones_using(each.id):
+        owner, held_edition = certificate_owner(each.name), known.get(each.id)
+        if held_edition is None:
+            yield f"certificate {each.name!r} is there twice, or holds more than one edition"
+        elif owner is not None and held_edition not in needed and not world.cloudflare.state.zones_using(each.id):
             yield f"certificate {each.name!r} is left, and nobody uses it"
     for site, body in world.site_bodies(CA):
         namespace, name = place_of(body)
         recorded = body.get("status", {}).get("certificateId")
-        if recorded != certificate_of(world, name):
+        if recorded != certificate_of(world, *_edition(site, namespace, name)):
             yield f"{site.owner}: CA {namespace}/{name} records certificate {recorded}, which is not the one"
 
 
@@ -214,13 +216,19 @@ def _rules(world: World) -> list[Rule]:
 
 def _policy(rule: Rule, mark: Enforcement) -> Policy:
     response = (rule.action_parameters or {}).get("response")
-    bundle = next((name for name in ROOTS if key_identifiers(name) == mark.guard.issuers), str(mark.guard.issuers))
-    return bundle, response["status_code"] if isinstance(response, dict) else None
+    found = (each for each in _EDITIONS if key_identifiers(*each) == mark.guard.issuers)
+    bundle, version = next(found, (str(mark.guard.issuers), -1))
+    return bundle, version, response["status_code"] if isinstance(response, dict) else None
 
 
-def _wish(body: Body) -> Policy:
+def _wish(site: Site, body: Body) -> Policy:
     response = body["spec"].get("enforcement", {}).get("response")
-    return authority_place(body)[1], response["statusCode"] if response else None
+    return *_edition(site, *authority_place(body)), response["statusCode"] if response else None
+
+
+def _edition(site: Site, namespace: str, bundle: str) -> tuple[str, int]:
+    """What the source of a CA holds."""
+    return bundle, site.version(namespace, bundle)
 
 
 def _live_bindings(site: Site) -> list[Body]:

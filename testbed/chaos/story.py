@@ -8,11 +8,11 @@ from typing import Final
 
 from testbed.chaos import acts, dashboard
 from testbed.chaos.acts import Act
-from testbed.chaos.authorities import ROOTS
+from testbed.chaos.authorities import SOURCES
 from testbed.chaos.mishaps import a_trouble
 from testbed.chaos.world import ACCOUNTS, BINDING, CA, NAMESPACES, RELEASE, WINDOW, ZONES_OF, Setting
 
-_BUNDLES: Final = tuple(ROOTS)
+_BUNDLES: Final = tuple(SOURCES)
 _PAUSES: Final = (0.05, 0.5, 2.0, 10.0, 45.0, 130.0, 300.0)
 _LABELS: Final = ("api", "www", "m", "pay", "id", "edge")
 _FOREIGN: Final = ("old", "legacy")

@@ -121,6 +121,12 @@ class Site:
     """Of each of the next processes, after how many requests, sent or answered, it dies."""
     tokens: dict[str, str] = field(default_factory=dict)
     """By namespace, the token that its Secret should hold."""
+    versions: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By namespace and bundle, which version the source of a CA should hold."""
+
+    def version(self, namespace: str, bundle: str) -> int:
+        """Which version of a bundle the source of a CA should hold."""
+        return self.versions.get((namespace, bundle), 0)
 
     def bodies(self, kind: str) -> list[Body]:
         """All resources of a kind. Not to be changed, as `read` is not."""

@@ -44,7 +44,7 @@ def _lose_the_rules(world: World) -> None:
 
 
 def _empty_the_list(world: World) -> None:
-    world.cloudflare.put_foreign_hostnames(ZONE, certificate_of(world, "red"), [])
+    world.cloudflare.put_foreign_hostnames(ZONE, certificate_of(world, "red", 0), [])
 
 
 def _disable_the_rule(world: World) -> None:
@@ -71,11 +71,11 @@ def _spoil(world: World, kind: type[Claim] | type[Enforcement], how: str) -> Non
 
 def _leak_a_hostname(world: World) -> None:
     names = ["api.example.com", "left.example.com"]
-    world.cloudflare.put_foreign_hostnames(ZONE, certificate_of(world, "red"), names)
+    world.cloudflare.put_foreign_hostnames(ZONE, certificate_of(world, "red", 0), names)
 
 
 def _lose_the_certificate(world: World) -> None:
-    certificate = certificate_of(world, "red") or ""
+    certificate = certificate_of(world, "red", 0) or ""
     world.cloudflare.install(lambda state: state.without_certificate(ACCOUNT, certificate), settled=True)
 
 
@@ -89,7 +89,7 @@ def _want_nothing(world: World) -> None:
 
 
 def _rob_a_person(world: World) -> None:
-    world.foreign[ZONE, certificate_of(world, "red") or "", "old.example.com"] = world.clock.now()
+    world.foreign[ZONE, certificate_of(world, "red", 0) or "", "old.example.com"] = world.clock.now()
 
 
 @pytest.mark.parametrize(
