@@ -135,13 +135,13 @@ def _about_rules(world: World, site: Site, in_force: _InForce) -> Iterator[str]:
 
 
 def _about_places(world: World) -> Iterator[str]:
-    """An earlier rule of somebody else would bypass ours."""
+    """An earlier rule of somebody else would bypass ours; claims stand after all enforcement (docs/marks.md)."""
     for zone_id, ruleset in sorted(world.cloudflare.state.rulesets.items()):
         marks = [(rule.id, read_mark(rule)) for rule in ruleset.rules]
-        first = next((index for index, (_, mark) in enumerate(marks) if mark is None), len(marks))
+        first = next((index for index, (_, mark) in enumerate(marks) if not isinstance(mark, Enforcement)), len(marks))
         for rule_id, mark in marks[first:]:
             if isinstance(mark, Enforcement):
-                yield f"enforcement rule {rule_id} of {mark.owner} stands after a rule of people in zone {zone_id}"
+                yield f"enforcement rule {rule_id} of {mark.owner} stands after what is no enforcement rule in zone {zone_id}"
 
 
 def _about_lists(world: World) -> Iterator[str]:
