@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from testbed.chaos.acts import Act, certificate_of, certificates_of
 from testbed.chaos.authorities import other_pem, pem_of
-from testbed.chaos.world import ACCOUNTS, ZONES, World
+from testbed.chaos.world import ACCOUNTS, ZONES, ZONES_OF, World
 from testbed.cloudflare.monitor.marks import Enforcement, read_mark
 from testbed.cloudflare.state import Rule, State
 
@@ -118,6 +118,43 @@ class SpoilRule(Act):
         spoilt = replace(ruleset, rules=tuple(rules), version=ruleset.version + 1, last_updated=world.clock.now())
         world.cloudflare.install(lambda state: state.with_ruleset(zone_id, spoilt), settled=False)
         world.cloudflare.monitor.excuse(zone_id, world.clock.now() + _EXCUSED_SECONDS)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmptyRuleset(Act):
+    """A person replaces the rules of a zone, by none: Terraform does that with what it does not know."""
+
+    zone: str
+
+    def perform(self, world: World) -> bool:
+        zone_id = ZONES[self.zone]
+        if not world.cloudflare.state.rulesets.get(zone_id):
+            return False
+        world.cloudflare.remove_ruleset_rules(zone_id)
+        world.foreign_rules.pop(zone_id, None)
+        world.cloudflare.monitor.excuse(zone_id, world.clock.now() + 2 * _EXCUSED_SECONDS)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DestroyCertificate(Act):
+    """A person takes every hostname off the lists of a certificate of ours, and deletes it."""
+
+    bundle: str
+    pick: int
+
+    def perform(self, world: World) -> bool:
+        found = certificates_of(world, self.bundle)
+        if not found:
+            return False
+        certificate, account = found[self.pick % len(found)], ACCOUNTS[self.bundle]
+        for zone_id in world.cloudflare.state.zones_using(certificate):
+            world.cloudflare.put_foreign_hostnames(zone_id, certificate, (), settled=False)
+        for zone in ZONES_OF[account]:
+            world.cloudflare.monitor.excuse(ZONES[zone], world.clock.now() + _EXCUSED_SECONDS)
+        world.foreign = {place: at for place, at in world.foreign.items() if place[1] != certificate}
+        world.cloudflare.install(_without(account, certificate), settled=False)
         return True
 
 

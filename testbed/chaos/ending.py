@@ -66,10 +66,21 @@ def put_right(world: World) -> None:
         world.run_operator(site)
         world.adjust(site)
         restore_tokens(world, site)
+    _agree_on_versions(world)
     for site in world.sites:
         _take_up_again(site)
         _restore_sources(site)
         _mend_references(world, site)
+
+
+def _agree_on_versions(world: World) -> None:
+    """People of all clusters finish what some began: of each bundle the newest version that any source holds."""
+    newest: dict[str, int] = {}
+    for site, body in world.site_bodies(CA):
+        namespace, bundle = place_of(body)
+        newest[bundle] = max(newest.get(bundle, 0), site.version(namespace, bundle))
+    for site in world.sites:
+        site.versions = {(namespace, bundle): newest[bundle] for bundle in newest for namespace in NAMESPACES}
 
 
 def _take_up_again(site: Site) -> None:

@@ -21,6 +21,11 @@ from __future__ import annotations
 
 from testbed.chaos.world import CA, NAMESPACES, WINDOW, Body, Site, World, is_deleting, place_of
 
+MOVES_ARE_SERVED = False
+RIVALS_ARE_SERVED = False
+REPLACED_RULESETS_ARE_SERVED = False
+DESTROYED_CERTIFICATES_ARE_SERVED = False
+ROTATIONS_ARE_SERVED = False
 _LONG_GONE_SECONDS = 2 * WINDOW + 20
 
 

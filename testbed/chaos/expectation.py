@@ -6,7 +6,7 @@ but only one; the others say `Conflicted`. Everything is compared with the true 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,7 +40,8 @@ def complaints(world: World) -> Iterator[str]:
         yield from _unfinished(site)
     found = [_InForce.of(world, site) for site in world.sites]
     for site, in_force in zip(world.sites, found, strict=True):
-        yield from _about_bindings(world, site, in_force)
+        rivals = [each for each in found if each is not in_force]
+        yield from _about_bindings(world, site, in_force, rivals)
         yield from _about_rules(world, site, in_force)
     yield from _about_places(world)
     yield from _about_lists(world)
@@ -88,9 +89,13 @@ def wanted(site: Site) -> dict[str, set[Policy]]:
     return wishes
 
 
-def _about_bindings(world: World, site: Site, in_force: _InForce) -> Iterator[str]:
+def _about_bindings(world: World, site: Site, in_force: _InForce, rivals: Sequence[_InForce]) -> Iterator[str]:
+    """Of installations that want a hostname with different CAs one has it; of one cluster's bindings, too."""
     for hostname, wishes in sorted(wanted(site).items()):
         found = in_force.policies.get(hostname, [])
+        elsewhere = [policy for rival in rivals for policy in rival.policies.get(hostname, [])]
+        if not found and any(policy[0] not in {wish[0] for wish in wishes} for policy in elsewhere):
+            continue
         if len(found) != 1 or found[0] not in wishes:
             yield f"{site.owner}: {hostname} is wanted as {sorted(map(str, wishes))}, in force is {found}"
     for body in _live_bindings(site):
@@ -141,7 +146,7 @@ def _about_places(world: World) -> Iterator[str]:
         first = next((index for index, (_, mark) in enumerate(marks) if not isinstance(mark, Enforcement)), len(marks))
         for rule_id, mark in marks[first:]:
             if isinstance(mark, Enforcement):
-                yield f"enforcement rule {rule_id} of {mark.owner} stands after what is no enforcement rule in zone {zone_id}"
+                yield f"zone {zone_id}: enforcement rule {rule_id} of {mark.owner} stands after others"
 
 
 def _about_lists(world: World) -> Iterator[str]:

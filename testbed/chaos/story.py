@@ -6,16 +6,15 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from testbed.chaos import acts, dashboard
+from testbed.chaos import acts, exclusions
 from testbed.chaos.acts import Act
 from testbed.chaos.authorities import SOURCES
 from testbed.chaos.mishaps import a_trouble
+from testbed.chaos.visits import LABELS, a_visit
 from testbed.chaos.world import ACCOUNTS, BINDING, CA, NAMESPACES, RELEASE, WINDOW, ZONES_OF, Setting
 
 _BUNDLES: Final = tuple(SOURCES)
 _PAUSES: Final = (0.05, 0.5, 2.0, 10.0, 45.0, 130.0, 300.0)
-_LABELS: Final = ("api", "www", "m", "pay", "id", "edge")
-_FOREIGN: Final = ("old", "legacy")
 _NAMES: Final = ("one", "two", "three")
 
 
@@ -43,6 +42,7 @@ class _Teller:
             latency=rng.choice((0.01, 0.5, 3.0)),
             requests=rng.choice((1200, 1200, 1200, 40)),
         )
+        self._rivals = exclusions.RIVALS_ARE_SERVED and rng.random() < 0.4
         self._bundles = rng.sample(_BUNDLES, rng.choice((1, 2, 2, 3)))
         self._zones = {
             account: rng.sample(zones, rng.randint(1, len(zones))) for account, zones in sorted(ZONES_OF.items())
@@ -75,7 +75,7 @@ class _Teller:
 
     def _anything(self) -> Act:
         rng, site = self._rng, self._rng.randrange(self._setting.installations)
-        tell = rng.choices((self._user_act, self._token_act, self._dashboard_act, self._trouble), (8, 2, 2, 6))[0]
+        tell = rng.choices((self._user_act, self._token_act, self._visit, self._trouble), (8, 2, 2, 6))[0]
         return tell(site)
 
     def _user_act(self, site: int) -> Act:
@@ -98,8 +98,9 @@ class _Teller:
                 acts.Consent(at=at, site=site, namespace=namespace, bundle=bundle, given=given),
                 acts.Suspend(at=at, site=site, kind=BINDING, namespace=namespace, name=name, on=given),
                 acts.Suspend(at=at, site=site, kind=CA, namespace=namespace, name=bundle, on=given),
+                acts.ChangeSource(at=at, site=site, namespace=namespace, bundle=bundle, version=rng.randrange(3)),
             ),
-            (2, 1, 1, 1, 1, 1, 1, 1),
+            (2, 1, 1, 1, 1, 1, 1, 1, 3 if exclusions.ROTATIONS_ARE_SERVED else 0),
         )[0]
 
     def _edit(self, site: int, bundle: str) -> Act:
@@ -130,23 +131,9 @@ class _Teller:
                 return acts.LoseSource(at=self._now, site=site, namespace=namespace, bundle=bundle, rubbish=rubbish)
         return acts.RestoreSource(at=self._now, site=site, namespace=namespace, bundle=bundle)
 
-    def _dashboard_act(self, _site: int) -> Act:
-        rng, at = self._rng, self._now
-        bundle = rng.choice(self._bundles)
-        zone, pick = self._zone_for(bundle), rng.randrange(12)
-        match rng.choice(("hostname", "hostname", "rule", "upload", "take off", "spoil", "spoil", "slots")):
-            case "hostname":
-                label = rng.choice((*_FOREIGN, *_LABELS))
-                return dashboard.DashboardHostname(at=at, zone=zone, bundle=bundle, hostname=f"{label}.{zone}")
-            case "rule":
-                return dashboard.DashboardRule(at=at, zone=zone, first=rng.random() < 0.5)
-            case "upload":
-                return dashboard.DashboardUpload(at=at, bundle=bundle)
-            case "take off":
-                return dashboard.TakeOff(at=at, zone=zone, bundle=bundle, pick=pick)
-            case "spoil":
-                return dashboard.SpoilRule(at=at, zone=zone, pick=pick, how=rng.choice(sorted(dashboard.SPOILS)))
-        return dashboard.FillSlots(at=at, bundle=bundle)
+    def _visit(self, _site: int) -> Act:
+        bundle = self._rng.choice(self._bundles)
+        return a_visit(self._rng, self._now, self._zone_for(bundle), bundle)
 
     def _trouble(self, site: int) -> Act:
         return a_trouble(self._rng, self._now, site)
@@ -178,10 +165,10 @@ class _Teller:
         return self._rng.choice(self._zones[ACCOUNTS[bundle]])
 
     def _hostnames(self, bundle: str, zone: str) -> tuple[str, ...]:
-        """Of two installations each hostname has one bundle (see `exclusions`)."""
-        labels: tuple[str, ...] = _LABELS
-        if self._setting.installations > 1:
+        """Of two installations each hostname has one bundle, unless they are rivals."""
+        labels: tuple[str, ...] = LABELS
+        if self._setting.installations > 1 and not self._rivals:
             index = self._bundles.index(bundle)
-            labels = _LABELS[index :: len(self._bundles)]
+            labels = LABELS[index :: len(self._bundles)]
         chosen = self._rng.sample(labels, self._rng.randint(1, min(3, len(labels))))
         return tuple(sorted(f"{label}.{zone}" for label in chosen))
