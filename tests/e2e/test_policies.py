@@ -12,6 +12,12 @@ def lift_suspend(tenant: Tenant, what: str) -> None:
     tenant.kubectl("patch", what, "--type=json", "--patch", '[{"op":"remove","path":"/spec/suspend"}]')
 
 
+def hostname_states(tenant: Tenant) -> dict[str, str]:
+    """How far each hostname of the binding is, by its first label."""
+    found = tenant.get("mtlshb/api")["status"]["hostnames"]
+    return {each["name"].split(".")[0]: each["state"] for each in found}
+
+
 def test_a_suspended_binding_keeps_what_it_has_until_it_is_lifted(tenant: Tenant) -> None:
     tenant.set_up("api")
     begun, lists = len(tenant.history), tenant.lists
@@ -159,3 +165,40 @@ def test_a_policy_that_is_changed_during_the_deletion_takes_effect_at_once(tenan
     tenant.tear_down()
 
     assert (tenant.certificates, tenant.lists, tenant.rules()) == ([], {}, ())
+
+
+def test_a_ca_that_adopts_nothing_waits_until_the_unmarked_one_is_gone(tenant: Tenant) -> None:
+    foreign = tenant.world.simulation.add_certificate(tenant.account, tenant.ca.pem, name="made by hand")
+    begun = len(tenant.history)
+    tenant.apply(tenant.secret(), tenant.authority(adoptionPolicy="Never"))
+    message = tenant.wait_condition("mtlsca/partners", "Uploaded", "False", "AdoptionRefused")
+
+    assert foreign in message
+    assert writes(tenant.history[begun:]) == []
+
+    tenant.apply(tenant.authority())
+    tenant.wait_ready()
+
+    assert tenant.get("mtlsca/partners")["status"]["certificateId"] == foreign
+    assert uploads(tenant.history[begun:]) == []
+
+
+def test_a_hostname_that_somebody_else_associated_stays_theirs_and_the_others_come(tenant: Tenant) -> None:
+    tenant.apply(tenant.secret(), tenant.authority())
+    tenant.wait_ready()
+    (certificate,) = tenant.certificates
+    tenant.world.simulation.put_foreign_hostnames(tenant.zone.id, certificate.id, {tenant.zone.host("theirs")})
+
+    tenant.apply(tenant.binding("theirs", "ours", adoptionPolicy="Never"))
+    conditions = tenant.wait_conditions("mtlshb/api", "Ready", "AdoptionRefused")
+    until(lambda: hostname_states(tenant)["ours"] == "Enforced", "the other hostname is enforced")
+
+    assert tenant.zone.host("theirs") in conditions["Associated"]["message"]
+    assert conditions["Stalled"]["status"] == "True"
+    assert hostname_states(tenant) == {"ours": "Enforced", "theirs": "Refused"}
+    assert sights(tenant.rules()) == held_and_enforced(tenant.ca.key_identifier, tenant.zone.host("ours"))
+
+    tenant.delete("mtlshb/api")
+    tenant.wait_gone("mtlshb/api")
+
+    assert tenant.lists == {tenant.zone.name: {tenant.zone.host("theirs")}}

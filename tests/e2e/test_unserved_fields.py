@@ -16,7 +16,6 @@ from tests.e2e.world import Handled, World
 
 OF_BOTH: Mapping[str, Mapping[str, Any]] = {
     "spec.managementPolicy: Observe": {"managementPolicy": "Observe"},
-    "spec.adoptionPolicy: Never": {"adoptionPolicy": "Never"},
 }
 OF_AUTHORITIES: Mapping[str, Mapping[str, Any]] = {
     **OF_BOTH,

@@ -119,7 +119,7 @@ def _as_before(
     """What was said last, as long as nothing newer is known. Who lost a hostname to whom is always known."""
     return {
         kind: Verdict(
-            Outcome.OK if previous.status == ConditionStatus.TRUE else Outcome.WAITING,
+            _outcome_of(previous),
             _REASONS[previous.reason],
             previous.message,
         )
@@ -128,6 +128,12 @@ def _as_before(
         and previous.reason in _REASONS
         and Reason.CONFLICTED not in {previous.reason, aspects[kind].reason}
     }
+
+
+def _outcome_of(previous: Condition) -> Outcome:
+    if previous.reason == Reason.ADOPTION_REFUSED:
+        return Outcome.BLOCKED
+    return Outcome.OK if previous.status == ConditionStatus.TRUE else Outcome.WAITING
 
 
 def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
@@ -150,6 +156,12 @@ def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
 
 
 def _associated(view: BindingView, hostnames: Sequence[str]) -> Verdict:
+    if refused := _names_and_until(view, HostStage.REFUSED):
+        return blocked(
+            Reason.ADOPTION_REFUSED,
+            "on the CA's list of hostnames already, without a claim of this operator, and spec.adoptionPolicy is Never:"
+            f" {refused}. Set it to IfIdentical to make them yours, or take them off the list at Cloudflare.",
+        )
     if view.lost:
         named = ", ".join(f"{name} (MtlsHostBinding {other})" for name, other in sorted(view.lost.items()))
         return blocked(Reason.CONFLICTED, f"held by another binding with another CA or enforcement: {named}")
@@ -207,6 +219,8 @@ def _state(view: BindingView, progress: Mapping[str, HostProgress], hostname: st
 def _message(view: BindingView, progress: Mapping[str, HostProgress], hostname: str) -> str | None:
     if hostname in view.lost:
         return f"held by MtlsHostBinding {view.lost[hostname]}"
+    if _stage(view, hostname) is HostStage.REFUSED:
+        return "on the list already, put there by somebody else"
     until = progress[hostname].until if hostname in progress else None
     return None if until is None else f"until {_moment(until)} at least"
 

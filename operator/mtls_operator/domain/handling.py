@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
 from mtls_operator.api.host_binding import HostBindingSpec
-from mtls_operator.api.policies import DeletionPolicy
+from mtls_operator.api.policies import AdoptionPolicy, DeletionPolicy
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord
 from mtls_operator.domain.verdicts import Verdict, waiting
@@ -23,6 +23,11 @@ _WAY_OUT = (
 def is_suspended(spec: Spec | None) -> bool:
     """Whether nothing may be changed at Cloudflare for the resource. One whose spec cannot be read does not say so."""
     return spec is not None and spec.suspend is True
+
+
+def adopts(spec: Spec | None) -> bool:
+    """Whether what is there already, without a mark of this operator, becomes the resource's own."""
+    return spec is None or spec.adoption_policy is not AdoptionPolicy.NEVER
 
 
 def is_retained(spec: Spec | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
 from mtls_operator.api.host_binding import Enforcement, HostBindingSpec
-from mtls_operator.api.policies import Action, AdoptionPolicy, IssuerPinning, ManagementPolicy
+from mtls_operator.api.policies import Action, IssuerPinning, ManagementPolicy
 
 
 def unserved_of_authority(spec: CertificateAuthoritySpec) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def unserved_of_authority(spec: CertificateAuthoritySpec) -> tuple[str, ...]:
 def unserved_of_binding(spec: HostBindingSpec) -> tuple[str, ...]:
     """Fields of a binding that are not served yet, with their values."""
     enforcement = spec.enforcement or Enforcement()
-    return _policies(spec) + _named(
+    return forbids_cleanup(spec) + _named(
         (f"spec.enforcement.action: {enforcement.action}", enforcement.action not in {None, Action.BLOCK}),
         (
             f"spec.enforcement.issuerPinning: {enforcement.issuer_pinning}",
@@ -36,11 +36,6 @@ def forbids_cleanup(spec: CertificateAuthoritySpec | HostBindingSpec) -> tuple[s
     return _named(
         (f"spec.managementPolicy: {spec.management_policy}", spec.management_policy is ManagementPolicy.OBSERVE),
     )
-
-
-def _policies(spec: CertificateAuthoritySpec | HostBindingSpec) -> tuple[str, ...]:
-    adoption = (f"spec.adoptionPolicy: {spec.adoption_policy}", spec.adoption_policy is AdoptionPolicy.NEVER)
-    return _named(adoption) + forbids_cleanup(spec)
 
 
 def _named(*fields: tuple[str, bool]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from mtls_operator.domain.binding_assessment import BindingAssessment
-from mtls_operator.domain.handling import is_idle, is_retained
+from mtls_operator.domain.handling import adopts, is_idle, is_retained
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.served import forbids_cleanup
@@ -71,6 +71,7 @@ def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
         wants=wants,
         has_finalizer=record.metadata.has_finalizer,
         deleting=record.deleting,
+        adopts=adopts(record.spec),
         retains=record.deleting and is_retained(record.spec),
         idle=idle,
     )

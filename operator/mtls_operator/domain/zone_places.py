@@ -59,6 +59,8 @@ class Stake:
     wants: Mapping[str, Target] = field(default_factory=dict)
     has_finalizer: bool = False
     deleting: bool = False
+    adopts: bool = True
+    """Whether hostnames that somebody else has put on the list become its own."""
     retains: bool = False
     """What it has stays in force when it is let go."""
     idle: bool = False
@@ -121,7 +123,7 @@ class ZoneState:
     @cached_property
     def owned(self) -> frozenset[Place]:
         """Every place in some binding's status, and not left to stakes for which nothing is done now."""
-        return _recorded(self.desired.stakes) - self.wanted_by_still.keys()
+        return recorded_by(self.desired.stakes) - self.wanted_by_still.keys()
 
     @cached_property
     def unwanted(self) -> frozenset[Place]:
@@ -145,7 +147,7 @@ class ZoneState:
 
     def _unwanted_hostnames(self, stakes: Iterable[Stake]) -> frozenset[str]:
         still = frozenset(hostname for _, hostname in self.wanted_by_still)
-        places = _recorded(stakes) - self.wanted_by_still.keys()
+        places = recorded_by(stakes) - self.wanted_by_still.keys()
         return frozenset(hostname for _, hostname in places) - self.wanted_hostnames - still
 
     def is_held(self, place: Place) -> bool:
@@ -178,7 +180,8 @@ class ZoneState:
         return found
 
 
-def _recorded(stakes: Iterable[Stake]) -> frozenset[Place]:
+def recorded_by(stakes: Iterable[Stake]) -> frozenset[Place]:
+    """Every place in the status of one of these."""
     return frozenset(
         (certificate, hostname)
         for stake in stakes

@@ -17,11 +17,11 @@ Rules of this module:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from mtls_operator.domain import zone_lists, zone_rules
+from mtls_operator.domain import zone_adoption, zone_lists, zone_rules
 from mtls_operator.domain.marks import ClaimState
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
@@ -42,6 +42,7 @@ class HostStage(StrEnum):
     ASSOCIATED = "Associated"
     ENFORCED = "Enforced"
     LEAVING = "Leaving"
+    REFUSED = "Refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class ZonePlan:
     wake_at: float | None
     progress: Mapping[ResourceKey, Mapping[str, HostProgress]] | None
     """Where the hostnames of each stake stand; None while that cannot be told, because the rules must be read."""
+    undecided: frozenset[ResourceKey] = frozenset()
+    """Bindings of which nothing can be told either, because it is not known yet what they may adopt."""
 
 
 def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing) -> ZonePlan:
@@ -67,13 +70,20 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
     if not any(stake.wants or stake.managed for stake in desired.own):
         return ZonePlan(tuple(_finalizer_removals(desired)), None, {})
     if known.rules is None or known.rules_must_be_read:
-        return ZonePlan((*_cluster_steps(desired, frozenset()), ReadRules()), None, None)
-    zone = ZoneState(desired, known, known.rules, now, timing)
+        asked = zone_adoption.unread(desired).leave(desired)
+        return ZonePlan((*_cluster_steps(asked, frozenset()), ReadRules()), None, None)
+    asked_for = ZoneState(desired, known, known.rules, now, timing)
+    reserve = zone_adoption.reserve(asked_for)
+    zone = replace(asked_for, desired=reserve.leave(desired))
     agenda = zone_lists.agenda(zone)
+    for certificate, after in reserve.lists_begun_after.items():
+        agenda.read_list(certificate, after)
     gone = frozenset(place for place in known.released | agenda.let_go if not zone.view.claim_keys(*place))
-    steps = [*_cluster_steps(desired, gone), *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)]
-    wakes = [*agenda.wakes, *zone_rules.wakes(zone)]
-    return ZonePlan(tuple(steps), min(wakes, default=None), _progress(zone, agenda))
+    steps = [*_cluster_steps(zone.desired, gone), *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)]
+    wakes = [*agenda.wakes, *reserve.wakes, *zone_rules.wakes(zone)]
+    return ZonePlan(
+        tuple(steps), min(wakes, default=None), _progress(zone, agenda, reserve.refused), frozenset(reserve.undecided)
+    )
 
 
 def _cluster_steps(desired: Desired, gone: frozenset[Place]) -> list[ZoneStep]:
@@ -122,12 +132,15 @@ def _wanted_places(stake: Stake) -> frozenset[Place]:
     return frozenset((target.certificate, hostname) for hostname, target in stake.wants.items())
 
 
-def _progress(zone: ZoneState, agenda: zone_lists.Agenda) -> dict[ResourceKey, dict[str, HostProgress]]:
+def _progress(
+    zone: ZoneState, agenda: zone_lists.Agenda, refused: Mapping[ResourceKey, Collection[str]]
+) -> dict[ResourceKey, dict[str, HostProgress]]:
     return {
         stake.binding: {
             place[1]: _host_progress(zone, agenda, place, is_leaving=_is_leaving(zone, stake, place))
             for place in sorted(_shown_places(stake))
         }
+        | dict.fromkeys(refused.get(stake.binding, ()), HostProgress(HostStage.REFUSED))
         for stake in zone.desired.own
     }
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from mtls_operator.api.certificate_authority import Ownership
-from mtls_operator.api.policies import AdoptionPolicy
 from mtls_operator.api.reasons import Reason
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.account_demands import Demand
@@ -34,7 +33,7 @@ from mtls_operator.domain.authority_status import (
     with_pending_upload,
 )
 from mtls_operator.domain.certificates import bundle_fingerprint
-from mtls_operator.domain.handling import is_idle, is_retained
+from mtls_operator.domain.handling import adopts, is_idle, is_retained
 from mtls_operator.domain.marks import certificate_name
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, AuthorityRecord, RemoveFinalizer, ResourceKey
@@ -231,7 +230,7 @@ class AccountReconciler:
             has_finalizer=record.metadata.has_finalizer,
             deleting=record.deleting and not _is_kept(record),
             retains=is_retained(record.spec),
-            adopts=record.spec is None or record.spec.adoption_policy is not AdoptionPolicy.NEVER,
+            adopts=adopts(record.spec),
             idle=is_idle(record, owns_something=bool(certificate or status.pending_upload)),
             used_by=tuple(users),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mtls_operator.api.host_binding import HostBindingStatus, ManagedRule
+from mtls_operator.api.host_binding import HostBindingStatus, HostnameState, ManagedRule
 from mtls_operator.domain.binding_status import BindingView, binding_status
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import CertificateId
@@ -83,9 +83,16 @@ class ZoneReport:
 
 def _progress(plan: ZonePlan, record: BindingRecord) -> Mapping[str, HostProgress] | None:
     """Where the hostnames stand; None while that cannot be told."""
+    if record.key in plan.undecided:
+        return None
     if plan.progress is None:
-        return None if record.status.managed else {}
+        return None if record.status.managed or _is_refused(record) else {}
     return plan.progress.get(record.key, {})
+
+
+def _is_refused(record: BindingRecord) -> bool:
+    """Whether something is said of hostnames that it does not own."""
+    return any(each.state == HostnameState.REFUSED for each in record.status.hostnames)
 
 
 def _rules_of(

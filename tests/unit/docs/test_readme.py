@@ -17,7 +17,6 @@ from tests.unit.docs.pages import ROOT
 
 POLICIES = {
     "managementPolicy": "Observe",
-    "adoptionPolicy": "Never",
 }
 AUTHORITY = {
     "accountId": "0123456789abcdef0123456789abcdef",
@@ -71,7 +70,7 @@ def test_what_is_not_served_of_a_ca_is_in_the_readme() -> None:
 def test_what_is_not_served_of_a_binding_is_in_the_readme() -> None:
     names = unserved_of_binding(HostBindingSpec.model_validate(BINDING))
 
-    assert len(names) == 6
+    assert len(names) == 5
     assert missing(names) == []
 
 

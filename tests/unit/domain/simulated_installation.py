@@ -15,7 +15,7 @@ from typing import TypeVar
 from mtls_operator.api.constants import FINALIZER
 from mtls_operator.api.host_binding import HostBindingSpec, HostBindingStatus, ZoneRef
 from mtls_operator.api.metadata import Metadata
-from mtls_operator.api.policies import DeletionPolicy
+from mtls_operator.api.policies import AdoptionPolicy, DeletionPolicy
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.references import CertificateAuthorityRef
 from mtls_operator.domain.binding_assessment import BindingAssessment
@@ -60,6 +60,7 @@ class Binding:
     party: int = 0
     """Bindings of one party act with one token."""
     blocked: bool = False
+    adopts: bool = True
     suspended: bool = False
     retained: bool = False
     """Whether its deletion policy is Retain."""
@@ -85,6 +86,7 @@ class Binding:
                 zone=ZoneRef(name="example.com"),
                 hostnames=self.hostnames,
                 suspend=self.suspended,
+                adoption_policy=None if self.adopts else AdoptionPolicy.NEVER,
                 deletion_policy=DeletionPolicy.RETAIN if self.retained else None,
             ),
             status=with_managed(HostBindingStatus(), self.managed),

@@ -11,6 +11,7 @@ from mtls_operator.domain.served import unserved_of_authority, unserved_of_bindi
 POLICIES = [
     ({"managementPolicy": "Observe"}, ("spec.managementPolicy: Observe",)),
     ({"managementPolicy": "Manage"}, ()),
+    ({"adoptionPolicy": "Never"}, ()),
     ({"adoptionPolicy": "IfIdentical"}, ()),
     ({"deletionPolicy": "Retain"}, ()),
     ({"deletionPolicy": "Delete"}, ()),
@@ -39,7 +40,6 @@ def unserved_binding(fields: dict[str, object]) -> tuple[str, ...]:
     ("fields", "unserved"),
     [
         *POLICIES,
-        ({"adoptionPolicy": "Never"}, ()),
         ({"rotation": {"overlap": "24h"}}, ("spec.rotation",)),
         ({"revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}}}, ("spec.revocation",)),
         ({"displayName": "Corporate", "credentialsRef": {"name": "token", "key": "token"}}, ()),
@@ -55,7 +55,6 @@ def test_fields_of_a_ca_that_are_not_served_are_named(fields: dict[str, object],
     ("fields", "unserved"),
     [
         *POLICIES,
-        ({"adoptionPolicy": "Never"}, ("spec.adoptionPolicy: Never",)),
         ({"enforcement": {"action": "Log"}}, ("spec.enforcement.action: Log",)),
         ({"enforcement": {"action": "None"}}, ("spec.enforcement.action: None",)),
         ({"enforcement": {"action": "Block"}}, ()),
