@@ -201,6 +201,7 @@ class HostnameState(StrEnum):
     ARRIVING = "Arriving"
     ASSOCIATED = "Associated"
     ENFORCED = "Enforced"
+    MOVING = "Moving"
     LEAVING = "Leaving"
     CONFLICTED = "Conflicted"
     REFUSED = "Refused"
@@ -249,7 +250,8 @@ class HostnameStatus(Part):
     """The hostname."""
     state: str
     """`Pending`: nothing begun. `Arriving`: claimed, the association is being made or settles. `Associated`:
-    associated, not covered by an enforcement rule. `Enforced`: associated and covered. `Leaving`: being given up.
+    associated, not covered by an enforcement rule. `Enforced`: associated and covered. `Moving`: covered by what was in
+    force before, and on its way to another certificate or enforcement. `Leaving`: being given up.
     `Conflicted`: held by somebody else. `Refused`: cannot be bound."""
     message: str | None = None
     """What it waits for or why it is refused."""

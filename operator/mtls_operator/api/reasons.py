@@ -91,8 +91,9 @@ class Reason(StrEnum):
     )
     ROTATING = (
         "Rotating",
-        (*_PROGRESS, On.ROTATED),
-        "New and previous CA certificates are in force together; the message says until when.",
+        (*_PROGRESS, On.ROTATED, On.ASSOCIATED),
+        "New and previous CA certificates are in force together, and the message says until when; or hostnames move to "
+        "another certificate or enforcement, covered all the while.",
     )
     WAITING_FOR_OTHERS = (
         "WaitingForOthers",
@@ -163,8 +164,8 @@ class Reason(StrEnum):
     MANAGEMENT_CONFLICT = (
         "ManagementConflict",
         _BLOCKED,
-        "Another writer keeps undoing our changes, or another cluster uses our ownerId; nothing is written while it "
-        "does.",
+        "Another writer keeps undoing our changes, which are made again each time; or another cluster uses our "
+        "ownerId, and nothing is written while it does.",
     )
     ADOPTION_REFUSED = (
         "AdoptionRefused",

@@ -6,15 +6,15 @@ A binding that fails any of them goes on wanting what its status records (safety
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
 from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.host_binding import HostBindingSpec
 from mtls_operator.api.reasons import Reason
+from mtls_operator.api.times import format_moment
 from mtls_operator.domain.authority_assessment import OperatorCredentials, credential_verdict
-from mtls_operator.domain.certificates import bundle_fingerprint
 from mtls_operator.domain.consent import asks_for_labels, is_granted_to_binding, refusal_of_binding
 from mtls_operator.domain.hostnames import is_hostname, is_inside_zone
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Zone
@@ -180,7 +180,7 @@ def _with_zone(case: _Case, credential: CredentialKey, remark: Verdict | None) -
         )
         return BindingAssessment(_ACCEPTED, blocked(Reason.ZONE_NOT_IN_ACCOUNT, message), credential)
     resolved = remark or ok(Reason.RESOLVED, f"CA {authority.key}, zone {zone.name}")
-    problem = _hostname_problem(spec, zone) or _target_problem(case.record, authority)
+    problem = _hostname_problem(spec, zone) or _target_problem(authority)
     if problem is not None:
         return BindingAssessment(problem, resolved, credential)
     return BindingAssessment(_ACCEPTED, resolved, credential, _target(spec, authority))
@@ -195,33 +195,36 @@ def _hostname_problem(spec: HostBindingSpec, zone: Zone) -> Verdict | None:
     return blocked(Reason.HOSTNAME_NOT_IN_ZONE, f"not inside zone {zone.name}: {', '.join(outside)}")
 
 
-def _target_problem(record: BindingRecord, authority: AuthorityRecord) -> Verdict | None:
-    if not authority.status.key_identifiers:
-        return blocked(
-            Reason.UNSUPPORTED_VALUE,
-            f"CA {authority.key} has a certificate without a subject key identifier, so its issuer cannot be pinned",
-        )
-    elsewhere = {each.certificate_id for each in record.status.managed} - {authority.status.certificate_id}
-    if elsewhere:
-        return blocked(
-            Reason.UNSUPPORTED_VALUE,
-            "spec.certificateAuthorityRef was changed: moving hostnames to another CA is not served by this version;"
-            " what is in force stays",
-        )
-    return None
+def _target_problem(authority: AuthorityRecord) -> Verdict | None:
+    if authority.status.key_identifiers:
+        return None
+    return blocked(
+        Reason.UNSUPPORTED_VALUE,
+        f"CA {authority.key} has a certificate without a subject key identifier, so its issuer cannot be pinned",
+    )
 
 
 def _target(spec: HostBindingSpec, authority: AuthorityRecord) -> Target:
+    """Where the hostnames should be by the CA's status. What a rotation keeps in force, the status says too."""
     response = spec.enforcement.response if spec.enforcement else None
+    status = authority.status
     return Target(
-        certificate=CertificateId(authority.status.certificate_id or ""),
-        fingerprint=bundle_fingerprint(authority.status.fingerprints)[:16],
+        certificate=CertificateId(status.certificate_id or ""),
+        aim=_digests(status.rotation.target if status.rotation else status.fingerprints),
+        in_force=_digests(status.fingerprints),
+        until=max((format_moment(each.retire_after) for each in status.retiring), default=None),
+        authority=authority.key,
         policy=Policy(
-            issuers=frozenset(authority.status.key_identifiers),
+            issuers=frozenset(status.key_identifiers),
             action="block",
             response=BlockResponse(response.status_code, response.content_type, response.content) if response else None,
         ),
     )
+
+
+def _digests(fingerprints: Iterable[str]) -> frozenset[str]:
+    """Fingerprints as claims tell them: the first 16 hex digits (docs/marks.md)."""
+    return frozenset(each[:16] for each in fingerprints)
 
 
 def _refused(verdict: Verdict, credential: CredentialKey | None = None) -> BindingAssessment:

@@ -21,7 +21,7 @@ from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.condition_set import conditions_of
 from mtls_operator.domain.handling import is_retained, suspension
 from mtls_operator.domain.observed import Zone
-from mtls_operator.domain.records import BindingRecord, ResourceKey
+from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.served import forbids_cleanup
 from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, kept_in_force, left_alone, ok, waiting
 from mtls_operator.domain.zone_plan import HostProgress, HostStage
@@ -29,6 +29,7 @@ from mtls_operator.domain.zone_steps import Managed
 
 _REASONS = {reason.value: reason for reason in Reason}
 _IN_FORCE = frozenset({HostStage.ASSOCIATED, HostStage.ENFORCED})
+_COVERED = frozenset({HostStage.ENFORCED, HostStage.MOVING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class BindingView:
     assessment: BindingAssessment
     progress: Mapping[str, HostProgress] | None = field(default_factory=dict)
     """Where the hostnames stand; None while it cannot be told, so that what was said stays."""
-    lost: Mapping[str, ResourceKey] = field(default_factory=dict)
-    """Hostnames that another binding has, with it."""
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """Hostnames that another binding or installation has, with its name."""
     rules: Sequence[ManagedRule] | None = ()
     """Rules that cover its hostnames; None while the rules are not known."""
     zone: Zone | None = None
@@ -103,6 +104,7 @@ def _conditions(
     in_force = aspects[ConditionType.ASSOCIATED].is_ok and aspects[ConditionType.ENFORCED].is_ok
     others = [] if view.trouble is None or in_force else [view.trouble]
     others += [] if view.remark is None else [view.remark]
+    others += _contests(view)
     halted = suspension(record, owns_something=bool(record.status.managed))
     if halted is not None:
         others = [halted]
@@ -111,6 +113,19 @@ def _conditions(
     if halted is not None or record.deleting:
         aspects = {kind: left_alone(verdict) for kind, verdict in aspects.items()}
     return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)
+
+
+def _contests(view: BindingView) -> list[Verdict]:
+    contested = sorted(name for name, each in (view.progress or {}).items() if each.contested)
+    if not contested:
+        return []
+    return [
+        blocked(
+            Reason.MANAGEMENT_CONFLICT,
+            f"somebody keeps taking {', '.join(contested)} off the certificate's list of hostnames, and it is put back"
+            " each time: find who else writes the list (Terraform, the dashboard, another tool) and let only one do so",
+        )
+    ]
 
 
 def _as_before(
@@ -163,10 +178,12 @@ def _associated(view: BindingView, hostnames: Sequence[str]) -> Verdict:
             f" {refused}. Set it to IfIdentical to make them yours, or take them off the list at Cloudflare.",
         )
     if view.lost:
-        named = ", ".join(f"{name} (MtlsHostBinding {other})" for name, other in sorted(view.lost.items()))
-        return blocked(Reason.CONFLICTED, f"held by another binding with another CA or enforcement: {named}")
+        named = ", ".join(f"{name} ({other})" for name, other in sorted(view.lost.items()))
+        return blocked(Reason.CONFLICTED, f"held by somebody else with another CA or enforcement: {named}")
     if leaving := _names_and_until(view, HostStage.LEAVING):
         return waiting(Reason.LEAVING, f"being given up: {leaving}")
+    if moving := _names_and_until(view, HostStage.MOVING):
+        return _moving(view, moving)
     if hostnames and all(_stage(view, name) in _IN_FORCE for name in hostnames):
         return ok(Reason.ASSOCIATED, f"{len(hostnames)} hostname(s) associated, seen back and settled")
     if arriving := _names_and_until(view, HostStage.ARRIVING):
@@ -174,8 +191,23 @@ def _associated(view: BindingView, hostnames: Sequence[str]) -> Verdict:
     return waiting(Reason.PROGRESSING, "not associated yet")
 
 
+def _moving(view: BindingView, moving: str) -> Verdict:
+    others = {owner for each in (view.progress or {}).values() for owner in each.waits_for}
+    if others:
+        return waiting(
+            Reason.WAITING_FOR_OTHERS,
+            f"{_installations(sorted(others))} must accept the same CAs, and its overlap be over, before the earlier"
+            f" ones are refused: {moving}",
+        )
+    return waiting(Reason.ROTATING, f"moving from what is in force to what is wanted, covered all the while: {moving}")
+
+
+def _installations(owners: Sequence[str]) -> str:
+    return ", ".join(f"installation {owner}" for owner in owners)
+
+
 def _enforced(view: BindingView, hostnames: Sequence[str]) -> Verdict:
-    if hostnames and all(_stage(view, name) is HostStage.ENFORCED for name in hostnames):
+    if hostnames and all(_stage(view, name) in _COVERED for name in hostnames):
         return ok(Reason.ENFORCED, f"{len(hostnames)} hostname(s) covered by an enabled rule")
     if arriving := _names_and_until(view, HostStage.ARRIVING):
         return waiting(Reason.ARRIVING, f"the rule follows when the association has settled: {arriving}")
@@ -218,10 +250,14 @@ def _state(view: BindingView, progress: Mapping[str, HostProgress], hostname: st
 
 def _message(view: BindingView, progress: Mapping[str, HostProgress], hostname: str) -> str | None:
     if hostname in view.lost:
-        return f"held by MtlsHostBinding {view.lost[hostname]}"
+        return f"held by {view.lost[hostname]}"
     if _stage(view, hostname) is HostStage.REFUSED:
         return "on the list already, put there by somebody else"
-    until = progress[hostname].until if hostname in progress else None
+    if hostname not in progress:
+        return None
+    if others := progress[hostname].waits_for:
+        return f"waits for {_installations(others)}"
+    until = progress[hostname].until
     return None if until is None else f"until {_moment(until)} at least"
 
 

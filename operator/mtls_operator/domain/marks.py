@@ -33,7 +33,7 @@ _CLAIM = re.compile(
     rf"mtls-operator/1 claim owner=(?P<owner>{_OWNER}) cluster=(?P<cluster>{_CLUSTER})"
     r" state=(?P<state>arriving|held|leaving) certs=(?P<certs>[0-9a-f,-]+)"
     r" aim=(?P<aim>-|[0-9a-f]{16}(?:,[0-9a-f]{16})*) inforce=(?P<inforce>-|[0-9a-f]{16}(?:,[0-9a-f]{16})*)"
-    r"(?: until=(?P<until>\S+))?"
+    r"(?: until=(?P<until>\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z))?"
 )
 _ENFORCE = re.compile(
     rf"mtls-operator/1 enforce owner=(?P<owner>{_OWNER}) cluster=(?P<cluster>{_CLUSTER})(?P<retained> retained)?"

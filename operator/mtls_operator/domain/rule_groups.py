@@ -39,17 +39,21 @@ class RemoveRule:
 
 Edit = Group[G] | RemoveRule
 Fits = Callable[[G, Collection[str]], bool]
+Becomes = Callable[[G, G], bool]
 
 
-def additions(existing: Sequence[Group[G]], wanted: Mapping[G, frozenset[str]], fits: Fits[G]) -> list[Group[G]]:
-    """The rules to write so that every wanted hostname is in a rule of its group."""
+def additions(
+    existing: Sequence[Group[G]], wanted: Mapping[G, frozenset[str]], fits: Fits[G], becomes: Becomes[G]
+) -> list[Group[G]]:
+    """The rules to write so that every wanted hostname is in a rule of its group. `becomes` says whether a rule of one
+    group can be changed into one of another at all."""
     rules = list(existing)
     changed: dict[int, None] = {}
     for key in wanted:
         missing = wanted[key] - _held(rules, key)
         for index in _movable_rules(rules, key, missing, wanted):
             moving = rules[index].hostnames
-            if fits(key, moving) and not _has_room(rules, key, moving, fits):
+            if becomes(rules[index].key, key) and fits(key, moving) and not _has_room(rules, key, moving, fits):
                 missing -= moving
                 rules[index] = replace(rules[index], key=key)
                 changed[index] = None

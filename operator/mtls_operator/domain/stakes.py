@@ -5,22 +5,25 @@
 | both want the same certificate and policy          | both: it goes when the last lets go                      |
 | one has it in `status.managed`, the other does not | the incumbent                                            |
 | neither has it                                     | the older resource, then namespace/name                  |
-| one gives it up on another certificate             | nobody until it is gone there                            |
+| both by one CA, and one cannot be reconciled       | both: what that one has in force stays beside            |
+| one gives it up on another certificate             | the other: the hostname moves there                      |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
-from mtls_operator.domain.binding_assessment import BindingAssessment
+from mtls_operator.api.host_binding import HostnameState
+from mtls_operator.domain.binding_assessment import BindingAssessment, authority_of
 from mtls_operator.domain.handling import adopts, is_idle, is_retained
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.served import forbids_cleanup
 from mtls_operator.domain.zone_places import Stake, Target
 from mtls_operator.domain.zone_steps import Managed
+
+_COVERED = frozenset({HostnameState.ENFORCED.value, HostnameState.MOVING.value})
 
 Conflicts = Mapping[ResourceKey, Mapping[str, ResourceKey]]
 """Per binding, the hostnames that it does not get, and the binding that has them."""
@@ -31,8 +34,10 @@ class _Candidate:
     stake: Stake
     age: tuple[str, ResourceKey]
 
-    def rank(self, hostname: str) -> tuple[bool, str, ResourceKey]:
-        return (not _owns(self.stake, hostname), *self.age)
+    def rank(self, hostname: str) -> tuple[bool, bool, str, ResourceKey]:
+        wanted = self.stake.wants[hostname].certificate
+        there = hostname in self.stake.managed.get(wanted, frozenset())
+        return (not there, not _owns(self.stake, hostname), *self.age)
 
 
 def managed_of(record: BindingRecord) -> Managed:
@@ -64,7 +69,7 @@ def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
     elif not idle and assessment.target is not None and record.spec is not None:
         wants = dict.fromkeys(record.spec.hostnames, assessment.target)
     else:
-        wants = {hostname: Target(certificate) for certificate, names in managed.items() for hostname in names}
+        wants = _as_recorded(managed, authority_of(record))
     return Stake(
         binding=record.key,
         managed=managed,
@@ -73,8 +78,21 @@ def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
         deleting=record.deleting,
         adopts=adopts(record.spec),
         retains=record.deleting and is_retained(record.spec),
+        enforced=frozenset(each.name for each in record.status.hostnames if each.state in _COVERED),
         idle=idle,
     )
+
+
+def _as_recorded(managed: Managed, authority: ResourceKey | None) -> Mapping[str, Target]:
+    """What a binding that cannot be reconciled goes on wanting. On its way from one certificate to another it keeps
+    both."""
+    wants: dict[str, Target] = {}
+    for certificate, names in managed.items():
+        for hostname in names:
+            before = wants.get(hostname)
+            beside = before.beside | {before.certificate} if before else frozenset[CertificateId]()
+            wants[hostname] = Target(certificate, authority=authority, beside=beside)
+    return wants
 
 
 def _age(record: BindingRecord) -> tuple[str, ResourceKey]:
@@ -101,9 +119,7 @@ def _lost(hostname: str, contenders: Sequence[_Candidate]) -> Mapping[ResourceKe
     lost: dict[ResourceKey, ResourceKey] = {}
     for candidate in wanting:
         target = candidate.stake.wants[hostname]
-        leaving = (each for each in contenders if _is_leaving_elsewhere(each.stake, hostname, target))
-        contradicting = (each for each in admitted if _contradict(each.stake.wants[hostname], target))
-        winner = next(chain(leaving, contradicting), None)
+        winner = next((each for each in admitted if _contradict(each.stake.wants[hostname], target)), None)
         if winner is None:
             admitted.append(candidate)
         else:
@@ -111,14 +127,9 @@ def _lost(hostname: str, contenders: Sequence[_Candidate]) -> Mapping[ResourceKe
     return lost
 
 
-def _is_leaving_elsewhere(stake: Stake, hostname: str, target: Target) -> bool:
-    """Whether the hostname is being given up on the list of another certificate."""
-    return hostname not in stake.wants and any(
-        hostname in names and certificate != target.certificate for certificate, names in stake.managed.items()
-    )
-
-
 def _contradict(one: Target, other: Target) -> bool:
+    if None in {one.policy, other.policy} and one.authority is not None and one.authority == other.authority:
+        return False
     policies_differ = one.policy is not None and other.policy is not None and one.policy != other.policy
     return one.certificate != other.certificate or policies_differ
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from mtls_operator.domain.marks import Claim, ClaimState, Installation, read_mark
+from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, read_mark
 from mtls_operator.domain.observed import CertificateId, Ruleset
 
 T = TypeVar("T")
@@ -55,6 +55,14 @@ class ZoneKnowledge:
     we claim it as arriving or held: what was put before the claim, or before it was given up, others may drop."""
     taken_off_since: Mapping[Place, float] = field(default_factory=dict)
     """The same for a hostname that we took off."""
+    undone: Mapping[Place, tuple[float, ...]] = field(default_factory=dict)
+    """When we had to put back what somebody had taken off after we put it there: the last times."""
+    enforced_since: Mapping[str, float] = field(default_factory=dict)
+    """Since when enabled rules of ours cover a hostname, as far as this process has seen it."""
+    replaced_since: float | None = None
+    """When it was seen that somebody had replaced the ruleset by one without any rule of ours."""
+    replaced: frozenset[str] = frozenset()
+    """The hostnames that were enforced before that."""
     released: frozenset[Place] = frozenset()
     """Given up: seen gone, or claimed by another installation, and our own claim is gone too."""
 
@@ -66,7 +74,7 @@ class ZoneKnowledge:
         if self._is_older(ruleset) and begun < self.rules_seen + window:
             return self
         known = replace(self, rules=Reading(ruleset, begun), rules_seen=now, rules_must_be_read=False)
-        return known._with_our_claims(now, us)
+        return known._with_our_marks(now, us)
 
     def with_rules_written(self, ruleset: Ruleset, *, begun: float, now: float, us: Installation) -> ZoneKnowledge:
         """After a write, whose answer is the whole ruleset."""
@@ -77,7 +85,7 @@ class ZoneKnowledge:
             rules_uncertain_since=None,
             rules_must_be_read=False,
         )
-        return known._with_our_claims(now, us)
+        return known._with_our_marks(now, us)
 
     def with_list_read(self, certificate: CertificateId, hostnames: frozenset[str], begun: float) -> ZoneKnowledge:
         """After a read of a certificate's list."""
@@ -96,11 +104,14 @@ class ZoneKnowledge:
             if claimed == certificate and state is ClaimState.LEAVING and hostname not in hostnames:
                 place = (certificate, hostname)
                 off[place] = now if hostname in base else self.taken_off_since.get(place, now)
+        again = {place: at for place, at in put.items() if place in self.put_since and place[1] not in base}
+        undone = dict(self.undone) | {place: (*self.undone.get(place, ())[-2:], at) for place, at in again.items()}
         return replace(
             self,
             list_written={**self.list_written, certificate: now},
             put_since=put,
             taken_off_since=off,
+            undone=undone,
             released=self.released - put.keys(),
         )
 
@@ -131,6 +142,10 @@ class ZoneKnowledge:
         """A look is due: what was read before is read again, once."""
         return replace(self, doubted=now)
 
+    def with_replaced(self, hostnames: frozenset[str], now: float) -> ZoneKnowledge:
+        """After it was noticed that no rule of ours is left, though these hostnames were enforced."""
+        return replace(self, replaced_since=now, replaced=hostnames)
+
     def with_released(self, places: frozenset[Place]) -> ZoneKnowledge:
         """After our claims on these places were given up."""
         return replace(self, released=self.released | places)
@@ -140,12 +155,17 @@ class ZoneKnowledge:
             return False
         return ruleset is None or (ruleset.id == self.rules.value.id and ruleset.version < self.rules.value.version)
 
-    def _with_our_claims(self, now: float, us: Installation) -> ZoneKnowledge:
+    def _with_our_marks(self, now: float, us: Installation) -> ZoneKnowledge:
+        marks = our_marks(self.rules.value if self.rules else None, us)
         claims = {
             (certificate, hostname, claim.state)
-            for claim in our_claims(self.rules.value if self.rules else None, us)
+            for claim in marks
+            if isinstance(claim, Claim)
             for certificate in claim.certificate_ids
             for hostname in claim.hostnames
+        }
+        enforced = {
+            hostname for rule in marks if isinstance(rule, Enforcement) and rule.enabled for hostname in rule.hostnames
         }
         relied_on = {
             (certificate, hostname) for certificate, hostname, state in claims if state is not ClaimState.LEAVING
@@ -161,6 +181,7 @@ class ZoneKnowledge:
         return replace(
             self,
             claimed_since=since,
+            enforced_since={hostname: self.enforced_since.get(hostname, now) for hostname in enforced},
             put_since={place: at for place, at in self.put_since.items() if place in relied_on},
             taken_off_since={place: at for place, at in self.taken_off_since.items() if place in leaving},
             released=self.released - (relied_on - leaving),
@@ -172,7 +193,7 @@ def nothing_known(started: float) -> ZoneKnowledge:
     return ZoneKnowledge(started=started, rules_uncertain_since=started)
 
 
-def our_claims(ruleset: Ruleset | None, us: Installation) -> list[Claim]:
-    """The claims of an installation in a ruleset."""
+def our_marks(ruleset: Ruleset | None, us: Installation) -> list[Claim | Enforcement]:
+    """The claims and enforcement rules of an installation in a ruleset."""
     marks = [read_mark(rule) for rule in ruleset.rules] if ruleset else []
-    return [mark for mark in marks if isinstance(mark, Claim) and mark.installation == us]
+    return [mark for mark in marks if isinstance(mark, Claim | Enforcement) and mark.installation == us]

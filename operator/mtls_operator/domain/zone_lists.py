@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from mtls_operator.domain.marks import ClaimState
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.zone_knowledge import Place
+from mtls_operator.domain.zone_others import unready
 from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
 from mtls_operator.domain.zone_steps import Conclude, ReadList, ReadRules, WriteList, ZoneStep
 
@@ -33,6 +34,8 @@ class Agenda:
     rules_begun_after: float = float("-inf")
     lists_begun_after: dict[CertificateId, float] = field(default_factory=dict)
     until: dict[Place, float] = field(default_factory=dict)
+    waiting: dict[Place, tuple[str, ...]] = field(default_factory=dict)
+    """The ownerIds of the installations that are not ready for what is wanted of a hostname."""
     wakes: list[float] = field(default_factory=list)
 
     def read_rules(self, after: float) -> None:
@@ -49,8 +52,6 @@ class Agenda:
 def agenda(zone: ZoneState) -> Agenda:
     """Walk every place that is wanted or to be given up."""
     result = Agenda()
-    if zone.wanted:
-        result.read_rules(zone.known.doubted)
     for place in sorted(zone.wanted):
         certificate, hostname = place
         if zone.is_held(place):
@@ -64,7 +65,11 @@ def agenda(zone: ZoneState) -> Agenda:
         certificate, hostname = place
         if hostname in zone.retained_hostnames:
             _retain(zone, result, place)
-        elif hostname in zone.view.claimed(certificate, ClaimState.LEAVING):
+        elif hostname not in zone.view.claimed(certificate, ClaimState.LEAVING):
+            continue
+        elif zone.now < zone.removals_from:
+            result.wait(place, zone.removals_from)
+        else:
             _leave(zone, result, place)
     return result
 
@@ -88,7 +93,7 @@ def _keep(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     the list it is put back at once: its rule stays, because without it the hostname would be open."""
     certificate, hostname = place
     put, reading = zone.known.put_since.get(place), zone.known.lists.get(certificate)
-    if put is not None and not _is_read(zone, certificate, put + _settle(zone, certificate)):
+    if put is not None and not _is_read(zone, certificate, put + _settle(zone, place)):
         _follow(zone, agenda, place, put)
     elif (reading.begun if reading else float("-inf")) < zone.known.doubted:
         agenda.read_list(certificate, zone.known.doubted)
@@ -111,16 +116,19 @@ def _put_back(zone: ZoneState, agenda: Agenda, place: Place, read_at: float) -> 
 def _follow(zone: ZoneState, agenda: Agenda, place: Place, put: float) -> None:
     """After a write: read until it is seen, and once more when it has settled."""
     certificate, _ = place
-    settled_at = put + _settle(zone, certificate)
+    settled_at = put + _settle(zone, place)
     if zone.now < settled_at:
         _poll(zone, agenda, place, put, settled_at)
     else:
         agenda.read_list(certificate, settled_at)
 
 
-def _settle(zone: ZoneState, certificate: CertificateId) -> float:
-    """How long what was put on a certificate's list needs to be safe there, in seconds."""
-    return zone.timing.shared_settle if zone.view.is_shared(certificate) else zone.timing.settle
+def _settle(zone: ZoneState, place: Place) -> float:
+    """How long a hostname that was put on a certificate's list needs to be safe there, in seconds. Longer where another
+    installation writes the list, or decides about the hostname on another: what it does may rest on old readings."""
+    certificate, hostname = place
+    shared = zone.view.is_shared(certificate) or hostname in zone.view.known_to_others
+    return zone.timing.shared_settle if shared else zone.timing.settle
 
 
 def _confirm(zone: ZoneState, agenda: Agenda, place: Place) -> None:
@@ -131,7 +139,8 @@ def _confirm(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     if reading is None or reading.begun < zone.known.doubted:
         agenda.read_list(certificate, max(zone.known.started, zone.known.doubted))
     elif hostname in reading.value:
-        agenda.confirmed.add(place)
+        if not _withdraws(zone, place) or _may_withdraw(zone, agenda, place):
+            agenda.confirmed.add(place)
     elif reading.begun >= trusted_from:
         agenda.lost.add(place)
     elif zone.now >= trusted_from:
@@ -140,13 +149,36 @@ def _confirm(zone: ZoneState, agenda: Agenda, place: Place) -> None:
         agenda.wait(place, trusted_from)
 
 
+def _withdraws(zone: ZoneState, place: Place) -> bool:
+    """Whether all that is left to do for a hostname is to stop accepting a CA."""
+    policy = zone.wanted[place].policy
+    accepted = [key.policy.issuers for key in zone.view.enforcement_keys(place[1]) if key.enabled]
+    kept = policy.issuers if policy else None
+    return kept is not None and any(issuers is not None and kept < issuers for issuers in accepted)
+
+
+def _may_withdraw(zone: ZoneState, agenda: Agenda, place: Place) -> bool:
+    """By rules read afresh: another installation may have come, or changed its mind."""
+    waiting = unready(zone, place[1], zone.wanted[place])
+    fresh_after = zone.now - FRESH_SECONDS
+    if waiting:
+        agenda.waiting[place] = waiting.owners
+        if waiting.until is not None:
+            agenda.wait(place, waiting.until)
+    elif zone.rules.begun < fresh_after:
+        agenda.read_rules(fresh_after)
+    return not waiting and zone.rules.begun >= fresh_after
+
+
 def _arrive(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     certificate, hostname = place
     put = zone.known.put_since.get(place)
+    if put is None and _returns(zone, agenda, place):
+        return
     if put is None:
         agenda.writes.add(certificate)
         return
-    settled_at = put + _settle(zone, certificate)
+    settled_at = put + _settle(zone, place)
     agenda.until[place] = settled_at
     if zone.now < settled_at:
         _poll(zone, agenda, place, put, settled_at)
@@ -158,6 +190,22 @@ def _arrive(zone: ZoneState, agenda: Agenda, place: Place) -> None:
         agenda.settled.add(place)
     else:
         agenda.writes.add(certificate)
+
+
+def _returns(zone: ZoneState, agenda: Agenda, place: Place) -> bool:
+    """A hostname that was enforced when somebody replaced the ruleset is enforced again as soon as it is read on its
+    list: it never left it. False if it has to arrive like any other."""
+    certificate, hostname = place
+    since = zone.known.replaced_since
+    if since is None or place not in zone.owned or hostname not in zone.known.replaced:
+        return False
+    if not _is_read(zone, certificate, since):
+        agenda.read_list(certificate, since)
+        return True
+    if hostname in zone.known.lists[certificate].value:
+        agenda.settled.add(place)
+        return True
+    return False
 
 
 def _poll(zone: ZoneState, agenda: Agenda, place: Place, put: float, settled_at: float) -> None:
@@ -264,9 +312,10 @@ def _write(zone: ZoneState, certificate: CertificateId) -> list[ZoneStep]:
 
 
 def _is_repair(zone: ZoneState, certificate: CertificateId) -> bool:
-    """Whether a hostname that we hold is missing."""
-    held = zone.view.claimed(certificate, ClaimState.HELD)
-    return bool((held & zone.view.enforced) - zone.known.lists[certificate].value)
+    """Whether a hostname is missing that we hold, or have put there before."""
+    held = zone.view.claimed(certificate, ClaimState.HELD) & zone.view.enforced
+    put = frozenset(hostname for each, hostname in zone.known.put_since if each == certificate)
+    return bool((held | put) - zone.known.lists[certificate].value)
 
 
 def _content(zone: ZoneState, certificate: CertificateId) -> frozenset[str]:
@@ -275,6 +324,8 @@ def _content(zone: ZoneState, certificate: CertificateId) -> frozenset[str]:
     kept = view.relied_on_by_others(certificate) | view.untouchable
     ours = view.claimed(certificate, ClaimState.ARRIVING) | view.claimed(certificate, ClaimState.HELD)
     given_up = (view.given_up_by_others(certificate) | _our_removals(zone, certificate)) - kept
+    if zone.now < zone.removals_from:
+        given_up = frozenset()
     observed = zone.known.lists[certificate].value
     return (observed - given_up) | view.relied_on_by_others(certificate) | ours
 

@@ -17,6 +17,10 @@ FRESH_SECONDS = 10.0
 """A list is written only on readings begun less than this ago (design.md, Arriving)."""
 
 
+_CONTEST = 3
+"""So many times in a row is no accident."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """How long things take, in seconds."""
@@ -25,6 +29,8 @@ class Timing:
     """The consistency window: how old a read may be."""
     settle: float
     """How long a written list needs to be in force at the edge too; never below the window."""
+    ceiling: float = 900.0
+    """The longest that an installation goes without looking at a zone's rules (design.md, Drift)."""
     slow_call: float = 60.0
     """What a write of another installation may take beyond the window."""
 
@@ -45,9 +51,16 @@ class Target:
     that cannot be reconciled goes on wanting exactly that (safety invariant 10)."""
 
     certificate: CertificateId
-    fingerprint: str | None = None
-    """The first 16 hex digits of the bundle fingerprint."""
+    aim: frozenset[str] = frozenset()
+    """The CAs that the user's source holds, and those that the certificate does: fingerprints, 16 hex digits each."""
+    in_force: frozenset[str] = frozenset()
     policy: Policy | None = None
+    until: str | None = None
+    """How long CAs of an earlier source are kept, for other installations to wait for."""
+    authority: ResourceKey | None = None
+    """The CA resource that decides. What two bindings of it want differs for a moment only, and contradicts nothing."""
+    beside: frozenset[CertificateId] = frozenset()
+    """Earlier certificates on whose lists the hostname stays as long as it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,8 @@ class Stake:
     """Whether hostnames that somebody else has put on the list become its own."""
     retains: bool = False
     """What it has stays in force when it is let go."""
+    enforced: frozenset[str] = frozenset()
+    """Hostnames that were covered by a rule when its status was written."""
     idle: bool = False
     """Laid aside: nothing is done for it, not even for what it has."""
 
@@ -76,6 +91,8 @@ class Desired:
     stakes: tuple[Stake, ...]
     still: tuple[Stake, ...] = ()
     """Stakes that act with another token: nothing is done for them now, and what they hold stays as it is."""
+    predecessors: frozenset[Installation] = frozenset()
+    """Installations that are gone and whose marks become ours."""
     idle: tuple[Stake, ...] = ()
     """Stakes that act with the same token and are laid aside: what they hold stays as it is too."""
 
@@ -85,13 +102,20 @@ class Desired:
         return (*self.stakes, *self.idle)
 
 
-def desired_of(installation: Installation, *, own: Iterable[Stake], still: Iterable[Stake]) -> Desired:
+def desired_of(
+    installation: Installation,
+    *,
+    own: Iterable[Stake],
+    still: Iterable[Stake],
+    predecessors: frozenset[Installation] = frozenset(),
+) -> Desired:
     """The stakes of those who act with one token, and of the others."""
     mine = tuple(own)
     return Desired(
         installation,
         stakes=tuple(stake for stake in mine if not stake.idle),
         still=tuple(still),
+        predecessors=predecessors,
         idle=tuple(stake for stake in mine if stake.idle),
     )
 
@@ -125,6 +149,29 @@ class ZoneState:
         """Every place in some binding's status, and not left to stakes for which nothing is done now."""
         return recorded_by(self.desired.stakes) - self.wanted_by_still.keys()
 
+    @property
+    def removals_from(self) -> float:
+        """From when on something may be removed. Where somebody replaced the whole ruleset, other installations have to
+        put their claims back first."""
+        since = self.known.replaced_since
+        return float("-inf") if since is None else since + self.timing.ceiling
+
+    @cached_property
+    def vanished(self) -> frozenset[str]:
+        """Hostnames that were enforced by what their bindings say, and that no rule of ours is left for, because there
+        is none of ours at all: somebody replaced the ruleset."""
+        if not self.view.is_without_us or self.now < self.removals_from:
+            return frozenset()
+        everybody = (*self.desired.stakes, *self.desired.idle, *self.desired.still)
+        return frozenset(hostname for stake in everybody for hostname in stake.enforced)
+
+    def contested_until(self, place: Place) -> float:
+        """Until when another writer counts as one that keeps undoing what we do: it did so three times within a time in
+        which its write, that rested on old readings, would have been the last one."""
+        times = self.known.undone.get(place, ())
+        lasting = 4 * self.timing.shared_settle
+        return times[-1] + lasting if len(times) == _CONTEST and times[-1] - times[0] <= 2 * lasting else float("-inf")
+
     @cached_property
     def unwanted(self) -> frozenset[Place]:
         """Places to give up: owned, wanted by nobody, and not given up yet."""
@@ -150,6 +197,13 @@ class ZoneState:
         places = recorded_by(stakes) - self.wanted_by_still.keys()
         return frozenset(hostname for _, hostname in places) - self.wanted_hostnames - still
 
+    @cached_property
+    def held_hostnames(self) -> frozenset[str]:
+        """Hostnames that our claims hold, on whatever list."""
+        return frozenset(
+            hostname for group in self.view.claims if group.key.state is ClaimState.HELD for hostname in group.hostnames
+        )
+
     def is_held(self, place: Place) -> bool:
         """Whether our claim says that the hostname is safely on the certificate's list."""
         certificate, hostname = place
@@ -162,6 +216,15 @@ class ZoneState:
         if policy is None:
             return bool(keys) and all(key.enabled for key in keys)
         return bool(keys) and all(key == EnforcementKey(policy) for key in keys)
+
+    @cached_property
+    def governed(self) -> frozenset[str]:
+        """Hostnames that a binding which can be reconciled wants, so that it says under which policy."""
+        return frozenset(hostname for (_, hostname), target in self.wanted.items() if target.policy is not None)
+
+    def destination(self, hostname: str) -> Target | None:
+        """Where a binding that can be reconciled wants the hostname."""
+        return next((target for _, target in self._targets.get(hostname, ()) if target.policy is not None), None)
 
     def has_moved(self, hostname: str) -> bool:
         """Whether the rules rely on the list of a certificate that a binding wants for the hostname, where it is held.
@@ -191,6 +254,19 @@ def recorded_by(stakes: Iterable[Stake]) -> frozenset[Place]:
 
 
 def _wanted_by(stakes: Iterable[Stake]) -> Mapping[Place, Target]:
-    targets = [(hostname, target) for stake in stakes for hostname, target in stake.wants.items()]
+    targets = [
+        (hostname, each)
+        for stake in stakes
+        for hostname, target in stake.wants.items()
+        for each in (target, *_kept_beside(stake, hostname, target))
+    ]
     targets.sort(key=lambda each: each[1].policy is not None)
     return {(target.certificate, hostname): target for hostname, target in targets}
+
+
+def _kept_beside(stake: Stake, hostname: str, target: Target) -> list[Target]:
+    return [
+        Target(certificate, authority=target.authority)
+        for certificate in sorted(target.beside)
+        if hostname in stake.managed.get(certificate, frozenset())
+    ]

@@ -18,20 +18,22 @@ Rules of this module:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from mtls_operator.domain import zone_adoption, zone_lists, zone_rules
-from mtls_operator.domain.marks import ClaimState
+from mtls_operator.domain import zone_adoption, zone_lists, zone_others, zone_rules, zone_succession
+from mtls_operator.domain.marks import ClaimState, Installation
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
 from mtls_operator.domain.zone_places import Desired, Stake, Timing, ZoneState
 from mtls_operator.domain.zone_steps import (
     Managed,
+    NoteReplacement,
     ReadRules,
     RecordManaged,
     ZoneStep,
 )
+from mtls_operator.domain.zone_view import Policy
 
 
 class HostStage(StrEnum):
@@ -41,6 +43,7 @@ class HostStage(StrEnum):
     ARRIVING = "Arriving"
     ASSOCIATED = "Associated"
     ENFORCED = "Enforced"
+    MOVING = "Moving"
     LEAVING = "Leaving"
     REFUSED = "Refused"
 
@@ -51,6 +54,10 @@ class HostProgress:
 
     stage: HostStage
     until: float | None = None
+    waits_for: tuple[str, ...] = ()
+    """The ownerIds of installations that have to get ready first."""
+    contested: bool = False
+    """Somebody keeps taking it off the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,12 @@ class ZonePlan:
     """Where the hostnames of each stake stand; None while that cannot be told, because the rules must be read."""
     undecided: frozenset[ResourceKey] = frozenset()
     """Bindings of which nothing can be told either, because it is not known yet what they may adopt."""
+    contradicted: Mapping[str, str] = field(default_factory=dict)
+    """Hostnames that another installation has in a way that contradicts, with its ownerId."""
+    rival: Installation | None = None
+    """An installation of another cluster that uses our ownerId: nothing is written while it does."""
+    put_back_until: float | None = None
+    """Somebody replaced the ruleset: what was in force is put back, and nothing is removed until then."""
 
 
 def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing) -> ZonePlan:
@@ -70,19 +83,50 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
     if not any(stake.wants or stake.managed for stake in desired.own):
         return ZonePlan(tuple(_finalizer_removals(desired)), None, {})
     if known.rules is None or known.rules_must_be_read:
-        asked = zone_adoption.unread(desired).leave(desired)
-        return ZonePlan((*_cluster_steps(asked, frozenset()), ReadRules()), None, None)
-    asked_for = ZoneState(desired, known, known.rules, now, timing)
-    reserve = zone_adoption.reserve(asked_for)
-    zone = replace(asked_for, desired=reserve.leave(desired))
+        return ZonePlan((*_finalizer_removals(desired), *_finalizer_additions(desired), ReadRules()), None, None)
+    asked = ZoneState(desired, known, known.rules, now, timing)
+    rival = zone_succession.impostor(asked)
+    if rival is not None:
+        return _halted(asked, rival)
+    if asked.vanished:
+        return ZonePlan((NoteReplacement(asked.vanished),), None, None)
+    contradicted = zone_others.contradicted(asked)
+    free = replace(asked, desired=_without(desired, contradicted)) if contradicted else asked
+    reserve = zone_adoption.reserve(free)
+    zone = replace(free, desired=reserve.leave(free.desired))
     agenda = zone_lists.agenda(zone)
+    if asked.wanted:
+        agenda.read_rules(known.doubted)
     for certificate, after in reserve.lists_begun_after.items():
         agenda.read_list(certificate, after)
     gone = frozenset(place for place in known.released | agenda.let_go if not zone.view.claim_keys(*place))
-    steps = [*_cluster_steps(zone.desired, gone), *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)]
-    wakes = [*agenda.wakes, *reserve.wakes, *zone_rules.wakes(zone)]
+    contests = [until for place in known.undone if (until := zone.contested_until(place)) > now]
+    wakes = [*agenda.wakes, *reserve.wakes, *zone_rules.wakes(zone), *zone_succession.wakes(zone), *contests]
     return ZonePlan(
-        tuple(steps), min(wakes, default=None), _progress(zone, agenda, reserve.refused), frozenset(reserve.undecided)
+        (*_cluster_steps(zone.desired, gone), *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)),
+        min(wakes, default=None),
+        _progress(zone, agenda, reserve.refused),
+        frozenset(reserve.undecided),
+        contradicted,
+        put_back_until=zone.removals_from if now < zone.removals_from else None,
+    )
+
+
+def _halted(zone: ZoneState, rival: Installation) -> ZonePlan:
+    """Nothing is written where another cluster acts under our name; only looked at again when a look is due."""
+    looks = [ReadRules()] if zone.rules.begun < zone.known.doubted else []
+    steps = (*_finalizer_removals(zone.desired), *looks)
+    return ZonePlan(steps, None, _progress(zone, zone_lists.Agenda(), {}), rival=rival)
+
+
+def _without(desired: Desired, contradicted: Collection[str]) -> Desired:
+    """What is left to want: what another installation has otherwise is not brought in, or taken back."""
+    return replace(
+        desired,
+        stakes=tuple(
+            replace(stake, wants={name: each for name, each in stake.wants.items() if name not in contradicted})
+            for stake in desired.stakes
+        ),
     )
 
 
@@ -137,16 +181,30 @@ def _progress(
 ) -> dict[ResourceKey, dict[str, HostProgress]]:
     return {
         stake.binding: {
-            place[1]: _host_progress(zone, agenda, place, is_leaving=_is_leaving(zone, stake, place))
-            for place in sorted(_shown_places(stake))
+            place[1]: replace(
+                _host_progress(zone, agenda, place, is_leaving=_is_leaving(zone, stake, place)),
+                contested=zone.now < zone.contested_until(place),
+            )
+            for place in sorted(_shown_places(stake), key=lambda place: _relevance(zone, place))
         }
         | dict.fromkeys(refused.get(stake.binding, ()), HostProgress(HostStage.REFUSED))
         for stake in zone.desired.own
     }
 
 
+def _relevance(zone: ZoneState, place: Place) -> tuple[bool, bool, Place]:
+    """Of several places of a hostname the last tells how far it is: the one that is wanted, and says how."""
+    target = zone.wanted.get(place)
+    return (target is not None, target is not None and target.policy is not None, place)
+
+
 def _shown_places(stake: Stake) -> frozenset[Place]:
     return _places(stake.managed) | _wanted_places(stake)
+
+
+def _policy(zone: ZoneState, place: Place) -> Policy | None:
+    target = zone.wanted.get(place)
+    return target.policy if target else None
 
 
 def _is_leaving(zone: ZoneState, stake: Stake, place: Place) -> bool:
@@ -161,9 +219,11 @@ def _host_progress(zone: ZoneState, agenda: zone_lists.Agenda, place: Place, *, 
     until = agenda.until.get(place)
     if is_leaving:
         return HostProgress(HostStage.LEAVING, until)
-    held = hostname in zone.view.claimed(certificate, ClaimState.HELD)
-    if held and hostname in zone.view.enforced:
+    held = zone.is_held(place)
+    if held and zone.is_enforced_under(hostname, _policy(zone, place)):
         return HostProgress(HostStage.ENFORCED)
+    if hostname in zone.view.enforced:
+        return HostProgress(HostStage.MOVING, until, agenda.waiting.get(place, ()))
     if held:
         return HostProgress(HostStage.ASSOCIATED)
     arriving = hostname in zone.view.claimed(certificate, ClaimState.ARRIVING)

@@ -10,14 +10,16 @@ Rules of this module:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
+from mtls_operator.domain import zone_succession
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, claim_body, enforcement_body, rule_ref
 from mtls_operator.domain.observed import RuleBody
 from mtls_operator.domain.rule_groups import Edit, Group, RemoveRule, additions, removals
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_lists import Agenda
+from mtls_operator.domain.zone_others import unready
 from mtls_operator.domain.zone_places import Target, ZoneState
 from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import (
@@ -25,7 +27,9 @@ from mtls_operator.domain.zone_view import (
     ClaimKey,
     EnforcementKey,
     Policy,
+    claim_becomes,
     claim_fits,
+    enforcement_becomes,
     enforcement_fits,
 )
 
@@ -34,7 +38,11 @@ def edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
     """The writes of rules that can be done now, claims before enforcement, additions before removals. As long as our
     own rules are not known exactly that is to create some; and they are read again though nothing is to be done,
     because what a process before us sent last may come to light only then."""
-    proposed = [*_claim_edits(zone, agenda), *_enforcement_edits(zone, agenda)] or _repairs(zone)
+    proposed = (
+        zone_succession.inheritances(zone)
+        or [*_claim_edits(zone, agenda), *_enforcement_edits(zone, agenda)]
+        or [*_repairs(zone), *zone_succession.adoptions(zone)]
+    )
     exact_from = zone.known.rules_exact_from(zone.timing.window)
     if exact_from is None:
         return proposed
@@ -81,13 +89,15 @@ def _is_made_good(zone: ZoneState, altered: AlteredRule) -> bool:
 
 def _claim_edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
     wanted = _claims_wanted(zone, agenda)
-    edits: list[Edit[ClaimKey]] = [*additions(zone.view.claims, wanted, claim_fits)]
+    edits: list[Edit[ClaimKey]] = [*additions(zone.view.claims, wanted, claim_fits, claim_becomes)]
     return [_claim_step(zone, edit) for edit in edits or removals(zone.view.claims, wanted)]
 
 
 def _enforcement_edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
     wanted = _enforcement_wanted(zone, agenda)
-    edits: list[Edit[EnforcementKey]] = [*additions(zone.view.enforcement, wanted, enforcement_fits)]
+    edits: list[Edit[EnforcementKey]] = [
+        *additions(zone.view.enforcement, wanted, enforcement_fits, enforcement_becomes)
+    ]
     return [_enforcement_step(zone, edit) for edit in edits or removals(zone.view.enforcement, wanted)]
 
 
@@ -95,7 +105,7 @@ def _claims_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[ClaimKey, frozens
     wanted: defaultdict[ClaimKey, set[str]] = defaultdict(set)
     for place, target in zone.wanted.items():
         wanted[_wanted_claim(zone, agenda, place, target)].add(place[1])
-    for place in zone.unwanted:
+    for place in sorted(zone.unwanted):
         for key in _unwanted_claims(zone, agenda, place):
             wanted[key].add(place[1])
     for group in zone.view.claims:
@@ -111,29 +121,33 @@ def _wanted_claim(zone: ZoneState, agenda: Agenda, place: Place, target: Target)
     present = zone.view.claim_keys(certificate, hostname)
     held = place in agenda.settled or any(key.state is ClaimState.HELD for key in present)
     state = ClaimState.HELD if held and place not in agenda.lost else ClaimState.ARRIVING
-    if target.fingerprint is None:
+    if target.policy is None:
         return next((key for key in present if key.state is state), ClaimKey(certificate, state))
-    aim = frozenset({target.fingerprint})
-    return ClaimKey(certificate, state, aim, aim if state is ClaimState.HELD else frozenset())
+    in_force = target.in_force if state is ClaimState.HELD else frozenset[str]()
+    return ClaimKey(certificate, state, target.aim, in_force, target.until)
 
 
 def _unwanted_claims(zone: ZoneState, agenda: Agenda, place: Place) -> list[ClaimKey]:
     """A hostname keeps its claim while a rule of ours relies on it: until it is out of the rule, or the rule is
-    what the hostname needs on the list of another certificate, where it is held. One that is retained never
-    leaves: others would take it off the list."""
+    what the hostname needs on the list of another certificate, where it is held. Meanwhile it tells others where the
+    hostname is going: they wait for that. One that is retained never leaves: others would take it off the list."""
     certificate, hostname = place
+    present, target = zone.view.claim_keys(certificate, hostname), zone.destination(hostname)
     if hostname in zone.retained_hostnames:
-        return [] if place in agenda.let_go else zone.view.claim_keys(certificate, hostname)
-    if zone.view.enforcement_keys(hostname) and not zone.has_moved(hostname):
-        return zone.view.claim_keys(certificate, hostname)
-    return [ClaimKey(certificate, ClaimState.LEAVING)]
+        return [] if place in agenda.let_go else present
+    if not zone.view.enforcement_keys(hostname) or zone.has_moved(hostname):
+        return [ClaimKey(certificate, ClaimState.LEAVING)]
+    return [replace(key, aim=target.aim, until=target.until) for key in present] if target else present
 
 
 def _enforcement_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[EnforcementKey, frozenset[str]]:
     wanted: defaultdict[EnforcementKey, set[str]] = defaultdict(set)
     for place, target in zone.wanted.items():
-        present = zone.view.enforcement_keys(place[1])
-        keys = [_on_the_way(present, target.policy)] if target.policy and place in agenda.confirmed else present
+        if target.policy is None and place[1] in zone.governed:
+            continue
+        keys = zone.view.enforcement_keys(place[1])
+        if target.policy is not None and place in agenda.confirmed:
+            keys = [_on_the_way(zone, place, target, target.policy)]
         for key in keys:
             wanted[key].add(place[1])
     for group in zone.view.enforcement:
@@ -143,12 +157,16 @@ def _enforcement_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[EnforcementK
     return {key: frozenset(hostnames) for key, hostnames in wanted.items()}
 
 
-def _on_the_way(present: Sequence[EnforcementKey], policy: Policy) -> EnforcementKey:
+def _on_the_way(zone: ZoneState, place: Place, target: Target, policy: Policy) -> EnforcementKey:
     """The next policy on the way to the wanted one. Rules are ANDed, so a hostname goes from one set of issuers to
-    another directly only where one includes the other, otherwise through their union."""
-    for key in present:
+    another directly only where one includes the other, otherwise through their union; and an issuer is withdrawn only
+    when every installation is ready for it."""
+    _, hostname = place
+    for key in zone.view.enforcement_keys(hostname):
         old, new = key.policy.issuers, policy.issuers
-        if key.enabled and old is not None and new is not None and not (old <= new or new <= old):
+        if not key.enabled or old is None or new is None or old <= new:
+            continue
+        if not new <= old or unready(zone, hostname, target):
             return EnforcementKey(replace(policy, issuers=old | new))
     return EnforcementKey(policy)
 
@@ -164,6 +182,7 @@ def _claim_step(zone: ZoneState, edit: Edit[ClaimKey]) -> ZoneStep:
         hostnames=edit.hostnames,
         aim=key.aim,
         in_force=key.in_force,
+        until=key.until,
     )
     ref = _ref(zone, edit, "claim", key.certificate, key.state, min(edit.hostnames))
     return WriteRule(claim_body(claim, ref), edit.rule_id)

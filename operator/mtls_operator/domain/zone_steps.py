@@ -62,6 +62,13 @@ class DeleteRule:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteReplacement:
+    """Remember that somebody replaced the ruleset, and which hostnames were enforced. Nothing is written."""
+
+    hostnames: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Conclude:
     """Remember that these places were given up, so that their claims may go. Nothing is written."""
 
@@ -77,5 +84,6 @@ ZoneStep = (
     | WriteList
     | WriteRule
     | DeleteRule
+    | NoteReplacement
     | Conclude
 )

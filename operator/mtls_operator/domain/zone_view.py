@@ -49,6 +49,7 @@ class ClaimKey:
     state: ClaimState
     aim: frozenset[str] = frozenset()
     in_force: frozenset[str] = frozenset()
+    until: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,22 @@ class AlteredRule:
     names: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class ForeignMark:
+    """A rule of another installation."""
+
+    rule_id: str
+    ref: str
+    mark: Claim | Enforcement
+
+
 @dataclass(frozen=True)
 class ZoneView:
     """The marks of a zone's ruleset from the point of view of one installation."""
 
     claims: tuple[Group[ClaimKey], ...]
     enforcement: tuple[Group[EnforcementKey], ...]
-    others: tuple[Claim, ...]
-    rules_of_others: tuple[Enforcement, ...]
+    marks_of_others: tuple[ForeignMark, ...]
     unreadable: frozenset[str]
     """Names in marks of others that this version cannot read: they stay on every list."""
     altered: tuple[AlteredRule, ...]
@@ -78,6 +87,21 @@ class ZoneView:
     refs: frozenset[str]
     first_foreign_rule: str | None
     """The rule before which an enforcement rule belongs, None when it belongs at the end."""
+
+    @cached_property
+    def others(self) -> tuple[Claim, ...]:
+        """The claims of other installations."""
+        return tuple(each.mark for each in self.marks_of_others if isinstance(each.mark, Claim))
+
+    @cached_property
+    def rules_of_others(self) -> tuple[Enforcement, ...]:
+        """The enforcement rules of other installations."""
+        return tuple(each.mark for each in self.marks_of_others if isinstance(each.mark, Enforcement))
+
+    @property
+    def is_without_us(self) -> bool:
+        """Whether no rule of the zone is ours."""
+        return not (self.claims or self.enforcement or self.altered)
 
     def claimed(self, certificate: CertificateId, state: ClaimState) -> frozenset[str]:
         """Our hostnames in a state on a certificate's list."""
@@ -112,6 +136,11 @@ class ZoneView:
             *(rule.hostnames for rule in self.rules_of_others if rule.retained),
             *(rule.hostnames for rule in self.enforcement if rule.key.retained),
         )
+
+    @cached_property
+    def known_to_others(self) -> frozenset[str]:
+        """Hostnames that another installation has a claim on, on whatever list."""
+        return _union(claim.hostnames for claim in self.others)
 
     @cached_property
     def enforced(self) -> frozenset[str]:
@@ -159,8 +188,11 @@ def view_of(ruleset: Ruleset | None, us: Installation) -> ZoneView:
             for rule, mark in ours
             if isinstance(mark, Enforcement)
         ),
-        others=tuple(mark for _, mark in marks if isinstance(mark, Claim) and mark.installation != us),
-        rules_of_others=tuple(mark for _, mark in marks if isinstance(mark, Enforcement) and mark.installation != us),
+        marks_of_others=tuple(
+            ForeignMark(rule.id, rule.body.ref, mark)
+            for rule, mark in marks
+            if isinstance(mark, Claim | Enforcement) and mark.installation != us
+        ),
         unreadable=_union(mark.names for _, mark in marks if isinstance(mark, Unreadable) and mark.installation != us),
         altered=tuple(
             AlteredRule(rule.id, frozenset(name for name in mark.names if "." in name))
@@ -190,13 +222,23 @@ def claim_fits(_key: ClaimKey, hostnames: Collection[str]) -> bool:
     return len(claim_expression(hostnames)) <= MAX_LENGTH
 
 
+def claim_becomes(one: ClaimKey, other: ClaimKey) -> bool:
+    """Whether a claim can be changed into another in place: what it says of a list would be gone otherwise."""
+    return one.certificate == other.certificate
+
+
+def enforcement_becomes(_one: EnforcementKey, _other: EnforcementKey) -> bool:
+    """An enforcement rule can be changed into any other: its hostnames are covered before and after."""
+    return True
+
+
 def enforcement_fits(key: EnforcementKey, hostnames: Collection[str]) -> bool:
     """Whether one enforcement rule can cover all these hostnames."""
     return len(enforcement_expression(hostnames, key.policy.issuers)) <= MAX_LENGTH
 
 
 def _claim_key(claim: Claim, certificate: CertificateId) -> ClaimKey:
-    return ClaimKey(certificate, claim.state, claim.aim, claim.in_force)
+    return ClaimKey(certificate, claim.state, claim.aim, claim.in_force, claim.until)
 
 
 def _enforcement_key(rule: Enforcement) -> EnforcementKey:

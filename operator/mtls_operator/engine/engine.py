@@ -36,7 +36,7 @@ from mtls_operator.engine.outcome import Result
 from mtls_operator.engine.resource_cache import ResourceCache
 from mtls_operator.engine.resource_writer import ResourceWriter
 from mtls_operator.engine.resync_schedule import ResyncSchedule
-from mtls_operator.engine.settings import operator_credentials, timing_of
+from mtls_operator.engine.settings import operator_credentials, predecessors_of, timing_of
 from mtls_operator.engine.situation import Situation
 from mtls_operator.engine.token_checks import TokenChecks
 from mtls_operator.engine.work_queue import WorkQueue
@@ -122,7 +122,14 @@ class Engine:
             forget=self._forget_binding,
         )
         self._zones = ZoneReconciler(
-            self._situation, binding_writer, credentials, identity.installation, timing, self._resyncs, metrics
+            self._situation,
+            binding_writer,
+            credentials,
+            identity.installation,
+            timing,
+            self._resyncs,
+            metrics,
+            predecessors_of(configuration),
         )
         self._accounts = AccountReconciler(
             self._situation,

@@ -38,8 +38,12 @@ class Judgement:
         return next(record for record, _ in self.bindings if record.key == key)
 
 
-def judgement_of(bindings: Sequence[tuple[BindingRecord, BindingAssessment]], us: Installation) -> Judgement:
-    """Sort the bindings of a zone into parties, in a stable order."""
+def judgement_of(
+    bindings: Sequence[tuple[BindingRecord, BindingAssessment]],
+    us: Installation,
+    predecessors: frozenset[Installation] = frozenset(),
+) -> Judgement:
+    """Sort the bindings of a zone into parties, in a stable order. `predecessors` are gone: their marks become ours."""
     stakes, conflicts = stakes_of(bindings)
     credentials = {record.key: assessment.credential for record, assessment in bindings}
     parties = tuple(
@@ -49,6 +53,7 @@ def judgement_of(bindings: Sequence[tuple[BindingRecord, BindingAssessment]], us
                 us,
                 own=[stake for stake in stakes if credentials[stake.binding] == credential],
                 still=[stake for stake in stakes if credentials[stake.binding] != credential],
+                predecessors=predecessors,
             ),
         )
         for credential in dict.fromkeys(credentials.values())

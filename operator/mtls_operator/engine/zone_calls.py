@@ -9,10 +9,18 @@ from mtls_operator.cloudflare.client import CloudflareClient
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import Ruleset
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
-from mtls_operator.domain.zone_steps import Conclude, DeleteRule, ReadList, ReadRules, WriteList, WriteRule
+from mtls_operator.domain.zone_steps import (
+    Conclude,
+    DeleteRule,
+    NoteReplacement,
+    ReadList,
+    ReadRules,
+    WriteList,
+    WriteRule,
+)
 from mtls_operator.engine.clock import Clock
 
-CloudflareStep = ReadRules | ReadList | WriteList | WriteRule | DeleteRule | Conclude
+CloudflareStep = ReadRules | ReadList | WriteList | WriteRule | DeleteRule | NoteReplacement | Conclude
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class ZoneCalls:
             case WriteRule() | DeleteRule():
                 written = await self._write_rule(known.rules.value if known.rules else None, step)
                 return known.with_rules_written(written, begun=begun, now=self.clock.now(), us=self.us)
+            case NoteReplacement(hostnames):
+                return known.with_replaced(hostnames, self.clock.now())
             case Conclude(places):
                 return known.with_released(places)
             case _:

@@ -26,7 +26,7 @@ from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge, nothing_known
 from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
-from mtls_operator.domain.zone_steps import Conclude, DeleteRule, RecordManaged, WriteList, WriteRule
+from mtls_operator.domain.zone_steps import Conclude, DeleteRule, NoteReplacement, RecordManaged, WriteList, WriteRule
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.keys import ZoneKey
 from mtls_operator.engine.outcome import Reconciled, failed, reconciled
@@ -73,6 +73,8 @@ class ZoneReconciler:
     timing: Timing
     resyncs: ResyncSchedule
     metrics: Metrics
+    predecessors: frozenset[Installation] = frozenset()
+    """Installations that are gone and whose marks become ours."""
     _zones: dict[str, _Zone] = field(default_factory=dict)
     started: float = field(init=False)
 
@@ -135,6 +137,7 @@ class ZoneReconciler:
                 for record, verdict in bindings
             ],
             self.installation,
+            self.predecessors,
         )
 
     async def _report(self, zone_id: str, zone: _Zone, judged: Judgement, planned: Planned) -> bool:
@@ -246,6 +249,9 @@ class ZoneReconciler:
             zone.last = (step, zone.known)
             if isinstance(step, WriteList | WriteRule) and step.repairs:
                 self.metrics.repaired("association" if isinstance(step, WriteList) else "rule")
+            if isinstance(step, NoteReplacement):
+                self.metrics.repaired("ruleset")
+                _LOG.warning("somebody replaced the ruleset of a zone: our rules are put back", extra={"zone": zone_id})
             if isinstance(step, WriteList | WriteRule | DeleteRule):
                 # A read that goes well says nothing about a write that did not.
                 zone.setbacks.clear(party.credential)
@@ -259,7 +265,7 @@ class ZoneReconciler:
         return wants, self.credentials.token(party.credential) if party.credential else None
 
     def _lack_of_token(self, party: Party, plan: ZonePlan) -> Verdict | None:
-        needs_one = any(not isinstance(step, (*_CLUSTER_STEPS, Conclude)) for step in plan.steps)
+        needs_one = any(not isinstance(step, (*_CLUSTER_STEPS, NoteReplacement, Conclude)) for step in plan.steps)
         if not needs_one or (party.credential and self.credentials.token(party.credential)):
             return None
         return waiting(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from mtls_operator.api.host_binding import HostBindingStatus, HostnameState, ManagedRule
+from mtls_operator.api.reasons import Reason
+from mtls_operator.api.times import format_moment
 from mtls_operator.domain.binding_status import BindingView, binding_status
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.resync import looked_at
-from mtls_operator.domain.verdicts import Verdict
+from mtls_operator.domain.verdicts import Verdict, blocked, waiting
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
 from mtls_operator.domain.zone_plan import HostProgress, ZonePlan
 from mtls_operator.domain.zone_view import view_of
@@ -44,15 +47,24 @@ class ZoneReport:
             view = BindingView(
                 assessment=assessment,
                 progress=_progress(plan, record),
-                lost=self.judged.conflicts.get(record.key, {}),
+                lost=self._lost(record, plan),
                 rules=_rules_of(record, rules),
                 zone=self.situation.zone_of(record) if assessment.resolved.is_ok else None,
-                trouble=trouble,
-                remark=self.remark,
+                trouble=_conflict(plan) or trouble or _replacement(plan),
+                remark=_conflict(plan) or self.remark,
                 is_fresh=self._is_fresh(record),
                 not_after=authority.status.not_after if authority else None,
             )
             yield record, binding_status(record, view, now)
+
+    def _lost(self, record: BindingRecord, plan: ZonePlan) -> Mapping[str, str]:
+        """Hostnames that the binding does not get, and who has them."""
+        here = self.judged.conflicts.get(record.key, {})
+        wanted = frozenset(record.spec.hostnames) if record.spec and not record.deleting else frozenset()
+        return {
+            **{name: f"installation {owner}" for name, owner in plan.contradicted.items() if name in wanted},
+            **{name: f"MtlsHostBinding {key}" for name, key in here.items()},
+        }
 
     def _has_nothing_to_say(self, record: BindingRecord) -> bool:
         """It is about to go, or something is still being read and anything said would be taken back a moment later."""
@@ -79,6 +91,27 @@ class ZoneReport:
             for hostname in group.hostnames:
                 covering[hostname] = (*covering.get(hostname, ()), rule)
         return covering
+
+
+def _conflict(plan: ZonePlan) -> Verdict | None:
+    if plan.rival is None:
+        return None
+    return blocked(
+        Reason.MANAGEMENT_CONFLICT,
+        f"another cluster ({plan.rival.cluster}) has rules in the zone under our ownerId {plan.rival.owner}: nothing is"
+        " written. Give one of the two installations another ownerId, or, if the other is gone, name it in takeover of"
+        " the operator's chart.",
+    )
+
+
+def _replacement(plan: ZonePlan) -> Verdict | None:
+    if plan.put_back_until is None:
+        return None
+    until = format_moment(datetime.fromtimestamp(plan.put_back_until, UTC))
+    return waiting(
+        Reason.RULESET_REPLACED,
+        f"somebody replaced the zone's custom rules: ours are put back, and nothing is removed before {until}",
+    )
 
 
 def _progress(plan: ZonePlan, record: BindingRecord) -> Mapping[str, HostProgress] | None:

@@ -96,7 +96,7 @@ class Metrics:
         self._resyncs.labels(kind).inc()
 
     def repaired(self, kind: str) -> None:
-        """Something of ours was put right: a `rule`, an `association` or a `certificate`."""
+        """Something of ours was put right: a `rule`, a whole `ruleset`, an `association` or a `certificate`."""
         self._repairs.labels(kind).inc()
 
     def looked(self, kind: str, key: str, since: float | None) -> None:

@@ -75,11 +75,11 @@ def test_what_is_not_served_of_a_binding_is_in_the_readme() -> None:
 
 
 def test_what_is_not_served_of_the_configuration_is_in_the_readme() -> None:
-    document = '{"takeover": [{"ownerId": "gone", "clusterUID": "0"}], "hostMatch": "Tolerant"}'
+    document = '{"hostMatch": "Tolerant"}'
 
     names = unserved(Configuration.model_validate_json(document))
 
-    assert len(names) == 2
+    assert len(names) == 1
     assert missing(names) == []
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from mtls_operator.api.constants import FINALIZER
-from mtls_operator.api.host_binding import HostBindingSpec, HostBindingStatus, ZoneRef
+from mtls_operator.api.host_binding import HostBindingSpec, HostBindingStatus, HostnameStatus, ZoneRef
 from mtls_operator.api.metadata import Metadata
 from mtls_operator.api.policies import AdoptionPolicy, DeletionPolicy
 from mtls_operator.api.reasons import Reason
@@ -27,11 +27,12 @@ from mtls_operator.domain.stakes import stakes_of
 from mtls_operator.domain.verdicts import ok
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge, nothing_known
 from mtls_operator.domain.zone_places import Desired, Stake, Target, Timing, desired_of
-from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
+from mtls_operator.domain.zone_plan import HostStage, ZonePlan, plan_zone
 from mtls_operator.domain.zone_steps import (
     Conclude,
     DeleteRule,
     Managed,
+    NoteReplacement,
     ReadList,
     ReadRules,
     RecordManaged,
@@ -43,6 +44,7 @@ from tests.unit.domain.simulated_zone import RefusedError, SimulatedZone
 from tests.unit.domain.virtual_time import Body, Process, Sleep, VirtualTime, Wait
 
 T = TypeVar("T")
+COVERED = frozenset({HostStage.ENFORCED, HostStage.MOVING})
 _OK = ok(Reason.ACCEPTED, "")
 
 
@@ -65,6 +67,7 @@ class Binding:
     retained: bool = False
     """Whether its deletion policy is Retain."""
     managed: Managed = field(default_factory=dict)
+    enforced: frozenset[str] = frozenset()
     has_finalizer: bool = False
     deleting: bool = False
 
@@ -74,6 +77,7 @@ class Binding:
 
     def judged(self) -> tuple[BindingRecord, BindingAssessment]:
         """As the planner's callers see it."""
+        told = tuple(HostnameStatus(name=name, state="Enforced") for name in sorted(self.enforced))
         record = Record(
             metadata=Metadata(
                 name=self.key.name,
@@ -89,7 +93,7 @@ class Binding:
                 adoption_policy=None if self.adopts else AdoptionPolicy.NEVER,
                 deletion_policy=DeletionPolicy.RETAIN if self.retained else None,
             ),
-            status=with_managed(HostBindingStatus(), self.managed),
+            status=with_managed(HostBindingStatus(hostnames=told), self.managed),
         )
         return record, BindingAssessment(_OK, _OK, None, None if self.blocked else self.target)
 
@@ -102,6 +106,7 @@ class Cluster:
     changed: Callable[[], None] = lambda: None
     bindings: dict[ResourceKey, Binding] = field(default_factory=dict)
     stakes: tuple[Stake, ...] = ()
+    predecessors: frozenset[Installation] = frozenset()
     ever_managed: set[Place] = field(default_factory=set)
     left_in_force: set[Place] = field(default_factory=set)
     """What retained bindings have let go of."""
@@ -118,6 +123,15 @@ class Cluster:
         self.stakes, _ = stakes_of([each.judged() for each in self.bindings.values()])
         self.changed()
 
+    def report(self, plans: Sequence[ZonePlan]) -> None:
+        """Write into the statuses which hostnames are enforced, where that can be told."""
+        for plan in plans:
+            for key, stages in (plan.progress or {}).items():
+                enforced = frozenset(name for name, each in stages.items() if each.stage in COVERED)
+                if key in self.bindings and self.bindings[key].enforced != enforced:
+                    self.bindings[key] = replace(self.bindings[key], enforced=enforced)
+        self.stakes, _ = stakes_of([each.judged() for each in self.bindings.values()])
+
     def desired(self) -> list[Desired]:
         """What each party wants, while the others stand still."""
         parties = {stake.binding: self.bindings[stake.binding].party for stake in self.stakes}
@@ -126,6 +140,7 @@ class Cluster:
                 self.installation,
                 own=[stake for stake in self.stakes if parties[stake.binding] == party],
                 still=[stake for stake in self.stakes if parties[stake.binding] != party],
+                predecessors=self.predecessors,
             )
             for party in sorted(set(parties.values()))
         ]
@@ -196,6 +211,7 @@ class Operator:
         done: tuple[ZoneStep, ZoneKnowledge] | None = None
         while True:
             plans = self.plans()
+            self.cluster.report(plans)
             wakes = [plan.wake_at for plan in plans if plan.wake_at is not None]
             steps = [plan.steps[0] for plan in plans if plan.steps]
             step = next((each for each in steps if done is None or done[0] != each or done[1] is not self.known), None)
@@ -226,8 +242,13 @@ class Operator:
                 yield from self._write_rules(lambda: self.zone.change_rule(rule_id, body, before))
             case DeleteRule(rule_id):
                 yield from self._write_rules(lambda: self.zone.delete_rule(rule_id))
-            case Conclude(places):
-                self.known = self.known.with_released(places)
+            case NoteReplacement() | Conclude():
+                self.known = self._remembering(step)
+
+    def _remembering(self, step: NoteReplacement | Conclude) -> ZoneKnowledge:
+        if isinstance(step, Conclude):
+            return self.known.with_released(step.places)
+        return self.known.with_replaced(step.hostnames, self.time.now)
 
     def _in_cluster(self, step: AddFinalizer | RemoveFinalizer | RecordManaged) -> Body:
         key = step.binding if isinstance(step, RecordManaged) else step.resource

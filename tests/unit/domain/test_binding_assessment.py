@@ -13,7 +13,6 @@ from mtls_operator.domain.binding_assessment import (
     Surroundings,
     authority_of,
 )
-from mtls_operator.domain.certificates import bundle_fingerprint
 from mtls_operator.domain.consent import Grant
 from mtls_operator.domain.observed import BlockResponse
 from mtls_operator.domain.records import BindingRecord, ResourceKey
@@ -23,7 +22,6 @@ from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.binding_records import (
     ACCOUNT,
     CERTIFICATE,
-    OTHER_CERTIFICATE,
     authority,
     binding,
     metadata,
@@ -55,8 +53,10 @@ def test_a_good_binding_knows_where_its_hostnames_should_be() -> None:
     assert assessment.credential == OF_OPERATOR
     assert assessment.target == Target(
         CERTIFICATE,
-        bundle_fingerprint([FINGERPRINT])[:16],
-        Policy(frozenset({"AB12", "CD34"}), "block", None),
+        aim=frozenset({FINGERPRINT[:16]}),
+        in_force=frozenset({FINGERPRINT[:16]}),
+        policy=Policy(frozenset({"AB12", "CD34"}), "block", None),
+        authority=ResourceKey("apps", "ca"),
     )
     assert not assessment.lacks_zone
 
@@ -279,16 +279,10 @@ REFUSED_HOSTNAMES = [
         binding("b", "api.example.com", "a.example.org", "badexample.com", spec={"zone": {"id": "f" * 32}}),
         blocks("HostnameNotInZone", "not inside zone example.com: a.example.org, badexample.com"),
     ),
-    (
-        binding(managed={OTHER_CERTIFICATE: ["api.example.com"]}),
-        blocks("UnsupportedValue", "spec.certificateAuthorityRef was changed: moving hostnames to another CA is not"),
-    ),
 ]
 
 
-@pytest.mark.parametrize(
-    ("record", "expected"), REFUSED_HOSTNAMES, ids=["malformed", "outside the zone", "on another certificate"]
-)
+@pytest.mark.parametrize(("record", "expected"), REFUSED_HOSTNAMES, ids=["malformed", "outside the zone"])
 def test_hostnames_that_cannot_be_bound_are_refused_when_all_else_is_there(
     record: BindingRecord, expected: Expected
 ) -> None:

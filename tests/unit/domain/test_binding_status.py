@@ -15,7 +15,7 @@ from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.binding_status import BindingView, binding_status, with_managed
 from mtls_operator.domain.observed import Zone
-from mtls_operator.domain.records import BindingRecord, Record, ResourceKey
+from mtls_operator.domain.records import BindingRecord, Record
 from mtls_operator.domain.sources import CredentialKey, SourceKey, SourceKind
 from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
 from mtls_operator.domain.zone_plan import HostProgress, HostStage
@@ -29,7 +29,7 @@ TOKEN = CredentialKey(SourceKey(SourceKind.SECRET, "system", "token"), "token")
 WELL = BindingAssessment(ok(Reason.ACCEPTED, "served"), ok(Reason.RESOLVED, "found"), TOKEN)
 REFUSED = BindingAssessment(blocked(Reason.INVALID_SPEC, "no good."), waiting(Reason.PROGRESSING, "not looked at"))
 OUTAGE = waiting(Reason.CLOUDFLARE_UNAVAILABLE, "Cloudflare does not answer.")
-OTHER = ResourceKey("web", "older")
+OTHER = "MtlsHostBinding web/older"
 TWO = binding("binding", API, WWW)
 Stages = Mapping[str, HostStage | HostProgress]
 
@@ -134,14 +134,14 @@ def test_enforced_says_whether_a_rule_covers_every_hostname(stages: Stages, told
     assert condition(conditions(view(stages)), ConditionType.ENFORCED) == told
 
 
-def test_a_hostname_that_another_binding_has_is_a_conflict_that_names_both() -> None:
-    lost = {WWW: OTHER, API: ResourceKey("apps", "first")}
+def test_a_hostname_that_somebody_else_has_is_a_conflict_that_names_who() -> None:
+    lost = {WWW: OTHER, API: "installation first"}
 
     found = conditions(replace(view(both(HostStage.ARRIVING)), lost=lost))
 
     told = (
         "Conflicted",
-        "held by another binding with another CA or enforcement: api.example.com (MtlsHostBinding apps/first),"
+        "held by somebody else with another CA or enforcement: api.example.com (installation first),"
         " www.example.com (MtlsHostBinding web/older)",
     )
     assert condition(found, ConditionType.ASSOCIATED) == ("False", *told)
@@ -239,6 +239,41 @@ def test_a_lost_hostname_says_who_has_it() -> None:
         HostnameStatus(name=API, state="Enforced"),
         HostnameStatus(name=WWW, state="Conflicted", message="held by MtlsHostBinding web/older"),
     )
+
+
+def test_a_hostname_that_moves_is_covered_and_the_binding_not_ready_until_it_is_there() -> None:
+    found = conditions(view({API: HostStage.ENFORCED, WWW: HostProgress(HostStage.MOVING, UNTIL)}))
+
+    told = (
+        "Rotating",
+        "moving from what is in force to what is wanted, covered all the while: www.example.com"
+        " (until 2026-03-01T12:01:30Z at least)",
+    )
+    assert condition(found, ConditionType.ASSOCIATED) == ("False", *told)
+    assert condition(found, ConditionType.RECONCILING) == ("True", *told)
+    assert condition(found, ConditionType.ENFORCED)[0] == "True"
+
+
+def test_a_hostname_that_waits_for_other_installations_names_them() -> None:
+    waits = HostProgress(HostStage.MOVING, None, ("east", "west"))
+    seen = view({API: HostStage.ENFORCED, WWW: waits})
+
+    reason, message = condition(conditions(seen), ConditionType.ASSOCIATED)[1:]
+
+    assert reason == "WaitingForOthers"
+    assert message.startswith("installation east, installation west must accept the same CAs")
+    assert binding_status(TWO, seen, NOW).hostnames[-1] == HostnameStatus(
+        name=WWW, state="Moving", message="waits for installation east, installation west"
+    )
+
+
+def test_a_hostname_that_somebody_keeps_taking_off_is_a_conflict_though_all_is_in_force_again() -> None:
+    seen = view({API: HostStage.ENFORCED, WWW: HostProgress(HostStage.ENFORCED, contested=True)})
+
+    reason, message = condition(conditions(seen), ConditionType.STALLED)[1:]
+
+    assert reason == "ManagementConflict"
+    assert message.startswith("somebody keeps taking www.example.com off")
 
 
 def test_hostnames_of_a_refused_binding_are_refused_but_for_those_in_force() -> None:

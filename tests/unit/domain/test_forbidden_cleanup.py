@@ -13,6 +13,7 @@ from mtls_operator.domain.authority_assessment import AuthorityAssessment
 from mtls_operator.domain.authority_status import AuthorityView, authority_status
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.binding_status import BindingView, binding_status
+from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.stakes import stakes_of
 from mtls_operator.domain.verdicts import blocked, ok
 from mtls_operator.domain.zone_places import Target
@@ -34,7 +35,7 @@ def test_a_deleted_binding_goes_on_wanting_what_it_has(field: str, spec: Mapping
 
     stakes, _ = stakes_of([(record, BindingAssessment(REFUSED, FINE))])
 
-    assert dict(stakes[0].wants) == {HOSTNAME: Target(CERTIFICATE)}
+    assert dict(stakes[0].wants) == {HOSTNAME: Target(CERTIFICATE, authority=ResourceKey("apps", "ca"))}
 
 
 @each_that_stays

@@ -176,7 +176,7 @@ def test_a_hostname_that_another_installation_has_left_in_force_stays_on_the_lis
     theirs = replace(kept(), installation=OTHERS)
     zone = CalmZone(rules=(rule_of_others(theirs),), hostnames=frozenset({API}))
 
-    zone.after(wanted())
+    zone.after(wanted(), seconds=150.0)
     zone.after(replace(zone.ours(), deleting=True))
 
     assert zone.listed == {API}

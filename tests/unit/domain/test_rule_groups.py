@@ -17,6 +17,10 @@ GROUPS = sorted(ROOM)
 HOSTNAMES = [f"h{number}" for number in range(6)]
 
 
+def always(_one: str, _other: str) -> bool:
+    return True
+
+
 def fits(key: str, hostnames: Collection[str]) -> bool:
     return len(hostnames) <= ROOM[key]
 
@@ -37,7 +41,7 @@ wishes = st.dictionaries(st.sampled_from(HOSTNAMES), st.sampled_from(GROUPS)).ma
 
 
 def next_edits(rules: Sequence[Group[str]], wanted: Mapping[str, frozenset[str]]) -> list[Edit[str]]:
-    return [*additions(rules, wanted, fits)] or removals(rules, wanted)
+    return [*additions(rules, wanted, fits, always)] or removals(rules, wanted)
 
 
 def after(rules: Sequence[Group[str]], edit: Edit[str]) -> tuple[Group[str], ...]:
@@ -111,7 +115,7 @@ def test_a_hostname_stays_in_the_rule_it_is_in_when_others_come(
 def test_hostnames_of_one_rule_that_all_move_to_a_new_group_move_by_a_single_call() -> None:
     rules = [Group("narrow", frozenset({"a", "b"}), "rule-1")]
 
-    edits = additions(rules, {"wide": frozenset({"a", "b"})}, fits)
+    edits = additions(rules, {"wide": frozenset({"a", "b"})}, fits, always)
 
     assert edits == [Group("wide", frozenset({"a", "b"}), "rule-1")]
 
@@ -119,7 +123,7 @@ def test_hostnames_of_one_rule_that_all_move_to_a_new_group_move_by_a_single_cal
 def test_hostnames_that_move_join_the_rule_of_their_new_group_where_it_has_room() -> None:
     rules = [Group("narrow", frozenset({"a"}), "rule-1"), Group("wide", frozenset({"b"}), "rule-2")]
 
-    edits = additions(rules, {"wide": frozenset({"a", "b"})}, fits)
+    edits = additions(rules, {"wide": frozenset({"a", "b"})}, fits, always)
 
     assert edits == [Group("wide", frozenset({"a", "b"}), "rule-2")]
 
@@ -127,9 +131,17 @@ def test_hostnames_that_move_join_the_rule_of_their_new_group_where_it_has_room(
 def test_a_rule_does_not_change_its_group_where_its_hostnames_would_not_fit() -> None:
     rules = [Group("wide", frozenset({"a", "b", "c"}), "rule-1")]
 
-    edits = additions(rules, {"narrow": frozenset({"a", "b", "c"})}, fits)
+    edits = additions(rules, {"narrow": frozenset({"a", "b", "c"})}, fits, always)
 
     assert edits == [Group("narrow", frozenset({"a", "b"})), Group("narrow", frozenset({"c"}))]
+
+
+def test_a_rule_stays_what_it_is_where_it_cannot_become_what_is_wanted() -> None:
+    rules = [Group("narrow", frozenset({"a"}), "rule-1")]
+
+    edits = additions(rules, {"wide": frozenset({"a"})}, fits, lambda one, other: one == other)
+
+    assert edits == [Group("wide", frozenset({"a"}))]
 
 
 def test_a_duplicate_is_taken_out_of_the_later_rule() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -19,9 +20,9 @@ from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, binding, metadata
 
 OK = ok(Reason.ACCEPTED, "")
-PLAIN = Target(CERTIFICATE, "a" * 16, Policy(frozenset({"AA01"}), "block"))
-TOLD = Target(CERTIFICATE, "a" * 16, Policy(frozenset({"AA01"}), "block", BlockResponse(403, "text/plain", "no")))
-MOVED = Target(OTHER_CERTIFICATE, "b" * 16, Policy(frozenset({"BB02"}), "block"))
+PLAIN = Target(CERTIFICATE, policy=Policy(frozenset({"AA01"}), "block"))
+TOLD = Target(CERTIFICATE, policy=Policy(frozenset({"AA01"}), "block", BlockResponse(403, "text/plain", "no")))
+MOVED = Target(OTHER_CERTIFICATE, policy=Policy(frozenset({"BB02"}), "block"))
 API, WEB = "api.example.com", "www.example.com"
 
 Judged = tuple[BindingRecord, BindingAssessment]
@@ -64,9 +65,15 @@ def contradictions(stakes: Sequence[Stake]) -> list[str]:
         for one in stakes
         for other in stakes
         for hostname in one.wants.keys() & other.wants.keys()
-        if one.wants[hostname].certificate != other.wants[hostname].certificate
-        or len({one.wants[hostname].policy, other.wants[hostname].policy} - {None}) > 1
+        if _differ(one.wants[hostname], other.wants[hostname])
     ]
+
+
+def _differ(one: Target, other: Target) -> bool:
+    decided_by_one = one.authority is not None and one.authority == other.authority
+    if decided_by_one and None in {one.policy, other.policy}:
+        return False
+    return one.certificate != other.certificate or len({one.policy, other.policy} - {None}) > 1
 
 
 @given(zones())
@@ -140,22 +147,42 @@ def test_of_two_newcomers_of_one_age_the_first_by_name_wins() -> None:
     assert conflicts == {key("b"): {API: key("a")}}
 
 
-def test_a_hostname_is_nobody_elses_until_it_is_given_up_on_another_certificate() -> None:
-    leaving = binding("old", managed={OTHER_CERTIFICATE: [API]}, meta=metadata("old", deleting=True))
-
-    stakes, conflicts = stakes_of([judged(leaving, None), judged(binding("new"), PLAIN)])
-
-    assert wanted_by(stakes) == {"old": {}, "new": {}}
-    assert conflicts == {key("new"): {API: key("old")}}
-
-
-def test_a_hostname_that_is_given_up_on_the_same_certificate_is_taken_over_at_once() -> None:
-    leaving = binding("old", managed={CERTIFICATE: [API]}, meta=metadata("old", deleting=True))
+@pytest.mark.parametrize("certificate", [CERTIFICATE, OTHER_CERTIFICATE], ids=["the same", "another"])
+def test_a_hostname_that_is_given_up_on_whatever_certificate_is_taken_over_at_once(certificate: CertificateId) -> None:
+    leaving = binding("old", managed={certificate: [API]}, meta=metadata("old", deleting=True))
 
     stakes, conflicts = stakes_of([judged(leaving, None), judged(binding("new"), PLAIN)])
 
     assert wanted_by(stakes) == {"old": {}, "new": {API: PLAIN}}
     assert conflicts == {}
+
+
+def test_of_two_incumbents_the_one_stays_that_has_the_hostname_where_it_wants_it() -> None:
+    moving = binding("a-moving", managed={CERTIFICATE: [API]})
+    staying = binding("staying", managed={CERTIFICATE: [API]})
+
+    _, conflicts = stakes_of([judged(moving, MOVED), judged(staying)])
+
+    assert conflicts == {key("a-moving"): {API: key("staying")}}
+
+
+def test_what_one_ca_wants_contradicts_nothing_where_a_binding_of_it_cannot_be_reconciled() -> None:
+    ca = key("ca")
+    rotated = replace(MOVED, authority=ca)
+    blocked = binding("blocked", managed={CERTIFICATE: [API]})
+
+    stakes, conflicts = stakes_of([judged(blocked, None), judged(binding("well"), rotated)])
+
+    assert wanted_by(stakes) == {"blocked": {API: Target(CERTIFICATE, authority=ca)}, "well": {API: rotated}}
+    assert conflicts == {}
+
+
+def test_a_binding_that_cannot_be_reconciled_keeps_a_hostname_on_every_list_that_it_is_on() -> None:
+    halfway = binding("one", managed={CERTIFICATE: [API], OTHER_CERTIFICATE: [API]})
+
+    (stake,), _ = stakes_of([judged(halfway, None)])
+
+    assert {stake.wants[API].certificate, *stake.wants[API].beside} == {CERTIFICATE, OTHER_CERTIFICATE}
 
 
 def test_only_the_contended_hostname_is_lost() -> None:
@@ -178,7 +205,7 @@ def test_a_binding_that_cannot_be_reconciled_goes_on_wanting_what_its_status_rec
 
     stakes, _ = stakes_of([judged(record, None)])
 
-    assert wanted_by(stakes) == {"one": {API: Target(CERTIFICATE)}}
+    assert wanted_by(stakes) == {"one": {API: Target(CERTIFICATE, authority=key("ca"))}}
 
 
 def test_a_binding_that_loses_a_hostname_keeps_nobody_else_from_it() -> None:

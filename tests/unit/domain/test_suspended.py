@@ -162,7 +162,7 @@ def test_a_suspended_binding_goes_on_wanting_what_its_status_records(*, deleting
 
     ((stake,), _) = stakes_of([(record, BindingAssessment(FINE, FINE, None, TARGET))])
 
-    assert dict(stake.wants) == {API: Target(CERTIFICATE)}
+    assert dict(stake.wants) == {API: Target(CERTIFICATE, authority=ResourceKey("apps", "ca"))}
     assert stake.idle
 
 

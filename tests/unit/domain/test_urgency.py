@@ -21,7 +21,7 @@ CERTIFICATE = CertificateId("aaaaaaaa-0000-4000-8000-000000000000")
 OTHER = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
 API = "api.example.com"
 AIM = frozenset({"a" * 16})
-TARGET = Target(CERTIFICATE, "a" * 16, Policy(frozenset({"AA01"}), "block"))
+TARGET = Target(CERTIFICATE, AIM, AIM, Policy(frozenset({"AA01"}), "block"))
 NOW = 1000.0
 TIMING = Timing(window=90.0, settle=90.0)
 HELD = Claim(US, ClaimState.HELD, frozenset({CERTIFICATE}), frozenset({API}), AIM, AIM)

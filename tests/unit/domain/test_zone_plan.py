@@ -9,7 +9,7 @@ import pytest
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, claim_body, read_mark
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule, RuleBody, Ruleset
 from mtls_operator.domain.records import ResourceKey
-from mtls_operator.domain.zone_places import Target, Timing
+from mtls_operator.domain.zone_places import Desired, Target, Timing, ZoneState
 from mtls_operator.domain.zone_plan import HostProgress, HostStage
 from mtls_operator.domain.zone_steps import ZoneStep
 from mtls_operator.domain.zone_view import Policy
@@ -20,15 +20,16 @@ from tests.unit.domain.virtual_time import Chance, VirtualTime
 US = Installation("us", "11111111-2222-4333-8444-555555555555")
 OTHERS = Installation("them", "99999999-2222-4333-8444-555555555555")
 CERTIFICATE = CertificateId("aaaaaaaa-0000-4000-8000-000000000000")
-TARGET = Target(CERTIFICATE, "a" * 16, Policy(frozenset({"AA01"}), "block"))
+AIM = frozenset({"a" * 16})
+TARGET = Target(CERTIFICATE, AIM, AIM, Policy(frozenset({"AA01"}), "block"))
 API, WEB = "api.example.com", "www.example.com"
 FOREIGN = Rule("waf", RuleBody("waf", "block", "(true)", "closed for lunch", enabled=True))
 KEY = ResourceKey("apps", "binding")
 TIMING = Timing(window=90.0, settle=90.0)
 SET_UP = [
     "AddFinalizer",
-    "RecordManaged",
     "ReadRules",
+    "RecordManaged",
     "WriteRule",
     "ReadList",
     "WriteList",
@@ -92,6 +93,12 @@ class CalmZone:
         self.steps.clear()
         self.operator.process.kill()
         self.operator.process.start(0.0)
+
+    def state(self, desired: Desired) -> ZoneState:
+        """Desired and known side by side, as the plan sees them."""
+        known = self.operator.known
+        assert known.rules is not None
+        return ZoneState(desired, known, known.rules, self.time.now, TIMING)
 
     def stage(self, hostname: str = API) -> HostProgress:
         (plan,) = self.operator.plans()

@@ -74,6 +74,30 @@ def test_a_hostname_that_vanishes_again_before_it_settled_is_put_back_again(zone
     assert zone.listed == {API}
 
 
+def test_who_takes_a_hostname_off_again_and_again_is_told_of_until_it_stays(zone: CalmZone) -> None:
+    contested = []
+    for _ in range(4):
+        zone.zone.put_list(CERTIFICATE, frozenset())
+        zone.operator.look()
+        zone.wait(300.0)
+        contested.append(zone.stage().contested)
+
+    zone.wait(5_000.0)
+
+    assert contested == [False, False, True, True]
+    assert not zone.stage().contested
+    assert zone.listed == {API}
+
+
+def test_who_takes_a_hostname_off_now_and_then_keeps_nothing_from_settling(zone: CalmZone) -> None:
+    for _ in range(4):
+        zone.zone.put_list(CERTIFICATE, frozenset())
+        zone.operator.look()
+        zone.wait(5_000.0)
+
+    assert not zone.stage().contested
+
+
 def test_a_rule_that_somebody_disabled_is_enabled_by_one_write(zone: CalmZone) -> None:
     spoil(zone, Enforcement, lambda rule: replace(rule, body=replace(rule.body, enabled=False)))
 

@@ -23,8 +23,11 @@ def meddle(world: World) -> Body:
         if world.is_quiet:
             return
         world.watch.excuse(EXCUSED_SECONDS)
-        if world.rng.random() < 0.4:
+        dice = world.rng.random()
+        if dice < 0.4:
             _take_off(world)
+        elif dice < 0.5:
+            _replace_all(world)
         else:
             _spoil(world)
 
@@ -34,6 +37,12 @@ def _take_off(world: World) -> None:
     ours = sorted(world.zone.lists[certificate].now & {name for _, name in world.ever_wanted})
     if ours:
         world.zone.put_list(certificate, world.zone.lists[certificate].now - {world.rng.choice(ours)})
+
+
+def _replace_all(world: World) -> None:
+    """Somebody puts a ruleset of their own in the place of the whole one."""
+    if world.zone.ruleset.now is not None:
+        world.zone.set_rules(tuple(rule for rule, mark in world.watch.marks() if mark is None))
 
 
 def _spoil(world: World) -> None:

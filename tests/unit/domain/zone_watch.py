@@ -24,8 +24,8 @@ class Watch:
 
     zone: SimulatedZone
     clusters: Sequence[Cluster]
-    issuers: dict[CertificateId, str]
-    """The issuer that each certificate stands for."""
+    issuers: dict[CertificateId, frozenset[str]]
+    """The issuers that each certificate holds."""
     slowest: float
     unrelated: frozenset[str]
     """Hostnames that unrelated writers claim."""
@@ -69,8 +69,13 @@ class Watch:
                 self._complain_if(unknown, f"PUT adds {unknown}, recorded in no status")
                 self._check_readings(operator, certificate)
             case WriteRule(body, _, _):
-                names = _hostnames(read_mark(Rule("new", body)))
+                mark = read_mark(Rule("new", body))
+                names = _hostnames(mark)
                 left = {name for _, name in cluster.left_in_force}
+                if isinstance(mark, Enforcement) and mark.installation != cluster.installation:
+                    # What is left of a rule that another installation retained.
+                    left = {name for other in self.clusters for name in other.retained()}
+                    left |= {name for other in self.clusters for _, name in other.left_in_force}
                 unknown = [name for name in names - left if not cluster.owns(name)]
                 self._complain_if(unknown, f"rule written for {unknown}, recorded in no status")
             case RecordManaged(key, managed):
@@ -111,14 +116,15 @@ class Watch:
 
     def _check_lock_out(self) -> None:
         """Rules are ANDed: some certificate has to be accepted by all of a hostname's rules and be associated."""
-        accepted: dict[str, set[CertificateId]] = {}
+        everybody = frozenset[str]().union(*self.issuers.values())
+        accepted: dict[str, frozenset[str]] = {}
         for hostname, rule in self._enforced():
-            allowed = {c for c, issuer in self.issuers.items() if rule.issuers is None or issuer in rule.issuers}
-            accepted[hostname] = accepted.get(hostname, set(self.issuers)) & allowed
+            allowed = everybody if rule.issuers is None else rule.issuers
+            accepted[hostname] = accepted.get(hostname, everybody) & allowed
         out = {
             hostname
-            for hostname, certificates in accepted.items()
-            if not any(hostname in self.zone.lists[certificate].now for certificate in certificates)
+            for hostname, issuers in accepted.items()
+            if not any(hostname in self.zone.lists[c].now and issuers & held for c, held in self.issuers.items())
         }
         for hostname in sorted(out - self.locked_out):
             self._complain_unless_meddled(
@@ -137,11 +143,21 @@ class Watch:
         foreign = tuple(rule for rule, mark in self.marks() if mark is None)
         self._complain_if(foreign != self.foreign_rules, "a rule of somebody else was changed")
 
+    def _is_taken_over(self, held: Held, covered: set[str]) -> bool:
+        """Whether another installation covers what this one lets go of with everything in force."""
+        us, hostname = held
+        let_go = any(
+            hostname in cluster.retained() - cluster.wanted().keys()
+            for cluster in self.clusters
+            if cluster.installation == us
+        )
+        return let_go and hostname in covered
+
     def _check_coverage(self, *, renew: bool) -> None:
         """Once covered, a hostname stays covered while it is wanted without a break."""
         enforced = {(rule.installation, hostname) for hostname, rule in self._enforced()}
         for held in sorted(self.covered - enforced, key=str):
-            if held in self.wanted_since:
+            if held in self.wanted_since and not self._is_taken_over(held, {hostname for _, hostname in enforced}):
                 self._complain_unless_meddled(f"coverage of {held[1]} by {held[0].owner} was lost")
         self.covered &= enforced & self.wanted_since.keys()
         if renew:

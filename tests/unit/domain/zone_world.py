@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import random
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,7 +19,6 @@ from mtls_operator.domain.marks import (
     ClaimState,
     Enforcement,
     Installation,
-    Unreadable,
     claim_body,
     read_mark,
     rule_ref,
@@ -32,14 +30,16 @@ from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding, Cluster, Operator, Troubles
 from tests.unit.domain.simulated_zone import Past, SimulatedZone
 from tests.unit.domain.virtual_time import Body, Chance, Process, VirtualTime
+from tests.unit.domain.zone_end import FOREIGN, check_end
 from tests.unit.domain.zone_meddling import meddle
 from tests.unit.domain.zone_watch import Watch
 
 WINDOW = 90.0
-CERTIFICATES = tuple(CertificateId(f"{digit * 8}-0000-4000-8000-000000000000") for digit in "ab")
-ISSUERS = dict(zip(CERTIFICATES, ("AA01", "BB02"), strict=True))
+CERTIFICATES = tuple(CertificateId(f"{digit * 8}-0000-4000-8000-000000000000") for digit in "abc")
+OLD, NEW, BOTH = CERTIFICATES
+ISSUERS = {OLD: frozenset({"AA01"}), NEW: frozenset({"BB02"}), BOTH: frozenset({"AA01", "BB02"})}
+ROTATION = (OLD, BOTH, NEW)
 HOSTNAMES = tuple(f"h{number}.example.com" for number in range(1, 5))
-FOREIGN = frozenset(f"f{number}.example.com" for number in range(4))
 FOREIGN_RULE = Rule(
     "rule-0", RuleBody("waf", "block", '(http.request.uri.path eq "/admin")', "closes /admin", enabled=True)
 )
@@ -64,6 +64,8 @@ class Shape:
     """Whether the zone has no custom ruleset at first."""
     troubles: Troubles
     moves: bool
+    rotation: bool
+    """Whether each installation goes through a rotation of the one CA that all hostnames have, at its own pace."""
     all_goes: bool
     settle: float
 
@@ -72,9 +74,11 @@ class Shape:
         """Any kind of history."""
         installations = rng.choice([1, 1, 2, 2, 3])
         unrelated_writers = rng.choice([0, 0, 1, 2])
+        rotation = rng.random() < 0.3
         return cls(
             installations=installations,
-            certificates=rng.choice([1, 1, 2]),
+            certificates=3 if rotation else rng.choice([1, 1, 2]),
+            rotation=rotation,
             hostnames=rng.choice([2, 3, 4]),
             parties=rng.choice([1, 1, 2]),
             hurry=rng.random() < 0.3,
@@ -88,7 +92,7 @@ class Shape:
                 late=rng.choice([0.0, 20.0]),
                 deadly=rng.choice([0.0, 0.02, 0.05, 0.2]),
             ),
-            moves=installations == 1 and rng.random() < 0.5,
+            moves=installations == 1 and not rotation and rng.random() < 0.5,
             all_goes=rng.random() < 0.6,
             settle=rng.choice([WINDOW, WINDOW, 150.0]),
         )
@@ -103,6 +107,7 @@ class World:
         self.time = VirtualTime()
         self.certificates = CERTIFICATES[: self.shape.certificates]
         self.users_at_work = self.shape.installations
+        self.phases = dict.fromkeys(range(self.shape.installations), 0)
         self.quiet_from = float("inf")
         self.zone = self._zone()
         self.operators = [self._operator(number) for number in range(self.shape.installations)]
@@ -122,7 +127,7 @@ class World:
         if not self.time.run(until=60_000.0):
             self.watch.complain("does not come to rest")
         else:
-            self._check_end()
+            check_end(self)
         return self.watch.violations
 
     def _zone(self) -> SimulatedZone:
@@ -164,16 +169,18 @@ class World:
             self._begin(self._dashboard())
         if self.shape.meddling:
             self._begin(meddle(self))
+        if self.shape.meddling or self.shape.rotation:
             for operator in self.operators:
                 self._begin(self._looks(operator))
 
     def _looks(self, operator: Operator) -> Body:
-        """From time to time, and once more when nobody interferes any more and no reading is that old."""
+        """From time to time, and some more times when nobody interferes any more: installations wait for each other."""
         while not self.is_quiet:
             yield self.rng.uniform(300, 900)
             operator.look()
-        yield max(0.0, self.quiet_from - self.time.now) + 2 * WINDOW
-        operator.look()
+        for _ in range(5):
+            yield 900.0
+            operator.look()
 
     def _begin(self, body: Body) -> None:
         Process(self.time, self.rng, lambda: body).start(self.rng.uniform(0, 50))
@@ -185,15 +192,21 @@ class World:
 
     def _user(self, operator: Operator) -> Body:
         cluster = operator.cluster
-        for _ in range(self.rng.randint(1, 7)):
-            longest = 150.0 if self.shape.hurry else 900.0
+        longest = 2_500.0 if self.shape.rotation else 150.0 if self.shape.hurry else 900.0
+        for _ in range(self.rng.randint(2 if self.shape.rotation else 1, 7)):
             yield self.rng.choice(
                 [0.0, self.rng.uniform(0, 20), self.rng.uniform(0, 300), self.rng.uniform(0, longest)]
             )
-            cluster.put(self._changed(cluster))
+            if self.shape.rotation and cluster.bindings and self.rng.random() < 0.5:
+                self._rotate(cluster)
+            else:
+                cluster.put(self._changed(cluster))
             if self.rng.random() < 0.1:
                 operator.forget_rules()
         yield self.rng.uniform(0, 900)
+        while self.shape.rotation and self._phase_of(cluster) < 2:
+            yield self.rng.uniform(0, longest)
+            self._rotate(cluster)
         for binding in list(cluster.bindings.values()):
             current = cluster.bindings.get(binding.key, binding)
             gone = self.shape.all_goes or current.deleting
@@ -202,12 +215,24 @@ class World:
         if not self.users_at_work:
             self.quiet_from = self.time.now + self.rng.choice([0.0, 1500.0])
 
+    def _phase_of(self, cluster: Cluster) -> int:
+        return self.phases[int(cluster.installation.owner.rsplit("-", 1)[1])]
+
+    def _rotate(self, cluster: Cluster) -> None:
+        """One phase further, for all bindings: they have one CA resource."""
+        number = int(cluster.installation.owner.rsplit("-", 1)[1])
+        self.phases[number] = min(2, self.phases[number] + 1)
+        for binding in list(cluster.bindings.values()):
+            if not binding.deleting:
+                response = binding.target.policy.response if binding.target.policy else None
+                cluster.put(replace(binding, target=_rotated(self.phases[number], response)))
+
     def _changed(self, cluster: Cluster) -> Binding:
         rng = self.rng
         key = ResourceKey("apps", rng.choice(["b1", "b2", "b3"][: rng.choice([1, 2, 3])]))
         present = cluster.bindings.get(key)
         if present is None:
-            target = self._target()
+            target = self._target(cluster)
             party, retained = rng.randrange(self.shape.parties), rng.random() < 0.2
             return Binding(key, self._hostnames(target), target, party=party, retained=retained)
         if rng.random() < (0.3 if present.deleting else 0.05):
@@ -218,20 +243,22 @@ class World:
             return replace(present, blocked=True)
         if rng.random() < 0.15:
             return replace(present, suspended=not present.suspended)
-        target = self._target() if self.shape.moves or rng.random() < 0.2 else present.target
-        if self.shape.installations > 1:
+        target = self._target(cluster) if self.shape.moves or rng.random() < 0.2 else present.target
+        if self.shape.installations > 1 and not self.shape.rotation:
             target = _moved(target, present.target.certificate)
         return replace(present, hostnames=self._hostnames(target), target=target, blocked=False)
 
     def _hostnames(self, target: Target) -> tuple[str, ...]:
         """With several installations a hostname belongs to one certificate, because their rules are ANDed."""
         choice = HOSTNAMES[: self.shape.hostnames]
-        if self.shape.installations > 1 and len(self.certificates) > 1:
+        if self.shape.installations > 1 and len(self.certificates) > 1 and not self.shape.rotation:
             choice = choice[self.certificates.index(target.certificate) :: 2]
         return tuple(sorted(self.rng.sample(choice, self.rng.randint(1, min(3, len(choice))))))
 
-    def _target(self) -> Target:
+    def _target(self, cluster: Cluster) -> Target:
         response = self.rng.choice([None, None, BlockResponse(403, "text/plain", "no")])
+        if self.shape.rotation:
+            return _rotated(self._phase_of(cluster), response)
         return _target(self.rng.choice(self.certificates), response)
 
     def _unrelated_writer(self, number: int) -> Body:
@@ -260,80 +287,6 @@ class World:
     def _latency(self) -> float:
         return self.rng.uniform(0.05, self.rng.choice([1.0, 8.0]))
 
-    def _check_end(self) -> None:
-        for operator in self.operators:
-            plans = operator.plans()
-            if any(plan.steps or plan.wake_at is not None for plan in plans):
-                self.watch.complain(f"{operator.cluster.installation.owner} is at rest with {plans}")
-            for binding in operator.cluster.bindings.values():
-                if binding.deleting:
-                    self.watch.complain(f"{binding.key} is never released")
-        self._check_lists()
-        self._check_rules()
-
-    def _check_lists(self) -> None:
-        for certificate, history in self.zone.lists.items():
-            wanted = {
-                name for o in self.operators for name, t in o.cluster.wanted().items() if t.certificate == certificate
-            }
-            foreign = {name for place, name in self.watch.foreign_since if place == certificate}
-            # Lost to a race, a foreign hostname may have been brought back by somebody's old reading.
-            tolerated = (
-                foreign
-                | FOREIGN
-                | self.watch.unrelated
-                | self._never_ours(certificate, history)
-                | self._left(certificate)
-            )
-            surplus, missing = history.now - wanted - tolerated, (wanted | foreign) - history.now
-            if surplus or missing:
-                self.watch.complain(f"at the end {certificate[:2]} has {surplus} too many and lacks {missing}")
-
-    def _never_ours(self, certificate: CertificateId, history: Past[frozenset[str]]) -> set[str]:
-        """Hostnames that were on the list before and that no binding has ever wanted there."""
-        return {name for name in history.values[0] if (certificate, name) not in self.ever_wanted}
-
-    def _left(self, certificate: CertificateId) -> set[str]:
-        """Hostnames that were let go of with everything in force."""
-        return {name for o in self.operators for place, name in o.cluster.left_in_force if place == certificate}
-
-    def _check_rules(self) -> None:
-        marks = self.watch.marks()
-        for operator in self.operators:
-            us, wanted = operator.cluster.installation, operator.cluster.wanted()
-            claims = Counter(
-                (certificate, name, mark.state, mark.aim, mark.in_force)
-                for _, mark in marks
-                if isinstance(mark, Claim) and mark.installation == us
-                for certificate in mark.certificate_ids
-                for name in mark.hostnames
-            )
-            rules = Counter(
-                (name, Policy(mark.issuers, mark.action, mark.response))
-                for _, mark in marks
-                if isinstance(mark, Enforcement) and mark.installation == us and not mark.retained
-                for name in mark.hostnames
-            )
-            retained = {
-                name
-                for _, mark in marks
-                if isinstance(mark, Enforcement) and mark.installation == us and mark.retained
-                for name in mark.hostnames
-            }
-            if retained & wanted.keys() or retained - {name for _, name in operator.cluster.left_in_force}:
-                self.watch.complain(f"at the end {us.owner} has retained {retained}, wants {wanted}")
-            aims = {name: frozenset({t.fingerprint or ""}) for name, t in wanted.items()}
-            if claims != Counter((t.certificate, n, ClaimState.HELD, aims[n], aims[n]) for n, t in wanted.items()):
-                self.watch.complain(f"at the end {us.owner} claims {claims}, wants {wanted}")
-            if rules != Counter((name, target.policy) for name, target in wanted.items()):
-                self.watch.complain(f"at the end {us.owner} enforces {rules}, wants {wanted}")
-            if any(isinstance(mark, Unreadable) and mark.installation == us for _, mark in marks) and wanted:
-                self.watch.complain(f"at the end an altered rule of {us.owner} is there")
-        looked_after = [mark for _, mark in marks if not (isinstance(mark, Enforcement) and mark.retained)]
-        others = [not isinstance(mark, Enforcement) for mark in looked_after]
-        if others != sorted(others):
-            self.watch.complain("an enforcement rule stands behind a rule of somebody else")
-
     @property
     def ever_wanted(self) -> set[tuple[CertificateId, str]]:
         """Every place that a binding has had in its status."""
@@ -347,7 +300,16 @@ def _moved(target: Target, certificate: CertificateId) -> Target:
 
 
 def _target(certificate: CertificateId, response: BlockResponse | None) -> Target:
-    return Target(certificate, certificate[:8] * 2, Policy(frozenset({ISSUERS[certificate]}), "block", response))
+    aim = frozenset({certificate[:8] * 2})
+    return Target(certificate, aim, aim, Policy(ISSUERS[certificate], "block", response))
+
+
+def _rotated(phase: int, response: BlockResponse | None) -> Target:
+    """What a CA asks of its hostnames before, during and after the overlap of a rotation."""
+    certificate = ROTATION[phase]
+    aim = frozenset({"a" * 16 if phase == 0 else "b" * 16})
+    both = frozenset({"a" * 16, "b" * 16})
+    return Target(certificate, aim, both if phase == 1 else aim, Policy(ISSUERS[certificate], "block", response))
 
 
 def _unrelated_claim(certificate: CertificateId, number: int) -> Rule:

@@ -1,0 +1,117 @@
+"""What the marks of other installations mean for a hostname that is ours or is to become so.
+
+Between installations rules are ANDed: a request has to satisfy the rules of each of them. So
+
+| we want to            | and another installation                      | then                         |
+|-----------------------|-----------------------------------------------|------------------------------|
+| bring a hostname in   | holds it, and accepts the CAs that we aim at  | we come                      |
+|                       | holds it, and does not accept them all        | we withdraw: `Conflicted`    |
+|                       | is bringing it in too, for other CAs          | the smaller ownerId stays    |
+|                       | left a rule for it that does not accept ours  | we withdraw: `Conflicted`    |
+| stop accepting a CA   | aims at the same and accepts what we keep     | we do, after its overlap too |
+| for a hostname        | does not, or not yet; or is bringing it in    | we wait: `WaitingForOthers`  |
+
+A hostname that we hold already is an incumbent's: it is never withdrawn because of what others do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mtls_operator.domain.marks import Claim, ClaimState, Enforcement
+from mtls_operator.domain.zone_places import Target, ZoneState
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Installations that are not ready for what we want, by ownerId; and until when that is known to last."""
+
+    owners: tuple[str, ...] = ()
+    until: float | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.owners)
+
+
+def contradicted(zone: ZoneState) -> Mapping[str, str]:
+    """The hostnames that we want and must not bring in, each with the ownerId of the installation that has it."""
+    found: dict[str, str] = {}
+    for (_, hostname), target in zone.wanted.items():
+        if target.policy is not None and hostname not in zone.held_hostnames:
+            owner = _contradicting(zone, hostname, target)
+            if owner is not None:
+                found[hostname] = owner
+    return found
+
+
+def unready(zone: ZoneState, hostname: str, target: Target) -> Waiting:
+    """Who would be left with clients that we refuse, or refuses those that we keep, if we accepted only the target."""
+    claims = _claims_on(zone, hostname)
+    owners = {owner for owner, theirs in claims.items() if not _is_in_force(theirs, target)}
+    owners |= {rule.installation.owner for rule in _rules_on(zone, hostname) if not _accepts(rule, target)}
+    ends = {owner: end for owner, theirs in claims.items() if (end := _kept_until(theirs)) > zone.now}
+    until = max(ends.values(), default=None) if not owners else None
+    return Waiting(tuple(sorted(owners | ends.keys())), until)
+
+
+def _contradicting(zone: ZoneState, hostname: str, target: Target) -> str | None:
+    claims = _claims_on(zone, hostname)
+    for owner, theirs in sorted(claims.items()):
+        held = [claim for claim in theirs if claim.state is ClaimState.HELD]
+        if held:
+            accepted = frozenset().union(*(claim.in_force for claim in held))
+            contradicts = not _shares(held, target) and not (target.aim and target.aim <= accepted)
+        else:
+            contradicts = owner < zone.desired.installation.owner and not _comes_for_the_same(theirs, target)
+        if contradicts:
+            return owner
+    for rule in _rules_on(zone, hostname):
+        owner = rule.installation.owner
+        if not (_accepts(rule, target) or (owner in claims and _accepts_some(rule, target))):
+            return owner
+    return None
+
+
+def _claims_on(zone: ZoneState, hostname: str) -> Mapping[str, Sequence[Claim]]:
+    """By ownerId, the claims of others on a hostname but those that only give it up."""
+    found: dict[str, list[Claim]] = {}
+    for claim in zone.view.others:
+        if hostname in claim.hostnames and claim.state is not ClaimState.LEAVING:
+            found.setdefault(claim.installation.owner, []).append(claim)
+    return found
+
+
+def _rules_on(zone: ZoneState, hostname: str) -> Sequence[Enforcement]:
+    return [rule for rule in zone.view.rules_of_others if rule.enabled and hostname in rule.hostnames]
+
+
+def _shares(claims: Sequence[Claim], target: Target) -> bool:
+    return any(target.certificate in claim.certificate_ids for claim in claims)
+
+
+def _comes_for_the_same(claims: Sequence[Claim], target: Target) -> bool:
+    aims = frozenset().union(*(claim.aim for claim in claims))
+    return _shares(claims, target) or bool(aims and target.aim and (aims <= target.aim or target.aim <= aims))
+
+
+def _is_in_force(claims: Sequence[Claim], target: Target) -> bool:
+    """Whether an installation aims at what we aim at, and accepts all that we keep."""
+    accepted = frozenset().union(*(claim.in_force for claim in claims if claim.state is ClaimState.HELD))
+    return bool(target.aim) and target.in_force <= accepted and all(claim.aim == target.aim for claim in claims)
+
+
+def _accepts(rule: Enforcement, target: Target) -> bool:
+    kept = target.policy.issuers if target.policy else None
+    return rule.issuers is None or (kept is not None and kept <= rule.issuers)
+
+
+def _accepts_some(rule: Enforcement, target: Target) -> bool:
+    wanted = target.policy.issuers if target.policy else None
+    return rule.issuers is None or wanted is None or not rule.issuers.isdisjoint(wanted)
+
+
+def _kept_until(claims: Sequence[Claim]) -> float:
+    """Until when an installation keeps CAs of an earlier source, in seconds since the epoch."""
+    return max((datetime.fromisoformat(claim.until).timestamp() for claim in claims if claim.until), default=0.0)

@@ -1,0 +1,75 @@
+"""What one installation leaves to another: marks of predecessors, retained rules, and an ownerId that is used twice.
+
+| in the zone there is                                        | then                                           |
+|-------------------------------------------------------------|------------------------------------------------|
+| a mark of an installation that the chart's `takeover` names | it becomes ours, rule by rule                  |
+| a mark with our ownerId of another cluster                  | nothing is written: `ManagementConflict`       |
+| a `retained` rule for a hostname that a rule of ours covers | the hostname leaves it, once ours has settled  |
+
+A retained rule belongs to nobody any more and protects all the same, so whoever covers its hostnames takes them over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from mtls_operator.domain.marks import Claim, Enforcement, Installation, claim_body, enforcement_body
+from mtls_operator.domain.zone_places import ZoneState
+from mtls_operator.domain.zone_steps import DeleteRule, WriteRule, ZoneStep
+from mtls_operator.domain.zone_view import ForeignMark
+
+
+def impostor(zone: ZoneState) -> Installation | None:
+    """An installation of another cluster that uses our ownerId, and that we are not told to succeed."""
+    us = zone.desired.installation
+    found = (each.mark.installation for each in zone.view.marks_of_others)
+    return next((each for each in found if each.owner == us.owner and each not in zone.desired.predecessors), None)
+
+
+def inheritances(zone: ZoneState) -> list[ZoneStep]:
+    """The marks of predecessors, signed by us."""
+    return [
+        _signed(zone, each) for each in zone.view.marks_of_others if each.mark.installation in zone.desired.predecessors
+    ]
+
+
+def adoptions(zone: ZoneState) -> list[ZoneStep]:
+    """Hostnames out of rules that others retained, where a rule of ours covers them and has settled."""
+    return [
+        _without(each, rule, covered)
+        for each, rule in _retained(zone)
+        if (covered := frozenset(name for name in rule.hostnames if zone.now >= _settled_at(zone, name)))
+    ]
+
+
+def wakes(zone: ZoneState) -> list[float]:
+    """When a hostname can leave a rule that others retained."""
+    times = [_settled_at(zone, name) for _, rule in _retained(zone) for name in rule.hostnames]
+    return [at for at in times if zone.now < at < float("inf")]
+
+
+def _retained(zone: ZoneState) -> Iterator[tuple[ForeignMark, Enforcement]]:
+    for each in zone.view.marks_of_others:
+        if isinstance(each.mark, Enforcement) and each.mark.retained:
+            yield each, each.mark
+
+
+def _settled_at(zone: ZoneState, hostname: str) -> float:
+    since = zone.known.enforced_since.get(hostname)
+    is_ours = hostname in zone.view.enforced and hostname in zone.wanted_hostnames
+    return since + zone.timing.settle if since is not None and is_ours else float("inf")
+
+
+def _signed(zone: ZoneState, each: ForeignMark) -> ZoneStep:
+    us = zone.desired.installation
+    if isinstance(each.mark, Claim):
+        return WriteRule(claim_body(replace(each.mark, installation=us), each.ref), each.rule_id)
+    return WriteRule(enforcement_body(replace(each.mark, installation=us), each.ref), each.rule_id)
+
+
+def _without(each: ForeignMark, rule: Enforcement, covered: frozenset[str]) -> ZoneStep:
+    rest = rule.hostnames - covered
+    if not rest:
+        return DeleteRule(each.rule_id)
+    return WriteRule(enforcement_body(replace(rule, hostnames=rest), each.ref), each.rule_id)

@@ -1,0 +1,195 @@
+"""Between installations rules are ANDed: who may come, and when an issuer may be withdrawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mtls_operator.domain.marks import (
+    Claim,
+    ClaimState,
+    Enforcement,
+    Installation,
+    claim_body,
+    enforcement_body,
+    read_mark,
+)
+from mtls_operator.domain.observed import CertificateId, Rule
+from mtls_operator.domain.zone_others import Waiting, unready
+from mtls_operator.domain.zone_places import Target
+from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_view import Policy
+from tests.unit.domain.test_zone_plan import API, CERTIFICATE, OTHERS, TARGET, CalmZone, wanted
+
+OLD, NEW = frozenset({"a" * 16}), frozenset({"b" * 16})
+ELSEWHERE = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
+AHEAD = Installation("ahead", "33333333-2222-4333-8444-555555555555")
+ROTATED = Target(ELSEWHERE, NEW, NEW, Policy(frozenset({"BB02"}), "block"))
+OVERLAP = Target(ELSEWHERE, NEW, OLD | NEW, Policy(frozenset({"AA01", "BB02"}), "block"))
+
+
+def claimed(
+    state: ClaimState,
+    certificate: CertificateId,
+    aim: frozenset[str],
+    in_force: frozenset[str],
+    *,
+    by: Installation = OTHERS,
+    until: str | None = None,
+) -> Rule:
+    mark = Claim(by, state, frozenset({certificate}), frozenset({API}), aim, in_force, until)
+    ref = f"{by.owner}-{state}-{certificate[:2]}"
+    return Rule(ref, claim_body(mark, ref))
+
+
+def ruled(issuer: str | None, by: Installation = OTHERS, *, retained: bool = False, enabled: bool = True) -> Rule:
+    issuers = None if issuer is None else frozenset({issuer})
+    mark = Enforcement(by, frozenset({API}), issuers, "block", None, enabled=enabled, retained=retained)
+    return Rule(f"{by.owner}-rule", enforcement_body(mark, f"{by.owner}-rule"))
+
+
+HELD, ARRIVING, LEAVING = ClaimState.HELD, ClaimState.ARRIVING, ClaimState.LEAVING
+
+COMING = {
+    "nobody else has it": ([], None),
+    "held on the same certificate": ([claimed(HELD, CERTIFICATE, frozenset(), frozenset())], None),
+    "held elsewhere, and our CAs accepted": ([claimed(HELD, ELSEWHERE, NEW, OLD | NEW)], None),
+    "held elsewhere, and our CAs refused": ([claimed(HELD, ELSEWHERE, NEW, NEW)], "them"),
+    "held elsewhere for CAs that nobody told": ([claimed(HELD, ELSEWHERE, frozenset(), frozenset())], "them"),
+    "held where we come too, by a rule that refuses ours": (
+        [claimed(HELD, CERTIFICATE, OLD, OLD), ruled("BB02")],
+        "them",
+    ),
+    "arriving elsewhere, and theirs is the smaller ownerId": (
+        [claimed(ARRIVING, ELSEWHERE, NEW, frozenset(), by=AHEAD)],
+        "ahead",
+    ),
+    "arriving elsewhere, and ours is the smaller ownerId": (
+        [claimed(ARRIVING, ELSEWHERE, NEW, frozenset(), by=replace(OTHERS, owner="zebra"))],
+        None,
+    ),
+    "arriving elsewhere for the same CAs": ([claimed(ARRIVING, ELSEWHERE, OLD, frozenset(), by=AHEAD)], None),
+    "arriving on the same certificate": ([claimed(ARRIVING, CERTIFICATE, NEW, frozenset(), by=AHEAD)], None),
+    "being given up": ([claimed(LEAVING, ELSEWHERE, frozenset(), frozenset())], None),
+    "covered by a rule that was left behind and refuses ours": ([ruled("BB02", retained=True)], "them"),
+    "covered by a rule that was left behind and accepts ours": ([ruled("AA01", retained=True)], None),
+    "covered by a rule that accepts any certificate": ([ruled(None, retained=True)], None),
+    "named by a rule that is disabled": ([ruled("BB02", retained=True, enabled=False)], None),
+}
+
+
+@pytest.mark.parametrize(("rules", "owner"), COMING.values(), ids=COMING.keys())
+def test_a_hostname_is_brought_in_where_nobody_would_be_locked_out_by_it(rules: list[Rule], owner: str | None) -> None:
+    zone = CalmZone(rules=tuple(rules))
+
+    zone.after(wanted(), seconds=60.0)
+
+    (plan,) = zone.operator.plans()
+    assert plan.contradicted == ({} if owner is None else {API: owner})
+    assert (zone.ours().managed == {}) == (owner is not None)
+
+
+def test_a_hostname_that_was_coming_is_taken_back_when_another_installation_is_seen_to_hold_it() -> None:
+    zone = CalmZone()
+    zone.after(wanted(), seconds=30.0)
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules((*ruleset.rules, claimed(HELD, ELSEWHERE, NEW, NEW)))
+
+    zone.wait(5_000.0)
+
+    assert zone.listed == {"old.example.com"}
+    assert [mark for mark in zone.marks() if isinstance(mark, Claim) and mark.installation != OTHERS] == []
+    assert zone.ours().managed == {}
+
+
+def test_a_hostname_that_we_hold_is_never_taken_back() -> None:
+    zone = CalmZone()
+    zone.after(wanted())
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules((*ruleset.rules, claimed(HELD, ELSEWHERE, NEW, NEW)))
+
+    zone.operator.look()
+    zone.wait(5_000.0)
+
+    assert API in zone.listed
+    assert zone.stage().stage is HostStage.ENFORCED
+
+
+READY = {
+    "nobody else has it": ([], Waiting()),
+    "they aim at the same and have it in force": (
+        [claimed(HELD, ELSEWHERE, NEW, OLD | NEW), ruled(None)],
+        Waiting(),
+    ),
+    "they aim at something else": ([claimed(HELD, ELSEWHERE, OLD, OLD | NEW)], Waiting(("them",))),
+    "they have it not in force yet": (
+        [claimed(HELD, CERTIFICATE, NEW, OLD), claimed(ARRIVING, ELSEWHERE, NEW, frozenset())],
+        Waiting(("them",)),
+    ),
+    "their rule does not accept what we keep": (
+        [claimed(HELD, ELSEWHERE, NEW, OLD | NEW), ruled("AA01")],
+        Waiting(("them",)),
+    ),
+    "their overlap lasts": (
+        [claimed(HELD, ELSEWHERE, NEW, OLD | NEW, until="1970-01-01T02:00:00Z")],
+        Waiting(("them",), 7200.0),
+    ),
+    "their overlap is over": ([claimed(HELD, ELSEWHERE, NEW, NEW, until="1970-01-01T00:00:00Z")], Waiting()),
+    "they are only coming": ([claimed(ARRIVING, ELSEWHERE, NEW, frozenset())], Waiting(("them",))),
+    "they are giving it up": ([claimed(LEAVING, CERTIFICATE, frozenset(), frozenset())], Waiting()),
+}
+
+
+@pytest.mark.parametrize(("rules", "waiting"), READY.values(), ids=READY.keys())
+def test_an_issuer_is_withdrawn_when_every_installation_is_ready(rules: list[Rule], waiting: Waiting) -> None:
+    zone = CalmZone(rules=tuple(rules))
+    zone.zone.lists[ELSEWHERE] = zone.zone.lists[CERTIFICATE].__class__([0.0], [frozenset()])
+    zone.after(wanted(target=OVERLAP), seconds=2_000.0)
+
+    zone.after(wanted(target=replace(OVERLAP, policy=TARGET.policy)), seconds=0.5)
+
+    (state,) = [zone.state(desired) for desired in zone.cluster.desired()]
+    assert unready(state, API, ROTATED) == waiting
+
+
+def issuers(zone: CalmZone) -> list[frozenset[str] | None]:
+    ruleset = zone.zone.ruleset.now
+    marks = [read_mark(rule) for rule in ruleset.rules] if ruleset else []
+    return [mark.issuers for mark in marks if isinstance(mark, Enforcement) and mark.installation.owner == "us"]
+
+
+def test_while_another_installation_is_not_ready_both_are_accepted_and_the_hostname_stays_on_both_lists() -> None:
+    theirs = claimed(HELD, CERTIFICATE, OLD, OLD)
+    zone = CalmZone(rules=(theirs,), hostnames=frozenset({API}))
+    zone.zone.lists[ELSEWHERE] = zone.zone.lists[CERTIFICATE].__class__([0.0], [frozenset()])
+    zone.after(wanted())
+
+    zone.after(replace(zone.ours(), target=ROTATED))
+
+    assert issuers(zone) == [frozenset({"AA01", "BB02"})]
+    assert API in zone.zone.lists[CERTIFICATE].now & zone.zone.lists[ELSEWHERE].now
+    assert zone.stage() == HostProgress(HostStage.MOVING, None, ("them",))
+
+
+def test_when_the_other_installation_is_ready_its_overlap_is_waited_for_and_then_the_issuer_is_withdrawn() -> None:
+    theirs = claimed(HELD, CERTIFICATE, OLD, OLD)
+    zone = CalmZone(rules=(theirs,), hostnames=frozenset({API}))
+    zone.zone.lists[ELSEWHERE] = zone.zone.lists[CERTIFICATE].__class__([0.0], [frozenset()])
+    zone.after(wanted())
+    zone.after(replace(zone.ours(), target=ROTATED))
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    ready = replace(claimed(HELD, ELSEWHERE, NEW, OLD | NEW, until="1970-01-01T05:00:00Z"), id=theirs.id)
+    zone.zone.set_rules(tuple(ready if rule.id == theirs.id else rule for rule in ruleset.rules))
+
+    zone.operator.look()
+    zone.wait(1_000.0)
+    waiting = (issuers(zone), zone.stage().until)
+    zone.wait(9_000.0)
+
+    assert waiting == ([frozenset({"AA01", "BB02"})], 18_000.0)
+    assert issuers(zone) == [frozenset({"BB02"})]
+    assert API not in zone.zone.lists[CERTIFICATE].now

@@ -1,0 +1,187 @@
+"""What one installation leaves to another, and what is done when somebody replaced the whole ruleset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mtls_operator.domain.marks import (
+    Claim,
+    ClaimState,
+    Enforcement,
+    Installation,
+    claim_body,
+    enforcement_body,
+)
+from mtls_operator.domain.observed import Rule
+from mtls_operator.domain.zone_places import Desired, desired_of
+from mtls_operator.domain.zone_plan import HostStage, ZonePlan, plan_zone
+from tests.unit.domain.test_zone_plan import (
+    API,
+    CERTIFICATE,
+    FOREIGN,
+    OTHERS,
+    TIMING,
+    US,
+    WEB,
+    CalmZone,
+    claim,
+    enforced,
+    wanted,
+)
+
+TWIN = Installation(US.owner, OTHERS.cluster)
+LOOK = ["ReadRules", "ReadList"]
+
+
+def rule(mark: Claim | Enforcement, ref: str) -> Rule:
+    return Rule(ref, claim_body(mark, ref) if isinstance(mark, Claim) else enforcement_body(mark, ref))
+
+
+def their_rule(*hostnames: str, retained: bool = False, by: Installation = OTHERS) -> Rule:
+    return rule(replace(enforced(*hostnames), installation=by, retained=retained), "their-rule")
+
+
+def desired(zone: CalmZone, *predecessors: Installation) -> Desired:
+    return desired_of(US, own=zone.cluster.stakes, still=(), predecessors=frozenset(predecessors))
+
+
+def plan(zone: CalmZone, *predecessors: Installation) -> ZonePlan:
+    return plan_zone(desired(zone, *predecessors), zone.operator.known, zone.time.now, TIMING)
+
+
+def test_nothing_is_written_where_another_cluster_uses_our_owner_id() -> None:
+    zone = CalmZone(rules=(rule(claim(ClaimState.HELD, WEB, by=TWIN), "twin"),))
+
+    steps = zone.after(wanted())
+
+    assert steps == ["AddFinalizer", "ReadRules"]
+    assert plan(zone).rival == TWIN
+
+
+def test_under_a_conflict_of_owner_ids_the_zone_is_still_looked_at_and_who_owns_nothing_may_go() -> None:
+    zone = CalmZone(rules=(rule(claim(ClaimState.HELD, WEB, by=TWIN), "twin"),))
+    zone.after(wanted())
+    zone.steps.clear()
+
+    zone.operator.look()
+    looked = list(zone.wait(100.0))
+    steps = zone.after(replace(zone.ours(), deleting=True))
+
+    assert looked == ["ReadRules"]
+    assert steps == ["RemoveFinalizer"]
+
+
+def test_the_marks_of_a_predecessor_become_ours_rule_by_rule() -> None:
+    theirs = (their_rule(WEB, by=TWIN), FOREIGN, rule(claim(ClaimState.HELD, WEB, by=TWIN), "twin"))
+    zone = CalmZone(rules=theirs)
+    zone.cluster.predecessors = frozenset({TWIN})
+
+    zone.after(wanted())
+
+    assert plan(zone, TWIN).rival is None
+    assert zone.marks() == [enforced(API, WEB), None, claim(ClaimState.HELD, API, WEB)]
+
+
+def test_a_hostname_leaves_a_retained_rule_of_another_installation_once_ours_has_settled() -> None:
+    zone = CalmZone(rules=(their_rule(API, WEB, retained=True), FOREIGN), hostnames=frozenset({API, WEB}))
+
+    zone.after(wanted(), seconds=150.0)
+    both = zone.marks()
+    zone.wait(5_000.0)
+
+    left = replace(enforced(WEB), installation=OTHERS, retained=True)
+    assert replace(left, hostnames=frozenset({API, WEB})) in both
+    assert enforced() in both
+    assert zone.marks() == [left, enforced(), None, claim(ClaimState.HELD)]
+
+
+def test_a_retained_rule_of_another_installation_goes_when_its_last_hostname_leaves_it() -> None:
+    zone = CalmZone(rules=(their_rule(API, retained=True), FOREIGN), hostnames=frozenset({API}))
+
+    zone.after(wanted())
+
+    assert zone.marks() == [enforced(), None, claim(ClaimState.HELD)]
+
+
+def test_what_we_retained_ourselves_is_ours_again_by_one_write() -> None:
+    kept = their_rule(API, retained=True, by=US)
+    zone = CalmZone(rules=(kept, FOREIGN), hostnames=frozenset({API}))
+
+    zone.after(wanted())
+
+    assert zone.marks() == [enforced(), None, claim(ClaimState.HELD)]
+    assert zone.operator.calls["DeleteRule"] == 0
+
+
+@pytest.fixture
+def zone() -> CalmZone:
+    """A zone where two hostnames are enforced, and have been for long."""
+    zone = CalmZone()
+    zone.after(wanted(API, WEB))
+    zone.steps.clear()
+    return zone
+
+
+def replace_ruleset(zone: CalmZone) -> None:
+    zone.zone.set_rules((FOREIGN,))
+    zone.operator.look()
+
+
+def test_when_somebody_replaced_the_ruleset_what_was_enforced_and_is_on_its_list_is_so_again_at_once(
+    zone: CalmZone,
+) -> None:
+    replace_ruleset(zone)
+
+    steps = list(zone.wait(5.0))
+
+    assert steps[:2] == ["ReadRules", "NoteReplacement"]
+    assert zone.marks() == [enforced(API, WEB), None, claim(ClaimState.HELD, API, WEB)]
+    assert "WriteList" not in steps
+
+
+def test_after_a_start_too(zone: CalmZone) -> None:
+    zone.zone.set_rules((FOREIGN,))
+    zone.begin_again()
+
+    zone.wait(5.0)
+
+    assert enforced(API, WEB) in zone.marks()
+
+
+def test_what_is_not_on_its_list_any_more_arrives_again(zone: CalmZone) -> None:
+    zone.zone.put_list(CERTIFICATE, frozenset({WEB}))
+    replace_ruleset(zone)
+
+    zone.wait(50.0)
+    soon = zone.marks()
+    zone.wait(5_000.0)
+
+    assert enforced(WEB) in soon
+    assert zone.stage().stage is HostStage.ENFORCED
+    assert zone.listed == {API, WEB}
+
+
+def test_nothing_is_removed_for_a_ceiling_so_that_others_can_put_theirs_back(zone: CalmZone) -> None:
+    replace_ruleset(zone)
+    zone.wait(5.0)
+
+    zone.after(replace(zone.ours(), hostnames=(API,)), seconds=880.0)
+    kept, until = zone.listed, plan(zone).put_back_until
+    zone.wait(5_000.0)
+
+    assert kept == {"old.example.com", API, WEB}
+    assert until is not None
+    assert zone.listed == {"old.example.com", API}
+    assert plan(zone).put_back_until is None
+
+
+def test_a_ruleset_that_is_replaced_again_later_is_put_back_again(zone: CalmZone) -> None:
+    replace_ruleset(zone)
+    zone.wait(1_000.0)
+    replace_ruleset(zone)
+
+    zone.wait(5.0)
+
+    assert enforced(API, WEB) in zone.marks()
