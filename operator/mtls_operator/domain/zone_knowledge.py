@@ -47,6 +47,8 @@ class ZoneKnowledge:
     doubted: float = float("-inf")
     """Readings begun before this are repeated before all is called well: somebody may have changed something."""
     lists: Mapping[CertificateId, Reading[frozenset[str]]] = field(default_factory=dict)
+    list_lost: Mapping[CertificateId, float] = field(default_factory=dict)
+    """When a write of a list was last given up without an answer: it may take effect for some time yet."""
     list_written: Mapping[CertificateId, float] = field(default_factory=dict)
     """When the answer to our last write of a list was there, or was given up."""
     claimed_since: Mapping[tuple[CertificateId, str, ClaimState], float] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class ZoneKnowledge:
             self,
             lists={each: reading for each, reading in self.lists.items() if each != certificate},
             list_written={**self.list_written, certificate: now},
+            list_lost={**self.list_lost, certificate: now},
             put_since={place: at for place, at in self.put_since.items() if place[0] != certificate},
             taken_off_since={place: at for place, at in self.taken_off_since.items() if place[0] != certificate},
         )

@@ -93,7 +93,7 @@ def _keep(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     the list it is put back at once: its rule stays, because without it the hostname would be open."""
     certificate, hostname = place
     put, reading = zone.known.put_since.get(place), zone.known.lists.get(certificate)
-    if put is not None and not _is_read(zone, certificate, put + _settle(zone, place)):
+    if put is not None and not _is_read(zone, certificate, _settled_at(zone, place, put)):
         _follow(zone, agenda, place, put)
     elif (reading.begun if reading else float("-inf")) < zone.known.doubted:
         agenda.read_list(certificate, zone.known.doubted)
@@ -116,19 +116,26 @@ def _put_back(zone: ZoneState, agenda: Agenda, place: Place, read_at: float) -> 
 def _follow(zone: ZoneState, agenda: Agenda, place: Place, put: float) -> None:
     """After a write: read until it is seen, and once more when it has settled."""
     certificate, _ = place
-    settled_at = put + _settle(zone, place)
+    settled_at = _settled_at(zone, place, put)
     if zone.now < settled_at:
         _poll(zone, agenda, place, put, settled_at)
     else:
         agenda.read_list(certificate, settled_at)
 
 
-def _settle(zone: ZoneState, place: Place) -> float:
-    """How long a hostname that was put on a certificate's list needs to be safe there, in seconds. Longer where another
-    installation writes the list, or decides about the hostname on another: what it does may rest on old readings."""
+def _settled_at(zone: ZoneState, place: Place, put: float) -> float:
+    """When a hostname that was put on a certificate's list is safe there. Later where another installation writes the
+    list, or decides about the hostname on another: what it does may rest on old readings."""
     certificate, hostname = place
     shared = zone.view.is_shared(certificate) or hostname in zone.view.known_to_others
-    return zone.timing.shared_settle if shared else zone.timing.settle
+    settle = zone.timing.shared_settle if shared else zone.timing.settle
+    return max(put + settle, _late_write_seen_at(zone, certificate))
+
+
+def _late_write_seen_at(zone: ZoneState, certificate: CertificateId) -> float:
+    """From when on a reading shows what a write of ours did that was given up and took effect after a later one."""
+    lost = zone.known.list_lost.get(certificate)
+    return float("-inf") if lost is None else lost + zone.timing.slow_call + zone.timing.window
 
 
 def _confirm(zone: ZoneState, agenda: Agenda, place: Place) -> None:
@@ -178,7 +185,7 @@ def _arrive(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     if put is None:
         agenda.writes.add(certificate)
         return
-    settled_at = put + _settle(zone, place)
+    settled_at = _settled_at(zone, place, put)
     agenda.until[place] = settled_at
     if zone.now < settled_at:
         _poll(zone, agenda, place, put, settled_at)
@@ -233,6 +240,7 @@ def _leave(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     announced_at = _announced_at(zone, place)
     # Written without it too early, it may have been put back and dropped again by others until a window later.
     gone_at = zone.timing.window + (taken_off if taken_off >= announced_at else announced_at + zone.timing.window)
+    gone_at = max(gone_at, _late_write_seen_at(zone, certificate))
     if zone.now < gone_at:
         agenda.wait(place, gone_at)
     elif not _is_read(zone, certificate, gone_at):
