@@ -171,6 +171,17 @@ def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
 
 
 def _associated(view: BindingView, hostnames: Sequence[str]) -> Verdict:
+    under_way = _not_ours(view) or _under_way(view)
+    if under_way is not None:
+        return under_way
+    if hostnames and all(_stage(view, name) in _IN_FORCE for name in hostnames):
+        return ok(Reason.ASSOCIATED, f"{len(hostnames)} hostname(s) associated, seen back and settled")
+    if arriving := _names_and_until(view, HostStage.ARRIVING):
+        return waiting(Reason.ARRIVING, f"claimed and settling: {arriving}")
+    return waiting(Reason.PROGRESSING, "not associated yet")
+
+
+def _not_ours(view: BindingView) -> Verdict | None:
     if refused := _names_and_until(view, HostStage.REFUSED):
         return blocked(
             Reason.ADOPTION_REFUSED,
@@ -180,15 +191,15 @@ def _associated(view: BindingView, hostnames: Sequence[str]) -> Verdict:
     if view.lost:
         named = ", ".join(f"{name} ({other})" for name, other in sorted(view.lost.items()))
         return blocked(Reason.CONFLICTED, f"held by somebody else with another CA or enforcement: {named}")
+    return None
+
+
+def _under_way(view: BindingView) -> Verdict | None:
     if leaving := _names_and_until(view, HostStage.LEAVING):
         return waiting(Reason.LEAVING, f"being given up: {leaving}")
     if moving := _names_and_until(view, HostStage.MOVING):
         return _moving(view, moving)
-    if hostnames and all(_stage(view, name) in _IN_FORCE for name in hostnames):
-        return ok(Reason.ASSOCIATED, f"{len(hostnames)} hostname(s) associated, seen back and settled")
-    if arriving := _names_and_until(view, HostStage.ARRIVING):
-        return waiting(Reason.ARRIVING, f"claimed and settling: {arriving}")
-    return waiting(Reason.PROGRESSING, "not associated yet")
+    return None
 
 
 def _moving(view: BindingView, moving: str) -> Verdict:

@@ -41,14 +41,6 @@ class Reserve:
         return replace(stake, wants={name: target for name, target in stake.wants.items() if name not in apart})
 
 
-def unread(desired: Desired) -> Reserve:
-    """While the rules of the zone are not known, nobody can say what is claimed."""
-    reserve = Reserve()
-    for stake, (_, hostname) in _strangers(desired):
-        reserve.undecided.setdefault(stake.binding, set()).add(hostname)
-    return reserve
-
-
 def reserve(zone: ZoneState) -> Reserve:
     """What bindings that adopt nothing may not have, or not yet."""
     found = Reserve()

@@ -83,7 +83,7 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
     if not any(stake.wants or stake.managed for stake in desired.own):
         return ZonePlan(tuple(_finalizer_removals(desired)), None, {})
     if known.rules is None or known.rules_must_be_read:
-        return ZonePlan((*_finalizer_removals(desired), *_finalizer_additions(desired), ReadRules()), None, None)
+        return ZonePlan((*_finalizer_removals(desired), ReadRules()), None, None)
     asked = ZoneState(desired, known, known.rules, now, timing)
     rival = zone_succession.impostor(asked)
     if rival is not None:

@@ -27,8 +27,8 @@ FOREIGN = Rule("waf", RuleBody("waf", "block", "(true)", "closed for lunch", ena
 KEY = ResourceKey("apps", "binding")
 TIMING = Timing(window=90.0, settle=90.0)
 SET_UP = [
-    "AddFinalizer",
     "ReadRules",
+    "AddFinalizer",
     "RecordManaged",
     "WriteRule",
     "ReadList",
