@@ -55,8 +55,13 @@ def _never_ours(world: World, certificate: CertificateId, history: Past[frozense
 
 
 def _left(world: World, certificate: CertificateId) -> set[str]:
-    """Hostnames that were let go of with everything in force."""
-    return {name for o in world.operators for place, name in o.cluster.left_in_force if place == certificate}
+    """Hostnames that were let go of with everything in force, and those that a rule which was left protects: it does
+    not say which list it relies on."""
+    marks = [mark for _, mark in world.watch.marks() if isinstance(mark, Enforcement) and mark.retained]
+    protected = {name for mark in marks for name in mark.hostnames}
+    return protected | {
+        name for o in world.operators for place, name in o.cluster.left_in_force if place == certificate
+    }
 
 
 def _check_rules(world: World) -> None:
@@ -89,7 +94,7 @@ def _check_rules(world: World) -> None:
             world.watch.complain(f"at the end {us.owner} claims {claims}, wants {wanted}")
         if rules != Counter((name, target.policy) for name, target in wanted.items()):
             world.watch.complain(f"at the end {us.owner} enforces {rules}, wants {wanted}")
-        if any(isinstance(mark, Unreadable) and mark.installation == us for _, mark in marks):
+        if any(isinstance(mark, Unreadable) and mark.installation == us for _, mark in marks) and wanted:
             world.watch.complain(f"at the end an altered rule of {us.owner} is there")
     looked_after = [mark for _, mark in marks if not (isinstance(mark, Enforcement) and mark.retained)]
     others = [not isinstance(mark, Enforcement) for mark in looked_after]
