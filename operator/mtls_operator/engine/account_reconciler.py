@@ -132,8 +132,7 @@ class AccountReconciler:
         """Until nothing can be done now; returns when to look again."""
         while True:
             judged = self._judge(account_id)
-            if waived := [record for record, _ in judged.authorities if is_waived(record)]:
-                await self.writer.abandon(waived[0], f"certificate {waived[0].status.certificate_id}")
+            if await self._let_go(account, judged):
                 continue
             now = self.situation.clock.now()
             plan = plan_account(judged.demands, account.known, now, self.timing, limit=self.limit, owner=self.owner)
@@ -234,6 +233,16 @@ class AccountReconciler:
             idle=is_idle(record, owns_something=bool(certificate or status.pending_upload)),
             used_by=tuple(users),
         )
+
+    async def _let_go(self, account: _Account, judged: _Judged) -> bool:
+        """Let go of the first CA whose clean-up is waived. True if one was, or turned out not to be possible."""
+        waived = (record for record, _ in judged.authorities if is_waived(record) and not _is_held(account, record))
+        record = next(waived, None)
+        return record is not None and await self._try(account, record, self._abandon(record))
+
+    async def _abandon(self, record: AuthorityRecord) -> bool:
+        await self.writer.abandon(record, f"certificate {record.status.certificate_id}")
+        return True
 
     async def _try(self, account: _Account, record: AuthorityRecord, write: Awaitable[bool]) -> bool:
         """Whether anything is different now. A refusal concerns this CA alone; any other failure is raised."""

@@ -20,7 +20,6 @@ from mtls_operator.api.certificate_authority import MtlsCertificateAuthority
 from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.host_binding import MtlsHostBinding
 from mtls_operator.cluster.cluster_api import ClusterApi
-from mtls_operator.cluster.errors import ClusterError
 from mtls_operator.cluster.kinds import authority_record, binding_record
 from mtls_operator.cluster.namespace_labels import NamespaceLabels
 from mtls_operator.cluster.source_watches import SourceWatches
@@ -32,6 +31,7 @@ from mtls_operator.engine.account_reconciler import AccountReconciler
 from mtls_operator.engine.clock import Clock
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.keys import AccountKey, Key, UnzonedKey, ZoneKey
+from mtls_operator.engine.listing import ListedKind, Listing
 from mtls_operator.engine.outcome import Result
 from mtls_operator.engine.resource_cache import ResourceCache
 from mtls_operator.engine.resource_writer import ResourceWriter
@@ -49,9 +49,6 @@ _LOG = logging.getLogger(__name__)
 _CONCURRENCY = 8
 _COALESCE_SECONDS = 0.1
 _BEAT_SECONDS = 15.0
-_FIRST_RELIST_SECONDS = 30.0
-_RELIST_SECONDS = 600.0
-_RETRY_SECONDS = 2.0
 
 Listed = AuthorityRecord | BindingRecord
 
@@ -139,6 +136,21 @@ class Engine:
             timing,
             configuration.cloudflare.certificate_limit,
         )
+        self._listing = Listing(
+            api,
+            (
+                ListedKind(
+                    MtlsCertificateAuthority.kind,
+                    self._situation.authorities,
+                    authority_record,
+                    self._forget_authority,
+                ),
+                ListedKind(MtlsHostBinding.kind, self._situation.bindings, binding_record, self._forget_binding),
+            ),
+            lambda kind, body: self.observe(kind, body, deleted=False),
+            clock,
+            metrics,
+        )
         self._directory = ZoneDirectory(self._situation, binding_writer, credentials, self._queue.add)
 
     async def run(self) -> None:
@@ -147,12 +159,12 @@ class Engine:
             tasks.create_task(self._beat())
             tasks.create_task(self._labels.run())
             tasks.create_task(self._follow_references())
-            await self._list_until_complete()
+            await self._listing.complete()
             self.listed.set()
             await self._wait_for_sources()
             await self._labels.listed.wait()
             self._health.ready()
-            tasks.create_task(self._relist())
+            tasks.create_task(self._listing.keep_up())
             tasks.create_task(self._tokens.run())
             self._add(self._situation.all_keys())
             await self._queue.run()
@@ -274,45 +286,6 @@ class Engine:
         while self._situation.sources() - self._sources.contents.keys():
             self._source_read.clear()
             await self._source_read.wait()
-
-    async def _list_until_complete(self) -> None:
-        while True:
-            try:
-                await self._list()
-            except ClusterError as error:
-                _LOG.warning("cannot list the resources of the cluster: %s", error)
-                await asyncio.sleep(_RETRY_SECONDS)
-            else:
-                return
-
-    async def _relist(self) -> None:
-        """A watch can go deaf: after a gap, kopf does not report what vanished meanwhile. The first time is soon: what
-        happened between our list and the begin of the watch must not wait."""
-        pause = _FIRST_RELIST_SECONDS
-        while True:
-            await asyncio.sleep(pause)
-            pause = _RELIST_SECONDS
-            await self._list_until_complete()
-
-    async def _list(self) -> None:
-        for kind, parse in ((MtlsCertificateAuthority.kind, authority_record), (MtlsHostBinding.kind, binding_record)):
-            listed = await self._api.list_all(kind)
-            for body in listed.items:
-                self.observe(kind, body, deleted=False)
-            present = {record.key for body in listed.items if (record := parse(body)) is not None}
-            self._forget_vanished(kind, present, listed.version)
-
-    def _forget_vanished(self, kind: str, present: set[Any], version: int) -> None:
-        if kind == MtlsCertificateAuthority.kind:
-            for authority in self._situation.authorities:
-                if authority.key not in present and int(authority.metadata.resource_version) <= version:
-                    self._metrics.deaf_watch(kind)
-                    self._forget_authority(authority)
-            return
-        for binding in self._situation.bindings:
-            if binding.key not in present and int(binding.metadata.resource_version) <= version:
-                self._metrics.deaf_watch(kind)
-                self._forget_binding(binding)
 
 
 def _complain_if_unreadable(kind: str, record: Listed) -> None:

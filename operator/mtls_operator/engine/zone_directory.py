@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from mtls_operator.api.reasons import Reason
 from mtls_operator.cloudflare.client import CloudflareClient
 from mtls_operator.cloudflare.errors import AmbiguousZone, CloudflareError, NotFound
-from mtls_operator.cluster.errors import ClusterError
+from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.binding_status import BindingView, binding_status
 from mtls_operator.domain.observed import Zone
-from mtls_operator.domain.records import BindingRecord
+from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.urgency import Urgency
 from mtls_operator.domain.verdicts import Verdict, blocked, waiting
 from mtls_operator.engine.credentials import Credentials
@@ -40,9 +40,12 @@ class ZoneDirectory:
     credentials: Credentials
     on_answer: Callable[[Key], None]
     _setbacks: Setbacks[ZoneQuestion] = field(init=False)
+    _unwritable: Setbacks[ResourceKey] = field(init=False)
+    """Bindings whose status or finalizer the API server does not let us write."""
+    _cluster_failures: int = 0
 
     def __post_init__(self) -> None:
-        self._setbacks = Setbacks(self.situation.clock)
+        self._setbacks, self._unwritable = Setbacks(self.situation.clock), Setbacks(self.situation.clock)
 
     async def reconcile(self) -> Reconciled:
         """Ask for every zone that is due."""
@@ -53,9 +56,12 @@ class ZoneDirectory:
         try:
             await self._report()
         except ClusterError as error:
-            _LOG.warning("a status was not written: %s", error)
-            return failed(pause_after(error, 1, self.situation.clock.chance))
-        return reconciled(self._wake_at(), self.situation.clock.now(), failing=self._setbacks.any())
+            self._cluster_failures += 1
+            _LOG.warning("the API server cannot be used, bindings without a zone wait: %s", error)
+            return failed(pause_after(error, self._cluster_failures, self.situation.clock.chance))
+        self._cluster_failures = 0
+        failing = self._setbacks.any() or self._unwritable.any()
+        return reconciled(self._wake_at(), self.situation.clock.now(), failing=failing)
 
     def _is_due(self, question: ZoneQuestion) -> bool:
         token = self._token(question)
@@ -110,17 +116,31 @@ class ZoneDirectory:
         """When the first pause ends. One that has ended meanwhile is not forgotten: it is due soon."""
         soon = self.situation.clock.now() + _SOON_SECONDS
         waiting_for = [each for each in self._open_questions() if self._token(each) is not None]
-        return min((self._setbacks.held_until(each, self._token(each)) or soon for each in waiting_for), default=None)
+        asked = [self._setbacks.held_until(each, self._token(each)) or soon for each in waiting_for]
+        return min((at for at in (*asked, self._unwritable.wake_at()) if at is not None), default=None)
 
     async def _report(self) -> None:
         for binding in self.situation.unzoned():
-            if is_waived(binding):
-                await self.writer.abandon(binding, "what it owned, which its status does not say")
-            elif binding.status_is_readable:
+            version = binding.metadata.resource_version
+            if self._unwritable.held_until(binding.key, version) is not None:
+                continue
+            try:
                 await self._report_one(binding)
+            except (ResourceChanged, ResourceGone):
+                # What is there now has been read, which lets it be looked at again.
+                continue
+            except (WriteRefused, AccessDenied) as error:
+                self._unwritable.note(binding.key, error, version)
+                _LOG.warning("a binding cannot be written to: %s", error, extra={"binding": str(binding.key)})
+            else:
+                self._unwritable.clear(binding.key)
 
     async def _report_one(self, binding: BindingRecord) -> None:
-        if binding.deleting and not binding.status.managed:
+        if is_waived(binding):
+            await self.writer.abandon(binding, "what it owned, which its status does not say")
+        elif not binding.status_is_readable:
+            return
+        elif binding.deleting and not binding.status.managed:
             await self.writer.remove_finalizer(binding)
         elif not self.situation.is_binding_loading(binding):
             view = BindingView(self.situation.assess(binding))

@@ -117,8 +117,7 @@ class ZoneReconciler:
                 zone.look_afresh = False
                 zone.known = replace(zone.known.with_doubt(self.situation.clock.now()), rules_must_be_read=True)
             judged = self._judge(zone_id, zone)
-            if waived := [record for record, _ in judged.bindings if is_waived(record)]:
-                await self.writer.abandon(waived[0], _left_behind(waived[0]))
+            if await self._let_go(zone, judged):
                 continue
             now = self.situation.clock.now()
             planned = [(party, plan_zone(party.desired, zone.known, now, self.timing)) for party in judged.parties]
@@ -155,6 +154,16 @@ class ZoneReconciler:
                 if not _is_held(zone, record):
                     written = await self._try(zone, record, self.writer.write_status(record, status)) or written
         return written
+
+    async def _let_go(self, zone: _Zone, judged: Judgement) -> bool:
+        """Let go of the first binding whose clean-up is waived. True if one was, or turned out not to be possible."""
+        waived = (record for record, _ in judged.bindings if is_waived(record) and not _is_held(zone, record))
+        record = next(waived, None)
+        return record is not None and await self._try(zone, record, self._abandon(record))
+
+    async def _abandon(self, record: BindingRecord) -> bool:
+        await self.writer.abandon(record, _left_behind(record))
+        return True
 
     async def _try(self, zone: _Zone, record: BindingRecord, write: Awaitable[bool]) -> bool:
         """Whether anything is different now. A refusal concerns this binding alone; any other failure is raised."""

@@ -119,8 +119,8 @@ class Metrics:
     def event_emitted(self, event_type: str, reason: str) -> None:
         self._events.labels(event_type, reason).inc()
 
-    def deaf_watch(self, kind: str) -> None:
-        self._deaf_watches.labels(kind).inc()
+    def deaf_watch(self, kind: str, changes: int) -> None:
+        self._deaf_watches.labels(kind).inc(changes)
 
     def _counter(self, name: str, meaning: str, labels: str) -> Counter:
         return Counter(f"cfmtls_{name}", meaning, labels.split(), registry=self.registry)

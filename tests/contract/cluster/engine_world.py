@@ -112,6 +112,11 @@ class World:
         conditions = self.status(kind, name).get("conditions", [])
         return next(((each["status"], each["reason"]) for each in conditions if each["type"] == about), ("", ""))
 
+    def message(self, kind: str, name: str, about: str = "Ready") -> str:
+        """What a condition says in words; nothing while it is not there."""
+        conditions = self.status(kind, name).get("conditions", [])
+        return next((str(each["message"]) for each in conditions if each["type"] == about), "")
+
     def is_ready(self, kind: str, name: str) -> bool:
         return self.condition(kind, name)[0] == "True"
 

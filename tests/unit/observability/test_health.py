@@ -64,7 +64,7 @@ async def test_a_beat_keeps_the_loop_alive() -> None:
 
 async def test_metrics_are_served_beside_the_probes() -> None:
     metrics = Metrics()
-    metrics.deaf_watch("MtlsHostBinding")
+    metrics.deaf_watch("MtlsHostBinding", 1)
 
     answer = await asked(Health(30, Clock()), "/metrics", metrics.registry)
 

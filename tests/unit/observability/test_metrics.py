@@ -65,7 +65,7 @@ def test_events_and_deaf_watches_are_counted() -> None:
     metrics = Metrics()
 
     metrics.event_emitted("Warning", "Conflicted")
-    metrics.deaf_watch("MtlsHostBinding")
+    metrics.deaf_watch("MtlsHostBinding", 1)
 
     lines = scraped(metrics)
     assert 'cfmtls_events_emitted_total{reason="Conflicted",type="Warning"} 1.0' in lines
@@ -108,6 +108,6 @@ def test_when_a_token_expires_is_told_where_it_does() -> None:
 def test_two_operators_in_one_process_do_not_share_their_metrics() -> None:
     one, two = Metrics(), Metrics()
 
-    one.deaf_watch("MtlsHostBinding")
+    one.deaf_watch("MtlsHostBinding", 1)
 
     assert not [line for line in scraped(two) if line.startswith("cfmtls_deaf_watches_total{")]
