@@ -2,6 +2,7 @@
 
     CloudflareError
     ├── Unreachable          no answer: connection, TLS, time-out       wait, decide again
+    │   └── NotSent          held back by our own circuit               wait `retry_after`
     ├── MalformedAnswer      an answer that is not Cloudflare's         wait, decide again
     ├── ServerFault          5xx and 408                                wait, decide again
     ├── RateLimited          429, or held back by our own budget        wait `retry_after`
@@ -81,6 +82,12 @@ class Unreachable(CloudflareError):
     """No answer came. `answer_lost` is false only when the request cannot have reached Cloudflare."""
 
     advice = "Check the network and any proxy; it is tried again."
+
+
+class NotSent(Unreachable):
+    """Nothing was sent, because the last calls of the token got no answer; `retry_after` is always set."""
+
+    advice = "It is sent once Cloudflare answers another call."
 
 
 class MalformedAnswer(CloudflareError):

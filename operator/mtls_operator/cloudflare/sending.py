@@ -20,6 +20,7 @@ from mtls_operator.cloudflare.envelope import Envelope, NotAnEnvelope, clean, re
 from mtls_operator.cloudflare.errors import (
     CloudflareError,
     MalformedAnswer,
+    NotSent,
     RateLimited,
     ServerFault,
     Unreachable,
@@ -135,7 +136,7 @@ class Sender:
         wait = self._circuit.ask() if self._circuit else 0.0
         if wait > 0:
             happened = "not sent, because the last calls with this token got no answer of Cloudflare's"
-            raise Unreachable(subject, happened, retry_after=wait)
+            raise NotSent(subject, happened, retry_after=wait)
 
     def _note(self, *, failed: bool) -> None:
         if self._circuit is not None:

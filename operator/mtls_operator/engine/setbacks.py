@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from mtls_operator.api.reasons import Reason
-from mtls_operator.cloudflare.errors import CloudflareError
+from mtls_operator.cloudflare.errors import CloudflareError, NotSent
 from mtls_operator.cluster.errors import ClusterError
 from mtls_operator.domain.verdicts import Verdict
 from mtls_operator.engine.clock import Clock
-from mtls_operator.engine.troubles import pause_after, trouble_of
+from mtls_operator.engine.troubles import PATIENCE_WITH_FRESH_TOKEN, pause_after, trouble_of
 
 Who = TypeVar("Who", bound=Hashable)
 
@@ -36,13 +36,22 @@ class Setbacks(Generic[Who]):
         self._clock = clock
         self._setbacks: dict[Who, _Setback] = {}
 
-    def note(self, who: Who, error: CloudflareError | ClusterError, circumstances: object) -> None:
-        """One more failure: the pause grows with those in a row under the same circumstances."""
+    def note(
+        self, who: Who, error: CloudflareError | ClusterError, circumstances: object, *, was_patient: bool = False
+    ) -> None:
+        """One more failure: the pause grows with those in a row under the same circumstances. `was_patient`: a process
+        before this one has waited already for what a fresh token may need."""
         previous = self._setbacks.get(who)
         same = previous is not None and previous.circumstances == circumstances
         failures = previous.failures + 1 if previous is not None and same else 1
+        if previous is None and was_patient:
+            failures += PATIENCE_WITH_FRESH_TOKEN
         until = self._clock.now() + pause_after(error, failures, self._clock.chance)
-        self._setbacks[who] = _Setback(trouble_of(error, failures, until), failures, until, circumstances)
+        verdict = trouble_of(error, failures, until)
+        if isinstance(error, NotSent) and previous is not None and previous.verdict.reason is verdict.reason:
+            # What happened when something was sent says more, and is said already.
+            verdict = previous.verdict
+        self._setbacks[who] = _Setback(verdict, failures, until, circumstances)
 
     def verdict(self, who: Who) -> Verdict | None:
         """What to say of the last failure, None when all went well since."""

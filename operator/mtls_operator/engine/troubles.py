@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime
 
+from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.cloudflare import errors
 from mtls_operator.cluster.errors import ClusterError
+from mtls_operator.domain.records import AuthorityRecord, BindingRecord
 from mtls_operator.domain.verdicts import Outcome, Verdict
 
 PATIENCE_WITH_FRESH_TOKEN = 5
@@ -26,6 +28,28 @@ _MEANING: tuple[tuple[type[errors.CloudflareError], Outcome, Reason], ...] = (
     (errors.CertificateInUse, Outcome.WAITING, Reason.PROGRESSING),
     (errors.NotFound, Outcome.WAITING, Reason.CLOUDFLARE_REFUSED),
 )
+
+
+_LASTING: frozenset[str] = frozenset(
+    {
+        Reason.CREDENTIALS_INVALID,
+        Reason.CREDENTIALS_INSUFFICIENT,
+        Reason.CREDENTIALS_PENDING,
+        Reason.CLOUDFLARE_UNAVAILABLE,
+        Reason.CLOUDFLARE_REFUSED,
+        Reason.RATE_LIMITED,
+        Reason.QUOTA_EXHAUSTED,
+        Reason.DELETION_BLOCKED,
+    }
+)
+
+
+def told_trouble(record: AuthorityRecord | BindingRecord) -> str | None:
+    """The reason for which a resource says, of its present spec, that it does not get on at Cloudflare. A new process
+    leaves it at that until it has tried for itself: to take it back and say it again would be no news."""
+    ready = find(record.status.conditions, ConditionType.READY)
+    is_current = ready is not None and ready.observed_generation == record.metadata.generation
+    return ready.reason if ready is not None and is_current and ready.reason in _LASTING else None
 
 
 def trouble_of(error: errors.CloudflareError | ClusterError, failures: int, until: float) -> Verdict:

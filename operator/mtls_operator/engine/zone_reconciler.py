@@ -35,7 +35,7 @@ from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
 from mtls_operator.engine.resync_schedule import ResyncSchedule
 from mtls_operator.engine.setbacks import Setbacks
 from mtls_operator.engine.situation import Situation
-from mtls_operator.engine.troubles import pause_after
+from mtls_operator.engine.troubles import pause_after, told_trouble
 from mtls_operator.engine.zone_calls import CloudflareStep, ZoneCalls
 from mtls_operator.engine.zone_report import ZoneReport
 from mtls_operator.observability.metrics import Metrics
@@ -58,6 +58,8 @@ class _Zone:
     cluster_failures: int = 0
     look_afresh: bool = False
     """Somebody asked for a fresh look."""
+    tried: set[CredentialKey | None] = field(default_factory=set)
+    """Parties of which this process knows itself whether they get on."""
     last: tuple[CloudflareStep, ZoneKnowledge] | None = None
     """The last call of this reconcile, and what was known after it."""
 
@@ -150,10 +152,19 @@ class ZoneReconciler:
         written = False
         for party, plan in planned:
             trouble = zone.setbacks.verdict(party.credential) or self._lack_of_token(party, plan)
+            if trouble is not None or self._has_tried(plan):
+                zone.tried.add(party.credential)
             for record, status in report.statuses(party, plan, trouble):
-                if not _is_held(zone, record):
+                is_too_early = party.credential not in zone.tried and told_trouble(record) is not None
+                if not is_too_early and not _is_held(zone, record):
                     written = await self._try(zone, record, self.writer.write_status(record, status)) or written
         return written
+
+    def _has_tried(self, plan: ZonePlan) -> bool:
+        """Whether nothing is left to do, or nothing that a process could have done since its start."""
+        is_settled = self.situation.clock.now() >= self.started + 2 * self.timing.window
+        nothing_to_do = all(isinstance(step, _CLUSTER_STEPS) for step in plan.steps)
+        return nothing_to_do and (plan.wake_at is None or is_settled)
 
     async def _let_go(self, zone: _Zone, judged: Judgement) -> bool:
         """Let go of the first binding whose clean-up is waived. True if one was, or turned out not to be possible."""
@@ -252,7 +263,12 @@ class ZoneReconciler:
             zone.known = await calls.perform(step, zone.known)
         except CloudflareError as error:
             zone.known = _after_failure(zone.known, step, error, clock.now())
-            zone.setbacks.note(party.credential, error, self._circumstances(party))
+            was_patient = any(
+                told_trouble(record) == Reason.CREDENTIALS_INSUFFICIENT
+                for stake in party.desired.stakes
+                if (record := self.situation.bindings.get(stake.binding)) is not None
+            )
+            zone.setbacks.note(party.credential, error, self._circumstances(party), was_patient=was_patient)
             _LOG.warning("a call for zone %s failed: %s", zone_id, error)
         else:
             zone.last = (step, zone.known)
@@ -264,6 +280,7 @@ class ZoneReconciler:
             if isinstance(step, WriteList | WriteRule | DeleteRule):
                 # A read that goes well says nothing about a write that did not.
                 zone.setbacks.clear(party.credential)
+                zone.tried.add(party.credential)
             else:
                 zone.setbacks.note_answer(party.credential)
         return True

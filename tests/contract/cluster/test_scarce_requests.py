@@ -110,16 +110,19 @@ async def test_while_cloudflare_is_away_one_call_goes_out_per_pause_for_all_zone
         for name in zones:
             world.apply_binding(name.split(".")[0], f"api.{name}", zone=name)
         await asyncio.sleep(60)
-        begun = world.clock.now()
+        begun, requests = world.clock.now(), len(world.cluster.log)
         world.cloudflare.faults.add(Fault(AnswerPage(502), Match(), times=None))
         await asyncio.sleep(HOUR)
         calls, told = calls_since(world, begun), _all_told(world, zones)
+        written = [entry for entry in world.cluster.log[requests:] if entry.what.startswith("write status")]
         world.cloudflare.faults.clear()
         await until(lambda: all(each[0] == "True" for each in _all_told(world, zones)))
 
     # Five until it is noticed, some more that were under way, and about one in 45 s.
     assert len(calls) < 130
     assert told == [("False", "CloudflareUnavailable")] * 10
+    # What is said of an outage is said once, or twice where the first thing to be said is that nothing was sent.
+    assert len(written) <= 2 * 10
     assert world.cloudflare.monitor.finish() == []
 
 

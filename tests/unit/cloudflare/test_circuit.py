@@ -7,8 +7,9 @@ import random
 import httpx
 import pytest
 
-from mtls_operator.cloudflare import CloudflareClient, CloudflareError, Unreachable
+from mtls_operator.cloudflare import CloudflareClient, CloudflareError
 from mtls_operator.cloudflare.circuit import FAILURES_IN_A_ROW, Circuit
+from mtls_operator.cloudflare.errors import NotSent
 from tests.unit.cloudflare.answering import CERTIFICATE, ZONE, Bench, Clock, refusal, success
 
 EMPTY = success({"hostnames": []})
@@ -112,7 +113,7 @@ async def test_a_call_that_is_held_back_was_not_carried_out_and_says_how_long_to
 
     last = (await _call(bench, circuit, times=FAILURES_IN_A_ROW + 1))[-1]
 
-    assert isinstance(last, Unreachable)
+    assert isinstance(last, NotSent)
     assert (last.answer_lost, last.status) == (False, None)
     assert (last.retry_after or 0.0) > 0.0
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from mtls_operator.api.reasons import Reason
-from mtls_operator.cloudflare.errors import PermissionDenied, RateLimited, ServerFault, Unauthorized
+from mtls_operator.cloudflare.errors import NotSent, PermissionDenied, RateLimited, ServerFault, Unauthorized
 from mtls_operator.domain.verdicts import Outcome
 from mtls_operator.engine.setbacks import Setbacks
 from tests.unit.engine.fixed_clock import FixedClock
 
 FAULT = ServerFault("PUT /x", "Cloudflare failed", status=503)
 DENIED = PermissionDenied("POST /x", "refused", permission="Zone WAF: Edit", status=403)
+
+HELD_BACK = NotSent("PUT /x", "not sent", retry_after=10.0)
 
 
 def test_a_failure_holds_back_whom_it_met_and_nobody_else() -> None:
@@ -64,6 +66,44 @@ def test_a_fresh_token_is_given_time_before_its_lack_of_a_permission_is_called_o
     assert reasons == [Reason.CREDENTIALS_PENDING] * 5 + [Reason.CREDENTIALS_INSUFFICIENT]
 
 
+def test_patience_that_a_process_before_has_had_is_not_had_again() -> None:
+    setbacks: Setbacks[str] = Setbacks(FixedClock())
+
+    setbacks.note("ours", DENIED, None, was_patient=True)
+
+    assert _told(setbacks)[0] == Reason.CREDENTIALS_INSUFFICIENT
+
+
+def test_what_was_said_of_an_outage_stays_while_nothing_is_sent() -> None:
+    setbacks: Setbacks[str] = Setbacks(FixedClock())
+    setbacks.note("ours", FAULT, None)
+    before = _told(setbacks)
+
+    setbacks.note("ours", HELD_BACK, None)
+
+    assert _told(setbacks) == before
+
+
+def test_who_was_held_back_before_anything_was_sent_says_so() -> None:
+    setbacks: Setbacks[str] = Setbacks(FixedClock())
+
+    setbacks.note("ours", HELD_BACK, None)
+
+    assert _told(setbacks) == (Reason.CLOUDFLARE_UNAVAILABLE, str(HELD_BACK))
+
+
+def test_an_answer_ends_what_is_said_of_the_rate_limit_and_nothing_else() -> None:
+    setbacks: Setbacks[str] = Setbacks(FixedClock())
+    setbacks.note("limited", RateLimited("GET /x", "too many", retry_after=300.0), None)
+    setbacks.note("refused", FAULT, None)
+
+    for each in ("limited", "refused", "nobody"):
+        setbacks.note_answer(each)
+
+    assert setbacks.verdict("limited") is None
+    assert setbacks.verdict("refused") is not None
+
+
 def test_a_token_that_is_not_accepted_blocks_at_once() -> None:
     setbacks: Setbacks[str] = Setbacks(FixedClock())
 
@@ -90,6 +130,11 @@ def test_what_went_well_is_no_longer_spoken_of() -> None:
     setbacks.clear("ours")
 
     assert (setbacks.verdict("ours"), setbacks.any(), setbacks.wake_at()) == (None, False, None)
+
+
+def _told(setbacks: Setbacks[str]) -> tuple[str, str]:
+    verdict = setbacks.verdict("ours")
+    return (verdict.reason, verdict.message) if verdict else ("", "")
 
 
 def _pause(setbacks: Setbacks[str], clock: FixedClock) -> float:

@@ -6,10 +6,13 @@ import random
 
 import pytest
 
+from mtls_operator.api.host_binding import HostBindingStatus
+from mtls_operator.api.reasons import Reason
 from mtls_operator.cloudflare import errors
 from mtls_operator.cluster.errors import ApiServerUnavailable, ClusterError
 from mtls_operator.domain.verdicts import Outcome
-from mtls_operator.engine.troubles import PATIENCE_WITH_FRESH_TOKEN, pause_after, trouble_of
+from mtls_operator.engine.troubles import PATIENCE_WITH_FRESH_TOKEN, pause_after, told_trouble, trouble_of
+from tests.unit.domain.binding_records import binding
 
 CALL = "GET /zones/z/rulesets"
 DENIED = errors.PermissionDenied(CALL, "refused", permission="Zone / Zone WAF: Edit", status=403)
@@ -55,6 +58,33 @@ def test_a_lack_of_permission_is_one_only_after_some_patience_and_names_what_is_
         "CredentialsInsufficient",
     ]
     assert "Give the token the permission Zone / Zone WAF: Edit." in then.message
+
+
+@pytest.mark.parametrize(
+    ("reason", "generation", "told"),
+    [
+        (Reason.CREDENTIALS_INVALID, 3, "CredentialsInvalid"),
+        (Reason.CREDENTIALS_INVALID, 2, None),
+        (Reason.DELETION_BLOCKED, 3, "DeletionBlocked"),
+        (Reason.ARRIVING, 3, None),
+        (None, 3, None),
+    ],
+    ids=["in trouble", "in trouble with a spec that has changed", "deletion blocked", "under way", "nothing said yet"],
+)
+def test_trouble_that_a_resource_tells_of_its_present_spec_is_left_until_it_was_tried_anew(
+    reason: Reason | None, generation: int, told: str | None
+) -> None:
+    said = {
+        "type": "Ready",
+        "status": "False",
+        "reason": reason.value if reason else "",
+        "message": "",
+        "observedGeneration": generation,
+        "lastTransitionTime": "2026-03-01T00:00:00Z",
+    }
+    status = HostBindingStatus.model_validate({"conditions": [said] if reason else []})
+
+    assert told_trouble(binding(status=status)) == told
 
 
 @pytest.mark.parametrize(
