@@ -90,11 +90,12 @@ def wanted(site: Site) -> dict[str, set[Policy]]:
 
 
 def _about_bindings(world: World, site: Site, in_force: _InForce, rivals: Sequence[_InForce]) -> Iterator[str]:
-    """Of installations that want a hostname with different CAs one has it; of one cluster's bindings, too."""
+    """Of installations that want a hostname with different CAs one has it; of one cluster's bindings, too. A binding
+    that loses to another installation may have kept another of its own cluster from the hostname before."""
     for hostname, wishes in sorted(wanted(site).items()):
         found = in_force.policies.get(hostname, [])
         elsewhere = [policy for rival in rivals for policy in rival.policies.get(hostname, [])]
-        if not found and any(policy[0] not in {wish[0] for wish in wishes} for policy in elsewhere):
+        if not found and any(wish[0] != policy[0] for wish in wishes for policy in elsewhere):
             continue
         if len(found) != 1 or found[0] not in wishes:
             yield f"{site.owner}: {hostname} is wanted as {sorted(map(str, wishes))}, in force is {found}"
