@@ -279,6 +279,24 @@ class Suspend(Act):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetPolicy(Act):
+    """A resource gets another `deletionPolicy` or `adoptionPolicy`, also while it is being deleted."""
+
+    kind: str
+    namespace: str
+    name: str
+    policy: str
+    value: str
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        if site.read(self.kind, self.namespace, self.name) is None:
+            return False
+        set_policy(site, self.kind, (self.namespace, self.name), self.policy, self.value)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Nudge(Act):
     """The annotation that asks for a fresh look."""
 
@@ -311,6 +329,11 @@ def apply_authority(site: Site, namespace: str, bundle: str, *, own_token: bool)
 def suspend(site: Site, kind: str, namespace: str, name: str, *, on: bool) -> None:
     """A resource is laid aside, or taken up again."""
     site.cluster.users.edit(kind, namespace, name, lambda body: body["spec"].update(suspend=on))
+
+
+def set_policy(site: Site, kind: str, place: tuple[str, str], policy: str, value: str) -> None:
+    """A resource has another policy."""
+    site.cluster.users.edit(kind, *place, lambda body: body["spec"].update({policy: value}))
 
 
 def give_consent(site: Site, namespace: str, bundle: str, *, given: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from testbed.chaos.acts import apply_authority, deleting, give_consent, put_source, restore_tokens, suspend
+from testbed.chaos.acts import apply_authority, deleting, give_consent, put_source, restore_tokens, set_policy, suspend
 from testbed.chaos.dashboard import remove_forgotten
 from testbed.chaos.exclusions import may_create_authority
 from testbed.chaos.expectation import complaints
@@ -87,6 +87,7 @@ def _take_up_again(site: Site) -> None:
     for kind in (BINDING, CA):
         for namespace, name in map(place_of, site.bodies(kind)):
             suspend(site, kind, namespace, name, on=False)
+            set_policy(site, kind, (namespace, name), "adoptionPolicy", "IfIdentical")
 
 
 def _restore_sources(site: Site) -> None:

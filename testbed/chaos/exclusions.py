@@ -22,6 +22,7 @@ from __future__ import annotations
 from testbed.chaos.world import CA, NAMESPACES, WINDOW, Body, Site, World, is_deleting, place_of
 
 MOVES_ARE_SERVED = False
+NEVER_IS_SERVED_OF_BINDINGS = True
 RIVALS_ARE_SERVED = False
 REPLACED_RULESETS_ARE_SERVED = False
 DESTROYED_CERTIFICATES_ARE_SERVED = False

@@ -6,7 +6,7 @@ but only one; the others say `Conflicted`. Everything is compared with the true 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,11 +38,12 @@ def complaints(world: World) -> Iterator[str]:
     """What is not as it should be, worst first; nothing when all is well."""
     for site in world.sites:
         yield from _unfinished(site)
-    found = [_InForce.of(world, site) for site in world.sites]
+    found, retained = [_InForce.of(world, site) for site in world.sites], _InForce.retained(world)
     for site, in_force in zip(world.sites, found, strict=True):
-        rivals = [each for each in found if each is not in_force]
+        rivals = [retained, *(each for each in found if each is not in_force)]
         yield from _about_bindings(world, site, in_force, rivals)
         yield from _about_rules(world, site, in_force)
+    yield from _about_retained(world, found, retained)
     yield from _about_places(world)
     yield from _about_lists(world)
     yield from _about_certificates(world)
@@ -65,16 +66,26 @@ def _unfinished(site: Site) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _InForce:
-    """What the enforcement rules of one installation say."""
+    """What enforcement rules say: those that somebody made and keeps, or those that are only retained."""
 
     policies: dict[str, list[Policy]]
 
     @classmethod
     def of(cls, world: World, site: Site) -> _InForce:
+        """By the rules of one installation."""
+        return cls._by(world, lambda mark: mark.owner == site.owner and not mark.retained)
+
+    @classmethod
+    def retained(cls, world: World) -> _InForce:
+        """By the rules that are only retained, whoever made them."""
+        return cls._by(world, lambda mark: mark.retained)
+
+    @classmethod
+    def _by(cls, world: World, counts: Callable[[Enforcement], bool]) -> _InForce:
         policies: dict[str, list[Policy]] = {}
         for rule in _rules(world):
             mark = read_mark(rule)
-            if isinstance(mark, Enforcement) and mark.owner == site.owner and rule.enabled and rule.action == "block":
+            if isinstance(mark, Enforcement) and counts(mark) and rule.enabled and rule.action == "block":
                 for hostname in mark.guard.hostnames:
                     policies.setdefault(hostname, []).append(_policy(rule, mark))
         return cls(policies)
@@ -140,6 +151,18 @@ def _about_rules(world: World, site: Site, in_force: _InForce) -> Iterator[str]:
             yield f"{site.owner}: {hostname} is claimed as {claimed.get(hostname)}, expected is {expected}"
 
 
+def _about_retained(world: World, found: Sequence[_InForce], retained: _InForce) -> Iterator[str]:
+    """Who arrives takes the hostname over; what stays was wanted to stay, and stays on a list."""
+    listed = frozenset().union(*world.cloudflare.state.lists.values())
+    for hostname in sorted(retained.policies):
+        if hostname not in world.retention.hostnames:
+            yield f"{hostname} is retained though nobody asked for it"
+        if any(hostname in each.policies for each in found):
+            yield f"{hostname} is still retained though somebody has it in force"
+        if hostname not in listed:
+            yield f"{hostname} is retained and on no list"
+
+
 def _about_places(world: World) -> Iterator[str]:
     """An earlier rule of somebody else would bypass ours; claims stand after all enforcement (docs/marks.md)."""
     for zone_id, ruleset in sorted(world.cloudflare.state.rulesets.items()):
@@ -158,6 +181,7 @@ def _about_lists(world: World) -> Iterator[str]:
         for hostname, policies in _InForce.of(world, site).policies.items():
             for bundle, version, _ in policies:
                 ours.setdefault((_zone_id(hostname), certificate_of(world, bundle, version) or ""), set()).add(hostname)
+    retained = _InForce.retained(world).policies.keys()
     foreign: dict[tuple[str, str], set[str]] = {}
     for zone_id, put_on, hostname in world.foreign:
         foreign.setdefault((zone_id, put_on), set()).add(hostname)
@@ -165,7 +189,7 @@ def _about_lists(world: World) -> Iterator[str]:
         listed, key = state.hostnames(zone_id, list_of), (zone_id, list_of or "")
         if missing := sorted(ours.get(key, set()) - listed):
             yield f"{missing} are not on the list of {bundles.get(list_of)}"
-        if leaked := sorted(listed - ours.get(key, set()) - foreign.get(key, set())):
+        if leaked := sorted(listed - ours.get(key, set()) - foreign.get(key, set()) - retained):
             yield f"{leaked} are left on the list of {bundles.get(list_of)}"
         if robbed := sorted(each for each in foreign.get(key, set()) - listed if _had_to_stay(world, (*key, each))):
             yield f"{robbed}, which people had put there, are gone from the list of {bundles.get(list_of)}"
@@ -193,6 +217,8 @@ def _about_certificates(world: World) -> Iterator[str]:
     known = {certificate_of(world, *edition): edition for edition in _EDITIONS}
     for each in held:
         owner, held_edition = certificate_owner(each.name), known.get(each.id)
+        if each.id in world.retention.certificates:
+            continue
         if held_edition is None:
             yield f"certificate {each.name!r} is there twice, or holds more than one edition"
         elif owner is not None and held_edition not in needed and not world.cloudflare.state.zones_using(each.id):

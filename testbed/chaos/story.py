@@ -15,6 +15,11 @@ from testbed.chaos.world import ACCOUNTS, BINDING, CA, NAMESPACES, RELEASE, WIND
 
 _BUNDLES: Final = tuple(SOURCES)
 _PAUSES: Final = (0.05, 0.5, 2.0, 10.0, 45.0, 130.0, 300.0)
+_POLICIES: Final = (
+    *((kind, "deletionPolicy", value) for kind in (BINDING, CA) for value in ("Retain", "Retain", "Delete")),
+    (CA, "adoptionPolicy", "Never"),
+    *(((BINDING, "adoptionPolicy", "Never"),) if exclusions.NEVER_IS_SERVED_OF_BINDINGS else ()),
+)
 _NAMES: Final = ("one", "two", "three")
 
 
@@ -98,10 +103,20 @@ class _Teller:
                 acts.Consent(at=at, site=site, namespace=namespace, bundle=bundle, given=given),
                 acts.Suspend(at=at, site=site, kind=BINDING, namespace=namespace, name=name, on=given),
                 acts.Suspend(at=at, site=site, kind=CA, namespace=namespace, name=bundle, on=given),
+                self._policy(site, bundle),
                 acts.ChangeSource(at=at, site=site, namespace=namespace, bundle=bundle, version=rng.randrange(3)),
             ),
-            (2, 1, 1, 1, 1, 1, 1, 1, 3 if exclusions.ROTATIONS_ARE_SERVED else 0),
+            (2, 1, 1, 1, 1, 1, 1, 1, 2, 3 if exclusions.ROTATIONS_ARE_SERVED else 0),
         )[0]
+
+    def _policy(self, site: int, bundle: str) -> Act:
+        rng = self._rng
+        kind, policy, value = rng.choice(_POLICIES)
+        name = bundle if kind == CA else rng.choice(_NAMES)
+        namespace = rng.choice(NAMESPACES)
+        return acts.SetPolicy(
+            at=self._now, site=site, kind=kind, namespace=namespace, name=name, policy=policy, value=value
+        )
 
     def _edit(self, site: int, bundle: str) -> Act:
         zone = self._zone_for(bundle)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mtls_operator.configuration import Configuration
 from testbed.chaos.operator_process import Boundary, OperatorProcess, start
+from testbed.chaos.retention import Retention
 from testbed.chaos.wire import Luck
 from testbed.chaos.wishes import Wishes
 from testbed.cloudflare import faults as cloudflare_faults
@@ -155,6 +156,7 @@ class World:
     rng: random.Random
     defects: list[str] = field(default_factory=list)
     calm: bool = False
+    retention: Retention = field(default_factory=Retention)
     bound: set[tuple[str, str, str]] = field(default_factory=set)
     """Every (zone name, bundle, hostname) that a binding named at some time."""
     foreign: dict[tuple[str, str, str], float] = field(default_factory=dict)
@@ -197,6 +199,7 @@ class World:
         for index in range(setting.installations):
             site = world._site(f"cluster-{'ab'[index]}", index)
             wishes[site.owner] = Wishes(site.cluster.store, clock.now)
+            world.retention.listen(site.cluster.store)
             world.sites.append(site)
         return world
 
