@@ -9,11 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from testbed.chaos.authorities import all_fingerprints, fingerprints, pem_of
-from testbed.chaos.exclusions import MOVES_ARE_SERVED, may_create_authority, may_delete_authority, may_delete_namespace
+from testbed.chaos.exclusions import (
+    MOVES_ARE_SERVED,
+    ROTATIONS_ARE_SERVED,
+    may_create_authority,
+    may_delete_authority,
+    may_delete_namespace,
+)
 from testbed.chaos.world import (
     ACCOUNTS,
     BINDING,
     CA,
+    OVERLAP,
     TOKEN,
     ZONES,
     Body,
@@ -45,13 +52,14 @@ class ApplyAuthority(Act):
     namespace: str
     bundle: str
     own_token: bool = False
+    side_by_side: bool = False
 
     def perform(self, world: World) -> bool:
         site = world.sites[self.site]
         if not may_create_authority(world, site, self.bundle) or not site.is_open(self.namespace):
             return False
         put_source(site, self.namespace, self.bundle)
-        apply_authority(site, self.namespace, self.bundle, own_token=self.own_token)
+        apply_authority(site, self.namespace, self.bundle, own_token=self.own_token, side_by_side=self.side_by_side)
         return True
 
 
@@ -314,13 +322,15 @@ def put_source(site: Site, namespace: str, bundle: str) -> None:
     site.cluster.users.put_secret(namespace, bundle, {"ca.crt": pem_of(bundle, site.version(namespace, bundle))})
 
 
-def apply_authority(site: Site, namespace: str, bundle: str, *, own_token: bool) -> None:
+def apply_authority(site: Site, namespace: str, bundle: str, *, own_token: bool, side_by_side: bool = False) -> None:
     """A CA that admits all namespaces."""
     spec: Body = {
         "accountId": ACCOUNTS[bundle],
         "source": {"secretRef": {"name": bundle}},
         "allowedBindings": {"namespaces": {"from": "All"}},
     }
+    if ROTATIONS_ARE_SERVED:
+        spec["rotation"] = {"overlap": f"{OVERLAP:.0f}s", **({"strategy": "SideBySide"} if side_by_side else {})}
     if own_token:
         spec["credentialsRef"] = {"name": TOKEN, "key": TOKEN}
     site.cluster.users.apply(resource(CA, namespace, bundle, spec))

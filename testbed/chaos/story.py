@@ -157,7 +157,12 @@ class _Teller:
         rng = self._rng
         namespace = rng.choice((NAMESPACES[0], *NAMESPACES))
         return acts.ApplyAuthority(
-            at=self._now, site=site, namespace=namespace, bundle=bundle, own_token=rng.random() < 0.4
+            at=self._now,
+            site=site,
+            namespace=namespace,
+            bundle=bundle,
+            own_token=rng.random() < 0.4,
+            side_by_side=rng.random() < 0.3,
         )
 
     def _apply_binding(self, site: int, bundle: str) -> Act:

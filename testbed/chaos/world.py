@@ -40,6 +40,8 @@ OVERLAP: Final = 400.0
 RELEASE: Final = "cfmtls-system"
 TOKEN: Final = "token"
 """The name of every Secret with a token, and its key."""
+_SLOTS: Final = 12
+"""Of each account: two CAs of each bundle, in the midst of a rotation, must find room in the end."""
 _DOWN_SECONDS: Final = 1.0
 _PERSON: Final = "person-" + "Zq7x" * 10
 
@@ -187,7 +189,7 @@ class World:
         cloudflare = CloudflareSimulation(clock.now, settings, seed=setting.seed, monitor=monitor)
         cloudflare.faults = CountedCloudflareFaults(tally)
         for account, zones in ZONES_OF.items():
-            cloudflare.add_account(account)
+            cloudflare.add_account(account, ca_limit=_SLOTS)
             for name in zones:
                 cloudflare.add_zone(ZONES[name], name, account)
         cloudflare.add_token(_PERSON, label="a person")
@@ -305,6 +307,7 @@ def configuration_of(owner: str) -> Configuration:
             "cloudflare": {
                 "tokenSecretRef": {"name": TOKEN, "key": TOKEN},
                 "consistencyWindowSeconds": WINDOW,
+                "certificateLimit": _SLOTS,
             },
             "operatorCredentials": {"allowed": [{}]},
         },
