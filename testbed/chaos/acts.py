@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from testbed.chaos.authorities import all_fingerprints, fingerprints, pem_of
+from testbed.chaos.authorities import UNKNOWN, all_fingerprints, fingerprints, pem_of
 from testbed.chaos.exclusions import (
     MOVES_ARE_SERVED,
     ROTATIONS_ARE_SERVED,
@@ -354,6 +354,8 @@ def give_consent(site: Site, namespace: str, bundle: str, *, given: bool) -> Non
 
 def certificate_of(world: World, bundle: str, version: int) -> str | None:
     """The id of a bundle's certificate in the account, None when there is none."""
+    if version == UNKNOWN:
+        return None
     held = world.cloudflare.state.certificates[ACCOUNTS[bundle]]
     return next((each.id for each in held.values() if set(each.fingerprints) == fingerprints(bundle, version)), None)
 

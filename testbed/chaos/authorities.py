@@ -21,6 +21,8 @@ SOURCES: Final = {
 }
 """Bundles by name, with the subjects of their certificates in each version that a source may hold. No certificate is of
 two bundles."""
+UNKNOWN: Final = -1
+"""The version of what is no edition of any bundle: a mixture, as in a rotation."""
 _FROM = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from testbed.chaos.acts import certificate_of
-from testbed.chaos.authorities import SOURCES, key_identifiers
+from testbed.chaos.authorities import SOURCES, UNKNOWN, key_identifiers
 from testbed.chaos.world import (
     BINDING,
     CA,
@@ -249,7 +249,7 @@ def _rules(world: World) -> list[Rule]:
 def _policy(rule: Rule, mark: Enforcement) -> Policy:
     response = (rule.action_parameters or {}).get("response")
     found = (each for each in _EDITIONS if key_identifiers(*each) == mark.guard.issuers)
-    bundle, version = next(found, (str(mark.guard.issuers), -1))
+    bundle, version = next(found, (f"unknown: {sorted(mark.guard.issuers or ())}", UNKNOWN))
     return bundle, version, response["status_code"] if isinstance(response, dict) else None
 
 
