@@ -58,6 +58,8 @@ def _unfinished(site: Site) -> Iterator[str]:
                 yield f"{site.owner}: {kind} {namespace}/{name} is still being deleted: {_conditions(body)}"
             elif kind == CA and not is_ready(body):
                 yield f"{site.owner}: {kind} {namespace}/{name} is not ready: {_conditions(body)}"
+            elif body.get("status", {}).get("rotation") or body.get("status", {}).get("retiring"):
+                yield f"{site.owner}: {kind} {namespace}/{name} is still being rotated: {_conditions(body)}"
     for namespace in NAMESPACES:
         present = site.read("Namespace", "", namespace)
         if present is not None and is_deleting(present):
@@ -142,6 +144,8 @@ def _about_rules(world: World, site: Site, in_force: _InForce) -> Iterator[str]:
         if isinstance(mark, Claim) and mark.owner == site.owner:
             if rule.enabled or rule.action != "log":
                 yield f"{site.owner}: claim {rule.id} is enabled or does something else than log"
+            if " until=" in rule.description:
+                yield f"{site.owner}: claim {rule.id} still speaks of issuers that are retired"
             for hostname in mark.hostnames:
                 claimed.setdefault(hostname, []).append((mark.state, mark.certificates))
     for hostname in sorted(claimed.keys() | wishes.keys()):

@@ -51,11 +51,13 @@ class Wishes:
         """Pairs of a hostname and the subject key identifier of a CA that may have issued for it."""
         self._store = store
         self._issuers_of: dict[str, frozenset[str]] = {}
+        """By the uid of a CA or of a binding."""
         store.listeners.append(self._see)
 
     def _see(self, change: Change) -> None:
         if change.key.kind not in {HOST_BINDING, CERTIFICATE_AUTHORITY, SECRET}:
             return
+        self._read_sources()
         bindings = self._store.find(HOST_BINDING)
         enforced = [(each, _enforced_by(each)) for each in bindings]
         self.hostnames.note(frozenset().union(*(names for _, names in enforced)))
@@ -63,22 +65,22 @@ class Wishes:
         self.issuers.note(frozenset(pairs))
 
     def _issuers(self, binding: Body) -> frozenset[str]:
-        """Those of its CA's source, as it was when it could last be read and used."""
+        """Those of its CA's source, as it was when it could last be read; as long as the binding is not admitted those
+        of before."""
         uid = binding["metadata"]["uid"]
-        if _is_admitted(binding) and (found := self._read(binding)):
-            self._issuers_of[uid] = found
-        return self._issuers_of.get(uid, frozenset())
-
-    def _read(self, binding: Body) -> frozenset[str]:
         reference = binding["spec"]["certificateAuthorityRef"]
         namespace = reference.get("namespace", binding["metadata"]["namespace"])
         key = ObjectKey(CERTIFICATE_AUTHORITY, namespace, reference["name"])
-        if not self._store.has(key):
-            return frozenset()
-        source = ObjectKey(SECRET, namespace, self._store.get(key)["spec"]["source"]["secretRef"]["name"])
-        return (
-            _issuers_in(self._store.get(source)["data"].get("ca.crt", "")) if self._store.has(source) else frozenset()
-        )
+        if _is_admitted(binding) and self._store.has(key):
+            self._issuers_of[uid] = self._issuers_of.get(self._store.get(key)["metadata"]["uid"], frozenset())
+        return self._issuers_of.get(uid, frozenset())
+
+    def _read_sources(self) -> None:
+        for body in self._store.find(CERTIFICATE_AUTHORITY):
+            source = ObjectKey(SECRET, body["metadata"]["namespace"], body["spec"]["source"]["secretRef"]["name"])
+            encoded = self._store.get(source)["data"].get("ca.crt", "") if self._store.has(source) else ""
+            if found := _issuers_in(encoded):
+                self._issuers_of[body["metadata"]["uid"]] = found
 
 
 @lru_cache(maxsize=256)

@@ -6,6 +6,7 @@ rule that covers the hostname accepts it. A request of an installation may end t
 - no user of an installation that claims the hostname wants the issuer any more, for the overlap at least, and
 - another issuer that stays has been valid for the overlap.
 
+An issuer that became valid only after everybody had retired it (in the midst of a rotation) was promised to nobody.
 An installation that begins to cover a hostname brings the issuers of its own user: that is no rotation.
 """
 
@@ -87,8 +88,12 @@ class Validity:
 
     def _judge_end(self, retirement: Retirement, case: Case, end: _End) -> Findings:
         what = f"{case.owner} ends {end.issuer} for {end.hostname}"
-        for owner in sorted(_relying(case, end.zone_id, end.hostname)):
-            retired = retirement.retired(owner, end.hostname, end.issuer)
+        relying = sorted(_relying(case, end.zone_id, end.hostname))
+        times = [(owner, retirement.retired(owner, end.hostname, end.issuer)) for owner in relying]
+        begun = self._since.get((end.zone_id, end.hostname, end.issuer), -math.inf)
+        if max(at for _, at in times) < begun:
+            return
+        for owner, retired in times:
             if retired == math.inf:
                 yield 6, f"{what}, which the user of {owner} wants"
             elif case.now + _SLACK_SECONDS < retired + retirement.overlap:

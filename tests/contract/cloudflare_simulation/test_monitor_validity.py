@@ -30,6 +30,8 @@ class Rotating:
 
     world: Monitored
     retired: dict[str, float]
+    first: str = BOTH
+    """The expression of the rule in the beginning."""
     new: str = ""
     rule: str = ""
     old_certificate: str = field(init=False)
@@ -40,7 +42,7 @@ class Rotating:
         for certificate in (self.old_certificate, self.new):
             world.east.put(certificate, HOST)
         world.east.claim("held", self.new, HOST)
-        self.rule = world.east.enforce(HOST, expression=BOTH)
+        self.rule = world.east.enforce(HOST, expression=self.first)
 
     def narrow(self) -> None:
         """The rule accepts the new issuer alone."""
@@ -49,9 +51,7 @@ class Rotating:
 
 @pytest.fixture
 def rotating() -> Rotating:
-    retired: dict[str, float] = {}
-    retirement = Retirement(lambda owner, _hostname, issuer: _when(retired, owner, issuer), OVERLAP)
-    return Rotating(make_monitored(Monitor(window=WINDOW, retirement=retirement)), retired)
+    return _rotating()
 
 
 def test_narrowing_after_the_overlap_is_fine(rotating: Rotating) -> None:
@@ -73,13 +73,25 @@ def test_narrowing_during_the_overlap_violates_invariant_6(rotating: Rotating) -
     assert rotating.world.violated == [6]
 
 
-def test_narrowing_before_the_new_issuer_was_valid_for_the_overlap_violates_invariant_6(rotating: Rotating) -> None:
-    rotating.retired["east"] = rotating.world.clock() - OVERLAP
+def test_narrowing_before_the_new_issuer_was_valid_for_the_overlap_violates_invariant_6() -> None:
+    rotating = _rotating(first=pinned(HOST))
+    rotating.retired["east"] = rotating.world.clock() + 1.0
+    rotating.world.wait(OVERLAP)
+    rotating.world.east.enforce(HOST, rule=rotating.rule, expression=BOTH)
     rotating.world.wait(OVERLAP / 2)
 
     rotating.narrow()
 
     assert rotating.world.violated == [6]
+
+
+def test_an_issuer_that_became_valid_after_everybody_had_retired_it_was_promised_to_nobody(rotating: Rotating) -> None:
+    rotating.retired["east"] = rotating.world.clock() - OVERLAP
+    rotating.world.wait(OVERLAP / 2)
+
+    rotating.narrow()
+
+    assert rotating.world.violated == []
 
 
 def test_ending_an_issuer_that_the_user_wants_violates_invariant_6(rotating: Rotating) -> None:
@@ -130,3 +142,9 @@ def test_without_the_users_nobody_knows_what_is_retired() -> None:
 
 def _when(retired: dict[str, float], owner: str, issuer: str) -> float:
     return retired.get(owner, math.inf) if issuer == OLD else math.inf
+
+
+def _rotating(first: str = BOTH) -> Rotating:
+    retired: dict[str, float] = {}
+    retirement = Retirement(lambda owner, _hostname, issuer: _when(retired, owner, issuer), OVERLAP)
+    return Rotating(make_monitored(Monitor(window=WINDOW, retirement=retirement)), retired, first)
