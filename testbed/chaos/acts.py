@@ -9,13 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from testbed.chaos.authorities import UNKNOWN, all_fingerprints, fingerprints, pem_of
-from testbed.chaos.exclusions import (
-    MOVES_ARE_SERVED,
-    ROTATIONS_ARE_SERVED,
-    may_create_authority,
-    may_delete_authority,
-    may_delete_namespace,
-)
+from testbed.chaos.exclusions import may_create_authority, may_delete_authority, may_delete_namespace
+from testbed.chaos.served import MOVES_ARE_SERVED, ROTATIONS_ARE_SERVED
 from testbed.chaos.world import (
     ACCOUNTS,
     BINDING,

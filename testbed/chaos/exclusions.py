@@ -2,14 +2,12 @@
 
 | not played                                                  | because                                               |
 |-------------------------------------------------------------|-------------------------------------------------------|
-| one hostname, two installations, different CAs              | `Conflicted` across installations is not served: in   |
-|                                                             | stories of two, each hostname has one bundle          |
-| people replace a ruleset whole, or delete our certificate   | not served                                            |
+| people delete our certificate                               | a place on what is gone never ends                    |
 | a certificate deleted while another installation comes with | the CA resource has no claim of its own, so between   |
 | it, has a CA of it without held hostnames, or adopted it    | listing and first claim it cannot be seen; see below  |
 | a source that changes to other certificates                 | rotation is not served                                |
-| another `certificateAuthorityRef` of a binding              | rotation is not served                                |
-| Observe, Retain, Never, Log, None, unpinned, CRLs           | not served (`domain/served.py`)                       |
+| the overlap of another `certificateAuthorityRef`            | the old CA ends when the new one is in force          |
+| Observe, Log, None, unpinned, CRLs                          | not served (`domain/served.py`)                       |
 | lost statuses, force-orphan                                 | leave orphans by design, which only a command removes |
 | equal ownerIds, takeover                                    | not served                                            |
 
@@ -21,12 +19,6 @@ from __future__ import annotations
 
 from testbed.chaos.world import CA, NAMESPACES, WINDOW, Body, Site, World, is_deleting, place_of
 
-MOVES_ARE_SERVED = False
-NEVER_IS_SERVED_OF_BINDINGS = True
-RIVALS_ARE_SERVED = False
-REPLACED_RULESETS_ARE_SERVED = False
-DESTROYED_CERTIFICATES_ARE_SERVED = False
-ROTATIONS_ARE_SERVED = False
 _LONG_GONE_SECONDS = 2 * WINDOW + 20
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
+from testbed.chaos.served import MOVES_HAVE_AN_OVERLAP
 from testbed.cloudflare.monitor.truth import key_identifiers
 from testbed.cluster.objects import CERTIFICATE_AUTHORITY, HOST_BINDING, SECRET, Body, ObjectKey
 from testbed.cluster.store import Change, Store
@@ -31,6 +32,12 @@ class Spells(Generic[T]):
         self._ended.update(dict.fromkeys(self._wanted.keys() - wanted, now))
         self._wanted = {each: self._wanted.get(each, now) for each in wanted}
 
+    def forget(self, ended: Callable[[T], bool]) -> None:
+        """These were never wanted."""
+        for spells in (self._wanted, self._ended):
+            for each in [each for each in spells if ended(each)]:
+                del spells[each]
+
     def last_unwanted(self, thing: T) -> float:
         """When it was last not wanted: now, or just before it began to be."""
         return self._wanted.get(thing, self._clock())
@@ -52,6 +59,7 @@ class Wishes:
         self._store = store
         self._issuers_of: dict[str, frozenset[str]] = {}
         """By the uid of a CA or of a binding."""
+        self._referred: dict[str, Body] = {}
         store.listeners.append(self._see)
 
     def _see(self, change: Change) -> None:
@@ -72,8 +80,17 @@ class Wishes:
         namespace = reference.get("namespace", binding["metadata"]["namespace"])
         key = ObjectKey(CERTIFICATE_AUTHORITY, namespace, reference["name"])
         if _is_admitted(binding) and self._store.has(key):
+            if not MOVES_HAVE_AN_OVERLAP:
+                self._note_move(binding)
             self._issuers_of[uid] = self._issuers_of.get(self._store.get(key)["metadata"]["uid"], frozenset())
         return self._issuers_of.get(uid, frozenset())
+
+    def _note_move(self, binding: Body) -> None:
+        uid, reference = binding["metadata"]["uid"], binding["spec"]["certificateAuthorityRef"]
+        if self._referred.setdefault(uid, reference) != reference:
+            self._referred[uid] = reference
+            moved = frozenset(binding["spec"]["hostnames"])
+            self.issuers.forget(lambda pair: pair[0] in moved)
 
     def _read_sources(self) -> None:
         for body in self._store.find(CERTIFICATE_AUTHORITY):
