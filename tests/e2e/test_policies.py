@@ -12,6 +12,11 @@ def lift_suspend(tenant: Tenant, what: str) -> None:
     tenant.kubectl("patch", what, "--type=json", "--patch", '[{"op":"remove","path":"/spec/suspend"}]')
 
 
+def plan_of(tenant: Tenant, what: str) -> list[str]:
+    found: list[str] = tenant.get(what)["status"].get("plan", [])
+    return found
+
+
 def hostname_states(tenant: Tenant) -> dict[str, str]:
     """How far each hostname of the binding is, by its first label."""
     found = tenant.get("mtlshb/api")["status"]["hostnames"]
@@ -202,3 +207,78 @@ def test_a_hostname_that_somebody_else_associated_stays_theirs_and_the_others_co
     tenant.wait_gone("mtlshb/api")
 
     assert tenant.lists == {tenant.zone.name: {tenant.zone.host("theirs")}}
+
+
+def test_an_observed_ca_says_what_it_would_upload_and_uploads_nothing(tenant: Tenant) -> None:
+    tenant.apply(tenant.secret(), tenant.authority(managementPolicy="Observe"))
+    tenant.wait_condition("mtlsca/partners", "Ready", "False", "Observed")
+    (line,) = until(lambda: plan_of(tenant, "mtlsca/partners"), "a plan")
+
+    assert line.startswith("upload 1 CA certificate(s)")
+    assert writes(tenant.history) == []
+    assert "finalizers" not in tenant.get("mtlsca/partners")["metadata"]
+
+    tenant.tear_down()
+
+    assert tenant.certificates == []
+
+
+def test_the_plan_of_an_observed_binding_is_what_is_done_when_it_is_managed(tenant: Tenant) -> None:
+    tenant.apply(tenant.secret(), tenant.authority())
+    tenant.wait_ready()
+    (certificate,) = tenant.certificates
+    host, begun = tenant.zone.host("api"), len(tenant.history)
+
+    tenant.apply(tenant.binding("api", managementPolicy="Observe"))
+    tenant.wait_condition("mtlshb/api", "Ready", "False", "Observed")
+    plan = until(lambda: plan_of(tenant, "mtlshb/api"), "a plan")
+    observed = writes(tenant.history[begun:])
+    tenant.apply(tenant.binding("api"))
+    tenant.wait_ready()
+
+    assert observed == []
+    assert plan == [
+        f"claim {host} as arriving on certificate {certificate.id}",
+        f"associate {host} with certificate {certificate.id}",
+        f"claim {host} as held on certificate {certificate.id}",
+        f"block requests to {host} without a client certificate issued by {tenant.ca.key_identifier}",
+    ]
+    assert writes(tenant.history[begun:]) == [
+        "create ruleset: claim arriving",
+        "write list",
+        "change rule: claim held",
+        "create rule: enforce",
+    ]
+    assert plan_of(tenant, "mtlshb/api") == []
+
+
+def test_what_is_in_force_of_a_binding_that_is_observed_from_now_on_stays_and_is_left_so(tenant: Tenant) -> None:
+    tenant.set_up("api")
+    begun, rules = len(tenant.history), tenant.rules()
+
+    tenant.apply(tenant.binding("login", managementPolicy="Observe"))
+    tenant.wait_condition("mtlshb/api", "Ready", "False", "Observed")
+    until(lambda: len(plan_of(tenant, "mtlshb/api")) > 1, "a plan")
+
+    assert writes(tenant.history[begun:]) == []
+    assert tenant.rules() == rules
+    assert f"take {tenant.zone.host('api')} off the list" in "; ".join(plan_of(tenant, "mtlshb/api"))
+
+    tenant.delete("mtlshb/api")
+    tenant.wait_gone("mtlshb/api")
+
+    (rule,) = tenant.rules()
+    assert rule.description.endswith(" retained")
+    assert tenant.lists == {tenant.zone.name: {tenant.zone.host("api")}}
+
+
+def test_an_observed_binding_that_has_all_it_asks_for_is_ready_and_says_the_same_on_and_on(tenant: Tenant) -> None:
+    tenant.set_up("api")
+    tenant.apply(tenant.binding("api", managementPolicy="Observe"))
+    tenant.wait_condition("mtlshb/api", "Ready", "True", "Observed")
+    version = tenant.get("mtlshb/api")["metadata"]["resourceVersion"]
+
+    tenant.apply(tenant.binding("other", name="other"))
+    tenant.wait_ready("mtlshb/other")
+
+    assert tenant.get("mtlshb/api")["metadata"]["resourceVersion"] == version

@@ -14,16 +14,11 @@ from tests.e2e.tenant import RESOURCES, Tenant
 from tests.e2e.waiting import until
 from tests.e2e.world import Handled, World
 
-OF_BOTH: Mapping[str, Mapping[str, Any]] = {
-    "spec.managementPolicy: Observe": {"managementPolicy": "Observe"},
-}
 OF_AUTHORITIES: Mapping[str, Mapping[str, Any]] = {
-    **OF_BOTH,
     "spec.rotation": {"rotation": {"overlap": "1h"}},
     "spec.revocation": {"revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}}},
 }
 OF_BINDINGS: Mapping[str, Mapping[str, Any]] = {
-    **OF_BOTH,
     "spec.enforcement.action: Log": {"enforcement": {"action": "Log"}},
     "spec.enforcement.action: None": {"enforcement": {"action": "None"}},
     "spec.enforcement.issuerPinning: Never": {"enforcement": {"issuerPinning": "Never"}},

@@ -50,8 +50,9 @@ class Reason(StrEnum):
     # Chosen by the user
     OBSERVED = (
         "Observed",
-        (On.READY, On.UPLOADED, On.ASSOCIATED, On.ENFORCED),
-        "managementPolicy is Observe: nothing is written to Cloudflare; status.plan says what would be done.",
+        (On.READY, On.UPLOADED, On.ROTATED, On.ASSOCIATED, On.ENFORCED),
+        "managementPolicy is Observe: nothing is written to Cloudflare; status.plan says what would be done. Ready is "
+        "True when that is nothing.",
     )
     SUSPENDED = (
         "Suspended",

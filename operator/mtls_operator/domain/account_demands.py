@@ -35,6 +35,8 @@ class Demand:
     """Whether identical certificates without a mark of this operator become its own."""
     idle: bool = False
     """Laid aside: nothing is done for it, not even for what it has."""
+    observed: bool = False
+    """Laid aside, but looked at to say what would be done."""
     used_by: tuple[ResourceKey, ...] = ()
     """Bindings that refer to it or own hostnames on its lists."""
 

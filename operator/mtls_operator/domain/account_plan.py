@@ -11,7 +11,8 @@
 |                                   | another CA of ours relies on them     |                                          |
 | has an id                         |                                       | hold, should the finalizer be lost       |
 | announced another bundle before   | its outcome is not known              | settle that first                        |
-| laid aside (suspended)            |                                       | nothing, whatever of the above holds     |
+| laid aside (suspended, observed)  |                                       | nothing, whatever of the above holds     |
+| observed                          | not listed lately                     | list                                     |
 | deleted, bindings use it          |                                       | nothing (`InUse`)                        |
 | deleted, nothing was ever sent    |                                       | let go                                   |
 | deleted, sent but no id           | holds it                              | record its id, go on                     |
@@ -36,7 +37,7 @@ from mtls_operator.domain.account_demands import Account, Agenda, Demand
 from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.account_release import release
 from mtls_operator.domain.account_steps import AccountStep
-from mtls_operator.domain.account_upload import hold, hold_what_it_has, obtain
+from mtls_operator.domain.account_upload import hold, hold_what_it_has, look, obtain
 from mtls_operator.domain.observed import Certificate
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_places import Timing
@@ -65,6 +66,8 @@ def plan_account(
     for demand in demands:
         if demand.idle:
             hold_what_it_has(agenda, demand)
+            if demand.observed:
+                look(account, agenda, demand)
         elif demand.deleting:
             release(account, agenda, demand)
         elif demand.certificate_id is not None:

@@ -11,6 +11,7 @@ from mtls_operator.domain.account_steps import ReadCertificates, RecordCertifica
 from mtls_operator.domain.certificates import Bundle, bundle_fingerprint
 from mtls_operator.domain.marks import certificate_owner
 from mtls_operator.domain.records import AddFinalizer
+from mtls_operator.domain.resync import SHORTEST_SECONDS
 from mtls_operator.domain.zone_places import FRESH_SECONDS
 
 
@@ -55,6 +56,12 @@ def _is_missing(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle
 def hold(agenda: Agenda, demand: Demand) -> None:
     if not demand.has_finalizer:
         agenda.steps.append(AddFinalizer(demand.authority))
+
+
+def look(account: Account, agenda: Agenda, demand: Demand) -> None:
+    """List the account now and then, without any other reason."""
+    if not is_listed(account, demand, account.now - SHORTEST_SECONDS):
+        agenda.steps.append(ReadCertificates(demand.authority))
 
 
 def hold_what_it_has(agenda: Agenda, demand: Demand) -> None:

@@ -16,12 +16,11 @@ from mtls_operator.api.conditions import Condition, ConditionType
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.authority_assessment import AuthorityAssessment
 from mtls_operator.domain.certificates import Bundle
-from mtls_operator.domain.condition_set import conditions_of
-from mtls_operator.domain.handling import is_retained, suspension
+from mtls_operator.domain.condition_set import conditions_of, observed
+from mtls_operator.domain.handling import is_observed, retaining_field, suspension
 from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import AuthorityRecord, ResourceKey
-from mtls_operator.domain.served import forbids_cleanup
-from mtls_operator.domain.verdicts import Verdict, blocked, kept_in_force, left_alone, ok, waiting
+from mtls_operator.domain.verdicts import Verdict, blocked, left_alone, ok, waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,8 @@ class AuthorityView:
     without_slot: bool = False
     not_adopted: Certificate | None = None
     """Holds what the CA wants, and may not be adopted."""
+    plan: Sequence[str] | None = None
+    """What would be done for it, if it is only observed; None while that cannot be told."""
     trouble: Verdict | None = None
     """What Cloudflare said when the account was last worked on, if it went wrong. It says nothing about another CA
     of the account that has its certificate."""
@@ -57,6 +58,7 @@ def authority_status(record: AuthorityRecord, view: AuthorityView, now: datetime
             "bindings": len(view.used_by) if view.counted else record.status.bindings,
             "hostnames": view.hostnames if view.counted else record.status.hostnames,
             "quota": quota,
+            "plan": _plan(record, view),
             "last_handled_reconcile_at": record.metadata.reconcile_requested_at,
         }
     )
@@ -100,6 +102,8 @@ def _conditions(record: AuthorityRecord, view: AuthorityView, now: datetime) -> 
         ConditionType.QUOTA_AVAILABLE: _quota(view),
     }
     others = _obstacles(record, view)
+    if is_observed(record.spec) and not record.deleting:
+        aspects, others = observed(aspects, others, _plan(record, view))
     halted = suspension(record, owns_something=_has_made_something(record))
     if halted is not None:
         others = [halted]
@@ -108,6 +112,12 @@ def _conditions(record: AuthorityRecord, view: AuthorityView, now: datetime) -> 
     if halted is not None or record.deleting:
         aspects = {kind: left_alone(verdict) for kind, verdict in aspects.items()}
     return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)
+
+
+def _plan(record: AuthorityRecord, view: AuthorityView) -> tuple[str, ...]:
+    if record.deleting or not is_observed(record.spec) or view.assessment.actionable is None:
+        return ()
+    return record.status.plan if view.plan is None else tuple(view.plan)
 
 
 def _obstacles(record: AuthorityRecord, view: AuthorityView) -> list[Verdict]:
@@ -122,10 +132,9 @@ def _deletion(record: AuthorityRecord, view: AuthorityView) -> Verdict:
         named = ", ".join(f"MtlsHostBinding {each}" for each in view.used_by)
         return waiting(Reason.IN_USE, f"still used by {named}; the CA goes with the last of them")
     made = _has_made_something(record)
-    if made and record.spec is not None and (kept := forbids_cleanup(record.spec)):
-        return kept_in_force(kept)
-    if is_retained(record.spec) and not record.status.pending_upload:
-        return waiting(Reason.DELETING, "let go of, the certificate stays: spec.deletionPolicy is Retain")
+    kept_by = retaining_field(record.spec)
+    if kept_by is not None and not record.status.pending_upload:
+        return waiting(Reason.DELETING, f"let go of, the certificate stays: {kept_by}")
     if made and view.trouble is not None:
         return waiting(
             Reason.DELETION_BLOCKED,

@@ -18,12 +18,11 @@ from mtls_operator.api.host_binding import (
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.binding_assessment import BindingAssessment
-from mtls_operator.domain.condition_set import conditions_of
-from mtls_operator.domain.handling import is_retained, suspension
+from mtls_operator.domain.condition_set import conditions_of, observed
+from mtls_operator.domain.handling import is_observed, retaining_field, suspension
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord
-from mtls_operator.domain.served import forbids_cleanup
-from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, kept_in_force, left_alone, ok, waiting
+from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, left_alone, ok, waiting
 from mtls_operator.domain.zone_plan import HostProgress, HostStage
 from mtls_operator.domain.zone_steps import Managed
 
@@ -47,6 +46,8 @@ class BindingView:
     trouble: Verdict | None = None
     """What Cloudflare said when the zone was last worked on, if it went wrong. It says nothing about a binding of
     the zone that has all it asks for."""
+    plan: Sequence[str] | None = None
+    """What would be done for it, if it is only observed; None while that cannot be told."""
     not_after: datetime | None = None
     remark: Verdict | None = None
     """What Ready says of a binding that has all it asks for, besides that."""
@@ -64,6 +65,7 @@ def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> H
         told["hostnames_ready"] = f"{ready}/{len(hostnames)}"
     if view.rules is not None:
         told["rules"] = tuple(view.rules)
+    told["plan"] = _plan(record, view)
     return record.status.model_copy(
         update=told
         | {
@@ -78,6 +80,14 @@ def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> H
             else record.metadata.reconcile_requested_at,
         }
     )
+
+
+def _plan(record: BindingRecord, view: BindingView) -> tuple[str, ...]:
+    if record.deleting or not is_observed(record.spec):
+        return ()
+    if view.assessment.accepted.is_ok and not view.assessment.resolved.is_ok:
+        return (f"wait: {view.assessment.resolved.message}",)
+    return record.status.plan if view.plan is None else tuple(view.plan)
 
 
 def with_managed(status: HostBindingStatus, managed: Managed) -> HostBindingStatus:
@@ -105,6 +115,8 @@ def _conditions(
     others = [] if view.trouble is None or in_force else [view.trouble]
     others += [] if view.remark is None else [view.remark]
     others += _contests(view)
+    if is_observed(record.spec) and not record.deleting:
+        aspects, others = observed(aspects, others, _plan(record, view))
     halted = suspension(record, owns_something=bool(record.status.managed))
     if halted is not None:
         others = [halted]
@@ -153,11 +165,10 @@ def _outcome_of(previous: Condition) -> Outcome:
 
 def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
     assessment = view.assessment
-    if record.status.managed and record.spec is not None and (kept := forbids_cleanup(record.spec)):
-        return kept_in_force(kept)
-    if is_retained(record.spec) and view.trouble is None:
+    kept_by = retaining_field(record.spec)
+    if kept_by is not None and view.trouble is None:
         staying = _names_and_until(view, HostStage.LEAVING) or "nothing left"
-        return waiting(Reason.DELETING, f"let go of and kept in force, as spec.deletionPolicy is Retain: {staying}")
+        return waiting(Reason.DELETING, f"let go of and kept in force, as {kept_by}: {staying}")
     # What is refused is given up all the same, where there is a token to do it with.
     refusal = None if assessment.accepted.is_ok or assessment.credential else assessment.accepted
     blocker = view.trouble or refusal

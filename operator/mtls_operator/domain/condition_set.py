@@ -11,9 +11,12 @@ from datetime import datetime
 
 from mtls_operator.api.conditions import Condition, ConditionStatus, ConditionType
 from mtls_operator.api.reasons import Reason
-from mtls_operator.domain.verdicts import Outcome, Verdict, worst
+from mtls_operator.domain.verdicts import Outcome, Verdict, chosen, ok, worst
 
 _UNKNOWN_YET = frozenset({Reason.PROGRESSING, Reason.CREDENTIALS_PENDING, Reason.VERIFICATION_OFF})
+_BROUGHT_ABOUT = frozenset(
+    {ConditionType.ASSOCIATED, ConditionType.ENFORCED, ConditionType.UPLOADED, ConditionType.ROTATED}
+)
 _MESSAGE_LIMIT = 4096
 _Said = tuple[ConditionType, ConditionStatus, Verdict]
 
@@ -44,6 +47,27 @@ def conditions_of(
     summary += [(kind, _status(verdict), verdict) for kind, verdict in aspects.items()]
     known = {condition.type: condition for condition in previous}
     return tuple(_condition(each, known.get(each[0]), generation, now) for each in summary)
+
+
+def observed(
+    aspects: Mapping[ConditionType, Verdict], others: Sequence[Verdict], plan: Sequence[str]
+) -> tuple[dict[ConditionType, Verdict], list[Verdict]]:
+    """What is said of a resource that is only observed: what is not in force is not waited for. What is wrong with its
+    spec, or keeps us from looking, is said as always."""
+    told = {
+        kind: chosen(Reason.OBSERVED, "spec.managementPolicy is Observe: status.plan says what would be done")
+        if kind in _BROUGHT_ABOUT and verdict.outcome is Outcome.WAITING
+        else verdict
+        for kind, verdict in aspects.items()
+    }
+    if plan:
+        ready = chosen(
+            Reason.OBSERVED,
+            f"spec.managementPolicy is Observe: status.plan has {len(plan)} step(s), the first: {plan[0]}",
+        )
+    else:
+        ready = ok(Reason.OBSERVED, "spec.managementPolicy is Observe, and there is nothing that would be done")
+    return told, [*others, ready]
 
 
 def _status(verdict: Verdict) -> ConditionStatus:

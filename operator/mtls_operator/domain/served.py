@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
 from mtls_operator.api.host_binding import Enforcement, HostBindingSpec
-from mtls_operator.api.policies import Action, IssuerPinning, ManagementPolicy
+from mtls_operator.api.policies import Action, IssuerPinning
 
 
 def unserved_of_authority(spec: CertificateAuthoritySpec) -> tuple[str, ...]:
     """Fields of a CA that are not served yet, with their values."""
-    return forbids_cleanup(spec) + _named(
+    return _named(
         ("spec.rotation", spec.rotation is not None),
         ("spec.revocation", spec.revocation is not None),
     )
@@ -19,7 +19,7 @@ def unserved_of_authority(spec: CertificateAuthoritySpec) -> tuple[str, ...]:
 def unserved_of_binding(spec: HostBindingSpec) -> tuple[str, ...]:
     """Fields of a binding that are not served yet, with their values."""
     enforcement = spec.enforcement or Enforcement()
-    return forbids_cleanup(spec) + _named(
+    return _named(
         (f"spec.enforcement.action: {enforcement.action}", enforcement.action not in {None, Action.BLOCK}),
         (
             f"spec.enforcement.issuerPinning: {enforcement.issuer_pinning}",
@@ -27,14 +27,6 @@ def unserved_of_binding(spec: HostBindingSpec) -> tuple[str, ...]:
         ),
         ("spec.enforcement.additionalIssuers", bool(enforcement.additional_issuers)),
         ("spec.verification", spec.verification is not None),
-    )
-
-
-def forbids_cleanup(spec: CertificateAuthoritySpec | HostBindingSpec) -> tuple[str, ...]:
-    """Fields that ask for things to stay at Cloudflare when the resource is deleted. They are not served yet, but to
-    clean up all the same would open what the user wants closed: the deletion waits."""
-    return _named(
-        (f"spec.managementPolicy: {spec.management_policy}", spec.management_policy is ManagementPolicy.OBSERVE),
     )
 
 

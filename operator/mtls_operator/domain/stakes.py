@@ -16,10 +16,9 @@ from dataclasses import dataclass, replace
 
 from mtls_operator.api.host_binding import HostnameState
 from mtls_operator.domain.binding_assessment import BindingAssessment, authority_of
-from mtls_operator.domain.handling import adopts, is_idle, is_retained
+from mtls_operator.domain.handling import adopts, is_idle, is_observed, is_retained
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import BindingRecord, ResourceKey
-from mtls_operator.domain.served import forbids_cleanup
 from mtls_operator.domain.zone_places import Stake, Target
 from mtls_operator.domain.zone_steps import Managed
 
@@ -45,11 +44,6 @@ def managed_of(record: BindingRecord) -> Managed:
     return {CertificateId(each.certificate_id): frozenset(each.hostnames) for each in record.status.managed}
 
 
-def is_cleanup_forbidden(record: BindingRecord) -> bool:
-    """Whether the user wants what the binding has in force to stay, though it is deleted."""
-    return record.spec is not None and bool(forbids_cleanup(record.spec))
-
-
 def stakes_of(judged: Sequence[tuple[BindingRecord, BindingAssessment]]) -> tuple[tuple[Stake, ...], Conflicts]:
     """The stakes of a zone's bindings without contradictions, and what was refused to whom."""
     candidates = [_Candidate(_stake(record, verdict), _age(record)) for record, verdict in judged]
@@ -60,11 +54,26 @@ def stakes_of(judged: Sequence[tuple[BindingRecord, BindingAssessment]]) -> tupl
     return tuple(_without(each.stake, conflicts.get(each.stake.binding, {})) for each in candidates), conflicts
 
 
+def foreseen_stakes(
+    judged: Sequence[tuple[BindingRecord, BindingAssessment]],
+) -> tuple[tuple[Stake, ...], Conflicts]:
+    """The same as if every binding that is only observed were managed; empty when there is none."""
+    if not any(is_observed(record.spec) and not record.deleting for record, _ in judged):
+        return (), {}
+    return stakes_of([(_as_managed(record), assessment) for record, assessment in judged])
+
+
+def _as_managed(record: BindingRecord) -> BindingRecord:
+    if record.spec is None or record.deleting or not is_observed(record.spec):
+        return record
+    return replace(record, spec=record.spec.model_copy(update={"management_policy": None}))
+
+
 def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
     managed = managed_of(record)
     idle = is_idle(record, owns_something=bool(managed))
     wants: Mapping[str, Target]
-    if record.deleting and not idle and not is_cleanup_forbidden(record):
+    if record.deleting and not idle:
         wants = {}
     elif not idle and assessment.target is not None and record.spec is not None:
         wants = dict.fromkeys(record.spec.hostnames, assessment.target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -10,9 +9,10 @@ from mtls_operator.api.reasons import Reason
 
 
 class Outcome(Enum):
-    """Whether an aspect is well, will become so by itself, or needs somebody."""
+    """Whether an aspect is well, is not because the user chose so, will become so by itself, or needs somebody."""
 
     OK = auto()
+    CHOSEN = auto()
     WAITING = auto()
     BLOCKED = auto()
 
@@ -35,6 +35,11 @@ def ok(reason: Reason, message: str) -> Verdict:
     return Verdict(Outcome.OK, reason, message)
 
 
+def chosen(reason: Reason, message: str) -> Verdict:
+    """The aspect is not as the spec asks, and the user wants nothing to be done about it."""
+    return Verdict(Outcome.CHOSEN, reason, message)
+
+
 def waiting(reason: Reason, message: str) -> Verdict:
     """The operator goes on by itself; nobody has to do anything, or what they do is noticed."""
     return Verdict(Outcome.WAITING, reason, message)
@@ -50,16 +55,6 @@ def left_alone(verdict: Verdict) -> Verdict:
     return replace(verdict, outcome=Outcome.WAITING) if verdict.outcome is Outcome.BLOCKED else verdict
 
 
-def kept_in_force(fields: Sequence[str]) -> Verdict:
-    """The verdict on a deletion that the user forbids to clean up, which this version cannot do otherwise."""
-    return waiting(
-        Reason.DELETION_BLOCKED,
-        f"{', '.join(fields)}: what is in force stays, and letting go of it without a clean-up is not served by this"
-        " version. Remove the field to have it cleaned up, or annotate with apishield-mtls.io/force-orphan=true to let"
-        " go and leave what is at Cloudflare behind.",
-    )
-
-
 def worst(*verdicts: Verdict) -> Verdict:
-    """The first that is blocked, else the first that waits, else the first."""
+    """The first that is blocked, else the first that waits, else the first that was chosen, else the first."""
     return max(verdicts, key=lambda verdict: verdict.outcome.value)

@@ -72,8 +72,10 @@ def _judge(zone: ZoneState, found: Reserve, binding: ResourceKey, place: Place) 
 def _ours_gone_at(zone: ZoneState, place: Place) -> float:
     """From when on no reading shows what we, or the process before us, took off the list."""
     certificate, _ = place
-    taken_off = zone.known.list_written.get(certificate, zone.known.started) if place in zone.known.released else 0.0
-    return max(zone.known.started, taken_off) + zone.timing.window
+    began = zone.known.started
+    if place in zone.known.released:
+        began = max(began, zone.known.list_written.get(certificate, began))
+    return began + zone.timing.window
 
 
 def _strangers(desired: Desired) -> Iterator[tuple[Stake, Place]]:

@@ -162,8 +162,8 @@ class ZoneState:
         is none of ours at all: somebody replaced the ruleset."""
         if not self.view.is_without_us or self.now < self.removals_from:
             return frozenset()
-        everybody = (*self.desired.stakes, *self.desired.idle, *self.desired.still)
-        return frozenset(hostname for stake in everybody for hostname in stake.enforced)
+        everybody = (*self.desired.stakes, *self.desired.still)
+        return frozenset(hostname for stake in everybody if not stake.idle for hostname in stake.enforced)
 
     def contested_until(self, place: Place) -> float:
         """Until when another writer counts as one that keeps undoing what we do: it did so three times within a time in

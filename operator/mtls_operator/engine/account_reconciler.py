@@ -14,6 +14,7 @@ from mtls_operator.api.certificate_authority import Ownership
 from mtls_operator.api.reasons import Reason
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.account_demands import Demand
+from mtls_operator.domain.account_foresight import foresee
 from mtls_operator.domain.account_knowledge import AccountKnowledge, occupants
 from mtls_operator.domain.account_plan import AccountPlan, plan_account
 from mtls_operator.domain.account_steps import (
@@ -33,11 +34,10 @@ from mtls_operator.domain.authority_status import (
     with_pending_upload,
 )
 from mtls_operator.domain.certificates import bundle_fingerprint
-from mtls_operator.domain.handling import adopts, is_idle, is_retained
+from mtls_operator.domain.handling import adopts, is_idle, is_observed, is_retained
 from mtls_operator.domain.marks import certificate_name
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, AuthorityRecord, RemoveFinalizer, ResourceKey
-from mtls_operator.domain.served import forbids_cleanup
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.urgency import urgency_in_account
 from mtls_operator.domain.verdicts import Verdict, waiting
@@ -227,9 +227,10 @@ class AccountReconciler:
             ownership=Ownership.ADOPTED if status.ownership == Ownership.ADOPTED else Ownership.CREATED,
             pending_upload=frozenset(status.pending_upload),
             has_finalizer=record.metadata.has_finalizer,
-            deleting=record.deleting and not _is_kept(record),
+            deleting=record.deleting,
             retains=is_retained(record.spec),
             adopts=adopts(record.spec),
+            observed=is_observed(record.spec) and not record.deleting,
             idle=is_idle(record, owns_something=bool(certificate or status.pending_upload)),
             used_by=tuple(users),
         )
@@ -303,12 +304,21 @@ class AccountReconciler:
                 occupants=occupants(listing.value) if listing else None,
                 limit=self.limit,
                 without_slot=record.key in plan.without_slot,
+                plan=self._foresee(account, judged, record.key),
                 not_adopted=plan.not_adopted.get(record.key),
                 trouble=account.setbacks.verdict(record.key) or self._lack_of_token(judged, plan, record),
             )
             status = authority_status(record, view, self.situation.clock.moment())
             written = await self._try(account, record, self.writer.write_status(record, status)) or written
         return written
+
+    def _foresee(self, account: _Account, judged: _Judged, key: ResourceKey) -> tuple[str, ...] | None:
+        """What would be done for a CA that is only observed."""
+        demand = judged.demand(key)
+        if not demand.observed:
+            return None
+        others = tuple(each for each in judged.demands if each is not demand)
+        return foresee(demand, others, account.known, self.timing, limit=self.limit, owner=self.owner)
 
     def _lack_of_token(self, judged: _Judged, plan: AccountPlan, record: AuthorityRecord) -> Verdict | None:
         calls = (ReadCertificates, Upload, DeleteCertificate, ConfirmGone)
@@ -321,12 +331,6 @@ class AccountReconciler:
             "there is no API token for the account: put one into the Secret of spec.credentialsRef, or let the"
             " operator's own token serve this namespace.",
         )
-
-
-def _is_kept(record: AuthorityRecord) -> bool:
-    """Whether the user wants the certificate to stay, though the CA is deleted."""
-    made = record.status.certificate_id or record.status.pending_upload
-    return bool(made and record.spec is not None and forbids_cleanup(record.spec))
 
 
 def _is_held(account: _Account, record: AuthorityRecord) -> bool:

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mtls_operator.domain.binding_assessment import BindingAssessment
+from mtls_operator.domain.handling import is_observed
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.sources import CredentialKey
-from mtls_operator.domain.stakes import Conflicts, stakes_of
-from mtls_operator.domain.zone_places import Desired, desired_of
+from mtls_operator.domain.stakes import Conflicts, foreseen_stakes, stakes_of
+from mtls_operator.domain.zone_foresight import Foreseen
+from mtls_operator.domain.zone_places import Desired, Stake, desired_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Party:
 
     credential: CredentialKey | None
     desired: Desired
+    foreseen: Foreseen | None = None
+    """What would be wanted, where bindings are only observed."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ def judgement_of(
 ) -> Judgement:
     """Sort the bindings of a zone into parties, in a stable order. `predecessors` are gone: their marks become ours."""
     stakes, conflicts = stakes_of(bindings)
+    would_be, would_lose = foreseen_stakes(bindings)
+    observed = {record.key for record, _ in bindings if is_observed(record.spec) and not record.deleting}
     credentials = {record.key: assessment.credential for record, assessment in bindings}
     parties = tuple(
         Party(
@@ -55,7 +61,30 @@ def judgement_of(
                 still=[stake for stake in stakes if credentials[stake.binding] != credential],
                 predecessors=predecessors,
             ),
+            _foreseen(
+                us,
+                stakes,
+                [each for each in would_be if each.binding in observed and credentials[each.binding] == credential],
+                would_lose,
+                predecessors,
+            ),
         )
         for credential in dict.fromkeys(credentials.values())
     )
     return Judgement(bindings, parties, conflicts)
+
+
+def _foreseen(
+    us: Installation,
+    stakes: Sequence[Stake],
+    mine: Sequence[Stake],
+    lost: Conflicts,
+    predecessors: frozenset[Installation],
+) -> Foreseen | None:
+    """Observed bindings act, everybody else stands still."""
+    if not mine:
+        return None
+    acting = {stake.binding for stake in mine}
+    still = tuple(stake for stake in stakes if stake.binding not in acting)
+    desired = Desired(us, stakes=tuple(mine), still=still, predecessors=predecessors)
+    return Foreseen(desired, {key: lost.get(key, {}) for key in acting})

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from mtls_operator.cloudflare.rate_budget import RateBudget
+from mtls_operator.domain.handling import is_observed
 from mtls_operator.domain.resync import (
     CEILING_SECONDS,
     DOCUMENTED,
@@ -126,7 +127,8 @@ def calls_of(key: Key, situation: Situation, credentials: Credentials) -> Calls:
 
 
 def _tokens_of_account(situation: Situation, account_id: str) -> list[CredentialKey]:
-    made = [each for each in situation.authorities_in(account_id) if each.status.certificate_id]
+    authorities = situation.authorities_in(account_id)
+    made = [each for each in authorities if each.status.certificate_id or is_observed(each.spec)]
     found = (situation.assess_authority(each).credential for each in made)
     return list(dict.fromkeys(each for each in found if each is not None))
 
@@ -134,9 +136,12 @@ def _tokens_of_account(situation: Situation, account_id: str) -> list[Credential
 def _lists_of_zone(situation: Situation, zone_id: str) -> Mapping[CredentialKey, set[str]]:
     lists: dict[CredentialKey, set[str]] = {}
     for binding in situation.bindings_in(zone_id):
-        credential = situation.assess(binding).credential if binding.status.managed else None
-        if credential is not None:
-            lists.setdefault(credential, set()).update(each.certificate_id for each in binding.status.managed)
+        verdict = situation.assess(binding)
+        # What is observed or not adopted is on no list of ours, and looked at all the same.
+        names = {each.certificate_id for each in binding.status.managed}
+        names |= {verdict.target.certificate} if verdict.target is not None and not binding.deleting else set()
+        if verdict.credential is not None and names:
+            lists.setdefault(verdict.credential, set()).update(names)
     return lists
 
 

@@ -23,6 +23,7 @@ from mtls_operator.domain.resync import RESYNC_DELAYED, looked_at
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.urgency import Urgency, urgency_in_zone
 from mtls_operator.domain.verdicts import Verdict, waiting
+from mtls_operator.domain.zone_foresight import Plans, foresee, readings
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge, nothing_known
 from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
@@ -60,6 +61,8 @@ class _Zone:
     """Somebody asked for a fresh look."""
     tried: set[CredentialKey | None] = field(default_factory=set)
     """Parties of which this process knows itself whether they get on."""
+    foresight: dict[CredentialKey | None, tuple[object, Plans]] = field(default_factory=dict)
+    """What would be done for observed bindings, with what that was worked out from."""
     last: tuple[CloudflareStep, ZoneKnowledge] | None = None
     """The last call of this reconcile, and what was known after it."""
 
@@ -122,12 +125,29 @@ class ZoneReconciler:
             if await self._let_go(zone, judged):
                 continue
             now = self.situation.clock.now()
-            planned = [(party, plan_zone(party.desired, zone.known, now, self.timing)) for party in judged.parties]
+            planned = [(party, self._plan(zone, party, now)) for party in judged.parties]
             if await self._report(zone_id, zone, judged, planned) or await self._write(zone, judged, planned):
                 continue
             wakes = await self._act(zone_id, zone, planned)
             if wakes is not None:
                 return min(wakes, default=None)
+
+    def _plan(self, zone: _Zone, party: Party, now: float) -> ZonePlan:
+        plan = plan_zone(party.desired, zone.known, now, self.timing)
+        if party.foreseen is None:
+            return plan
+        return replace(plan, steps=(*plan.steps, *readings(party.foreseen, zone.known)))
+
+    def _foresee(self, zone: _Zone, party: Party) -> Plans | None:
+        """What would be done for observed bindings; worked out anew only when something has changed."""
+        if party.foreseen is None or readings(party.foreseen, zone.known):
+            return None
+        seen = (zone.known.rules and zone.known.rules.value, {c: each.value for c, each in zone.known.lists.items()})
+        before = zone.foresight.get(party.credential)
+        if before is None or before[0] != (party.foreseen, seen):
+            before = (party.foreseen, seen), foresee(party.foreseen, zone.known, self.timing) or {}
+            zone.foresight[party.credential] = before
+        return before[1]
 
     def _judge(self, zone_id: str, zone: _Zone) -> Judgement:
         """A binding that cannot be written to goes on wanting what its status records, and holds up nobody."""
@@ -154,7 +174,7 @@ class ZoneReconciler:
             trouble = zone.setbacks.verdict(party.credential) or self._lack_of_token(party, plan)
             if trouble is not None or self._has_tried(plan):
                 zone.tried.add(party.credential)
-            for record, status in report.statuses(party, plan, trouble):
+            for record, status in report.statuses(party, plan, trouble, self._foresee(zone, party)):
                 is_too_early = party.credential not in zone.tried and told_trouble(record) is not None
                 if not is_too_early and not _is_held(zone, record):
                     written = await self._try(zone, record, self.writer.write_status(record, status)) or written

@@ -15,6 +15,7 @@ from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.resync import looked_at
 from mtls_operator.domain.verdicts import Verdict, blocked, waiting
+from mtls_operator.domain.zone_foresight import Plans
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
 from mtls_operator.domain.zone_plan import HostProgress, ZonePlan
 from mtls_operator.domain.zone_view import view_of
@@ -34,7 +35,7 @@ class ZoneReport:
     """What to say of bindings that have all they ask for."""
 
     def statuses(
-        self, party: Party, plan: ZonePlan, trouble: Verdict | None
+        self, party: Party, plan: ZonePlan, trouble: Verdict | None, foreseen: Plans | None
     ) -> Iterator[tuple[BindingRecord, HostBindingStatus]]:
         """The statuses of a party's bindings, but of those about which nothing can be said now."""
         mine = {stake.binding for stake in party.desired.own}
@@ -52,6 +53,7 @@ class ZoneReport:
                 zone=self.situation.zone_of(record) if assessment.resolved.is_ok else None,
                 trouble=_conflict(plan) or trouble or _replacement(plan),
                 remark=_conflict(plan) or self.remark,
+                plan=None if foreseen is None else foreseen.get(record.key, ()),
                 is_fresh=self._is_fresh(record),
                 not_after=authority.status.not_after if authority else None,
             )

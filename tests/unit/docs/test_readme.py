@@ -15,15 +15,11 @@ from mtls_operator.engine.settings import unserved
 from tests.unit.docs import pages
 from tests.unit.docs.pages import ROOT
 
-POLICIES = {
-    "managementPolicy": "Observe",
-}
 AUTHORITY = {
     "accountId": "0123456789abcdef0123456789abcdef",
     "source": {"secretRef": {"name": "client-ca"}},
     "rotation": {"overlap": "24h"},
     "revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}},
-    **POLICIES,
 }
 BINDING = {
     "certificateAuthorityRef": {"name": "partners"},
@@ -31,7 +27,6 @@ BINDING = {
     "hostnames": ["api.example.com"],
     "enforcement": {"action": "Log", "issuerPinning": "Never", "additionalIssuers": ["AB12"]},
     "verification": {"interval": "5m"},
-    **POLICIES,
 }
 
 
@@ -63,14 +58,14 @@ def test_the_resources_of_the_readme_are_those_of_the_quickstart() -> None:
 def test_what_is_not_served_of_a_ca_is_in_the_readme() -> None:
     names = unserved_of_authority(CertificateAuthoritySpec.model_validate(AUTHORITY))
 
-    assert len(names) == 3
+    assert len(names) == 2
     assert missing(names) == []
 
 
 def test_what_is_not_served_of_a_binding_is_in_the_readme() -> None:
     names = unserved_of_binding(HostBindingSpec.model_validate(BINDING))
 
-    assert len(names) == 5
+    assert len(names) == 4
     assert missing(names) == []
 
 

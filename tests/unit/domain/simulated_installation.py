@@ -15,7 +15,7 @@ from typing import TypeVar
 from mtls_operator.api.constants import FINALIZER
 from mtls_operator.api.host_binding import HostBindingSpec, HostBindingStatus, HostnameStatus, ZoneRef
 from mtls_operator.api.metadata import Metadata
-from mtls_operator.api.policies import AdoptionPolicy, DeletionPolicy
+from mtls_operator.api.policies import AdoptionPolicy, DeletionPolicy, ManagementPolicy
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.references import CertificateAuthorityRef
 from mtls_operator.domain.binding_assessment import BindingAssessment
@@ -63,6 +63,7 @@ class Binding:
     """Bindings of one party act with one token."""
     blocked: bool = False
     adopts: bool = True
+    observed: bool = False
     suspended: bool = False
     retained: bool = False
     """Whether its deletion policy is Retain."""
@@ -90,6 +91,7 @@ class Binding:
                 zone=ZoneRef(name="example.com"),
                 hostnames=self.hostnames,
                 suspend=self.suspended,
+                management_policy=ManagementPolicy.OBSERVE if self.observed else None,
                 adoption_policy=None if self.adopts else AdoptionPolicy.NEVER,
                 deletion_policy=DeletionPolicy.RETAIN if self.retained else None,
             ),

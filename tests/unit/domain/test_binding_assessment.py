@@ -96,8 +96,8 @@ def test_a_binding_that_cannot_be_read_refers_to_nothing() -> None:
 REFUSED_SPECS = [
     (UNREADABLE, blocks("InvalidSpec", "spec.a: bad; spec.b: worse")),
     (
-        binding(spec={"managementPolicy": "Observe", "verification": {"interval": "5m"}}),
-        blocks("UnsupportedValue", "not served by this version: spec.managementPolicy: Observe, spec.verification"),
+        binding(spec={"enforcement": {"action": "Log"}, "verification": {"interval": "5m"}}),
+        blocks("UnsupportedValue", "not served by this version: spec.enforcement.action: Log, spec.verification"),
     ),
 ]
 

@@ -9,7 +9,7 @@ from mtls_operator.api.host_binding import HostBindingSpec
 from mtls_operator.domain.served import unserved_of_authority, unserved_of_binding
 
 POLICIES = [
-    ({"managementPolicy": "Observe"}, ("spec.managementPolicy: Observe",)),
+    ({"managementPolicy": "Observe"}, ()),
     ({"managementPolicy": "Manage"}, ()),
     ({"adoptionPolicy": "Never"}, ()),
     ({"adoptionPolicy": "IfIdentical"}, ()),
@@ -77,23 +77,20 @@ def test_fields_of_a_binding_that_are_not_served_are_named(
 def test_everything_that_a_ca_asks_for_in_vain_is_named_at_once() -> None:
     fields: dict[str, object] = {
         "revocation": {"secretRef": {"name": "crl", "key": "k"}},
-        "managementPolicy": "Observe",
         "rotation": {},
     }
 
-    assert unserved_ca(fields) == ("spec.managementPolicy: Observe", "spec.rotation", "spec.revocation")
+    assert unserved_ca(fields) == ("spec.rotation", "spec.revocation")
 
 
 def test_everything_that_a_binding_asks_for_in_vain_is_named_at_once() -> None:
     enforcement = {"action": "Log", "issuerPinning": "Never", "additionalIssuers": ["AB12"]}
     fields: dict[str, object] = {
-        "managementPolicy": "Observe",
         "enforcement": enforcement,
         "verification": {"interval": "1h"},
     }
 
     assert unserved_binding(fields) == (
-        "spec.managementPolicy: Observe",
         "spec.enforcement.action: Log",
         "spec.enforcement.issuerPinning: Never",
         "spec.enforcement.additionalIssuers",
