@@ -15,7 +15,6 @@ from tests.e2e.waiting import until
 from tests.e2e.world import Handled, World
 
 OF_AUTHORITIES: Mapping[str, Mapping[str, Any]] = {
-    "spec.rotation": {"rotation": {"overlap": "1h"}},
     "spec.revocation": {"revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}}},
 }
 OF_BINDINGS: Mapping[str, Mapping[str, Any]] = {
@@ -118,18 +117,3 @@ def test_a_field_that_is_no_longer_served_leaves_in_force_what_is_in_force(tenan
     assert tenant.history[begun:] == []
     assert tenant.rules() == rules
     assert tenant.get("mtlshb/api")["status"]["managed"][0]["hostnames"] == [tenant.zone.host("api")]
-
-
-def test_another_certificate_in_the_source_is_no_rotation_yet_and_changes_nothing(tenant: Tenant) -> None:
-    tenant.set_up("api")
-    begun, rules = len(tenant.history), tenant.rules()
-    before = tenant.get("mtlsca/partners")["status"]["certificateId"]
-
-    stranger = Tenant.arrive(tenant.world)
-    tenant.apply(tenant.secret(**{"ca.crt": stranger.ca.pem}))
-    message = tenant.wait_condition("mtlsca/partners", "Accepted", "False", "UnsupportedValue")
-
-    assert "rotation is not served" in message
-    assert tenant.history[begun:] == []
-    assert tenant.rules() == rules
-    assert tenant.get("mtlsca/partners")["status"]["certificateId"] == before

@@ -215,14 +215,19 @@ class RotationStatus(Part):
 
 
 class RetiringCertificates(Part):
-    """Certificates of an earlier source that are still accepted."""
+    """Certificates of an earlier source that are still accepted, or the object at Cloudflare that is left of them."""
 
     certificate_id: str | None = None
-    """Id of the object at Cloudflare that holds them alone; absent when they are only part of a bundle."""
+    """Id of an earlier object at Cloudflare that is to be emptied and deleted; absent when there is none (any more)."""
     fingerprints: Fingerprints
-    """Their SHA-256 fingerprints."""
+    """SHA-256 fingerprints of the certificates being retired; none when an object only gives way to one with more."""
+    key_identifiers: Annotated[tuple[str, ...], limits(**_ATOMIC)] = ()
+    """Their subject key identifiers, upper-case hex: issuers that rules accept until then."""
     retire_after: Moment
     """They are withdrawn at this moment at the earliest."""
+    provisional: bool | None = None
+    """True while `retireAfter` is not counted yet: it is, once the new certificates are in force for every binding of
+    this cluster."""
 
 
 class Quota(Part):
@@ -285,16 +290,22 @@ class MtlsCertificateAuthority(Resource):
 
     def effective(self) -> EffectiveCertificateAuthority:
         """The values in force: those of the spec, else those that the design gives to absent fields."""
-        spec, rotation = self.spec, self.spec.rotation or Rotation()
+        spec = self.spec
         namespaces = spec.allowed_bindings.namespaces if spec.allowed_bindings else None
         return EffectiveCertificateAuthority(
             display_name=spec.display_name or f"{self.metadata.namespace}/{self.metadata.name}",
             management_policy=spec.management_policy or MANAGEMENT_WHEN_ABSENT,
             adoption_policy=spec.adoption_policy or ADOPTION_WHEN_ABSENT,
             deletion_policy=spec.deletion_policy or DELETION_WHEN_ABSENT,
-            rotation=EffectiveRotation(
-                overlap=OVERLAP_WHEN_ABSENT if rotation.overlap is None else rotation.overlap,
-                strategy=rotation.strategy or STRATEGY_WHEN_ABSENT,
-            ),
+            rotation=effective_rotation(spec.rotation),
             allowed_namespaces=namespaces.from_ if namespaces else NAMESPACES_WHEN_ABSENT,
         )
+
+
+def effective_rotation(rotation: Rotation | None) -> EffectiveRotation:
+    """How a change of the source comes into force, also where the spec is silent."""
+    given = rotation or Rotation()
+    return EffectiveRotation(
+        overlap=OVERLAP_WHEN_ABSENT if given.overlap is None else given.overlap,
+        strategy=given.strategy or STRATEGY_WHEN_ABSENT,
+    )

@@ -71,7 +71,7 @@ class Reason(StrEnum):
     # Under way, waiting
     PROGRESSING = (
         "Progressing",
-        (*_PROGRESS, On.ASSOCIATED, On.ENFORCED, On.UPLOADED),
+        (*_PROGRESS, On.ASSOCIATED, On.ENFORCED, On.UPLOADED, On.ROTATED),
         "Steps are being taken and none is blocked; the message names the next one.",
     )
     UPLOAD_PENDING = (
@@ -265,7 +265,7 @@ class Reason(StrEnum):
     )
     BUNDLE_REFUSED = (
         "BundleRefused",
-        (On.ROTATED, On.STALLED),
+        (On.ROTATED, On.READY, On.STALLED),
         "Cloudflare refuses new and previous CAs in one object; the old CA stays until strategy SideBySide is chosen.",
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mtls_operator.api.certificate_authority import RotationPhase
 from mtls_operator.domain.account_demands import Demand
 from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.account_plan import AccountPlan, plan_account
-from mtls_operator.domain.account_steps import AccountStep, DeleteCertificate, RecordCertificate, Upload
+from mtls_operator.domain.account_steps import AccountStep, DeleteCertificate, RecordCertificate, RecordRotation, Upload
 from mtls_operator.domain.observed import Certificate, CertificateId
+from mtls_operator.domain.rotation import Rotation
 from mtls_operator.domain.zone_knowledge import Reading
 from mtls_operator.domain.zone_places import Timing
 
@@ -46,8 +48,10 @@ def _lines(demand: Demand, steps: tuple[AccountStep, ...], listed: tuple[Certifi
         match step:
             case Upload(demand.authority, bundle, name):
                 yield f"upload {len(bundle.certificates)} CA certificate(s), {bundle.subject}, as {name}"
-            case RecordCertificate(demand.authority, certificate_id, _, _):
+            case RecordCertificate(demand.authority, certificate_id, _, _, _):
                 yield f"use certificate {certificate_id} ({_named(names, certificate_id)}), which holds the same"
+            case RecordRotation(demand.authority, Rotation(RotationPhase.WIDENING), _, _):
+                yield "put the CA certificates of the source in force beside those of before, and withdraw these later"
             case DeleteCertificate(demand.authority, certificate_id):
                 yield f"delete certificate {certificate_id} ({_named(names, certificate_id)})"
             case _:

@@ -28,6 +28,14 @@ class AccountKnowledge:
     """When an upload was sent, by bundle fingerprint: a listing may not show it for a window, whatever its outcome."""
     last_upload: float = float("-inf")
     """When the last one was sent or answered."""
+    exists_already: frozenset[str] = frozenset()
+    """Bundle fingerprints of uploads that were refused because their certificates are there."""
+    uploads_refused: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    """What Cloudflare said against a bundle, and when, by bundle fingerprint."""
+    seen: Mapping[CertificateId, float] = field(default_factory=dict)
+    """When the last reading that showed a certificate was begun: an older state may be read for a window."""
+    doubted: float = float("-inf")
+    """Readings begun before are repeated before all is called well."""
     uploaded: frozenset[CertificateId] = frozenset()
     """Uploaded by this process, so not deleted by the one before it."""
     gone: frozenset[CertificateId] = frozenset()
@@ -42,11 +50,21 @@ class AccountKnowledge:
         return tuple(each for each in listing.value if each.id not in self.gone) if listing else ()
 
     def with_listing(self, token: str, certificates: tuple[Certificate, ...], begun: float) -> AccountKnowledge:
-        return replace(self, listings={**self.listings, token: Reading(certificates, begun)})
+        seen = {**self.seen, **dict.fromkeys((each.id for each in certificates), begun)}
+        return replace(self, listings={**self.listings, token: Reading(certificates, begun)}, seen=seen)
 
     def with_upload_sent(self, fingerprint: str, now: float) -> AccountKnowledge:
         """The certificates may exist now: the answer was lost, or says that they were there before."""
         return replace(self, sent={**self.sent, fingerprint: now}, last_upload=now, listings={})
+
+    def with_upload_existing(self, fingerprint: str, now: float) -> AccountKnowledge:
+        """The answer says that the certificates, or some of them, were there before."""
+        known = self.with_upload_sent(fingerprint, now)
+        return replace(known, exists_already=self.exists_already | {fingerprint})
+
+    def with_upload_refused(self, fingerprint: str, why: str, now: float) -> AccountKnowledge:
+        """The answer says that Cloudflare does not take the bundle, which proves that nothing was made."""
+        return replace(self, uploads_refused={**self.uploads_refused, fingerprint: (why, now)}, listings={})
 
     def with_uploaded(self, token: str, certificate: Certificate, now: float) -> AccountKnowledge:
         """The answer came: it is known without listing again, to who uploaded it. The rest of the listing is as old as
@@ -56,16 +74,17 @@ class AccountKnowledge:
         before = self.listings.get(token)
         listing = Reading((*self.listed_by(token), certificate), before.begun if before else now)
         uploaded = self.uploaded | {certificate.id}
-        return replace(self, sent=sent, last_upload=now, uploaded=uploaded, listings={token: listing})
+        seen = {**self.seen, certificate.id: now}
+        return replace(self, sent=sent, last_upload=now, uploaded=uploaded, listings={token: listing}, seen=seen)
 
     def with_listings_forgotten(self) -> AccountKnowledge:
         return replace(self, listings={})
 
-    def with_found(self, token: str, certificate: Certificate) -> AccountKnowledge:
+    def with_found(self, token: str, certificate: Certificate, begun: float) -> AccountKnowledge:
         """A certificate that the listing lacked is there by its id: the listing is completed by it."""
         listing = self.listings[token]
         completed = Reading((*listing.value, certificate), listing.begun)
-        return replace(self, listings={**self.listings, token: completed})
+        return replace(self, listings={**self.listings, token: completed}, seen={**self.seen, certificate.id: begun})
 
     def with_gone(self, certificate_id: CertificateId) -> AccountKnowledge:
         return replace(self, gone=self.gone | {certificate_id}, listings={})

@@ -5,11 +5,12 @@
 | wants a bundle, has no id         | not listed yet                        | list                                     |
 |                                   | holds the same certificates           | hold, record its id (adopt)              |
 |                                   | the same, unmarked, `Never` adopt     | say so, list again each window           |
-|                                   | lists them as ours, none knows of it  | the same, a window after the start       |
+|                                   | lists them with a mark, none of ours  | the same, a window after the start       |
+|                                   | relies on them                        |                                          |
 |                                   | does not, and nothing was sent        | hold, record the intent, upload          |
 |                                   | does not, and something was sent, or  | list until the window is over, upload    |
 |                                   | another CA of ours relies on them     |                                          |
-| has an id                         |                                       | hold, should the finalizer be lost       |
+| has an id                         |                                       | see `account_keeping`                    |
 | announced another bundle before   | its outcome is not known              | settle that first                        |
 | laid aside (suspended, observed)  |                                       | nothing, whatever of the above holds     |
 | observed                          | not listed lately                     | list                                     |
@@ -18,14 +19,12 @@
 | deleted, sent but no id           | holds it                              | record its id, go on                     |
 |                                   | does not, after the window            | let go                                   |
 | deleted, to be retained           |                                       | let go, the certificate stays            |
-| deleted, its id adopted or shared |                                       | let go, the certificate stays            |
-| deleted, its id uploaded by us    | holds it with our mark                | delete; refused as in use: again later   |
-|                                   | does not, and says 404 for the id     | let go                                   |
+| deleted, has ids                  |                                       | see `account_disposal`, then let go      |
 
 Rules of this module, besides those of `zone_plan` and `account_search`:
 - An upload is announced in the status (`pendingUpload`) before it is sent, so that a lost answer or a crash leads
   to looking, not to a second upload (safety invariant 7).
-- Only a certificate whose name carries our mark is deleted (safety invariant 5).
+- A status names every object that the CA ever relied on until it is gone, or known to be somebody else's matter.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mtls_operator.domain.account_demands import Account, Agenda, Demand
+from mtls_operator.domain.account_keeping import keep
 from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.account_release import release
 from mtls_operator.domain.account_steps import AccountStep
@@ -55,6 +55,8 @@ class AccountPlan:
     """Deleted CAs whose certificate stays because somebody else uses it."""
     not_adopted: Mapping[ResourceKey, Certificate] = field(default_factory=dict)
     """Demands whose bundle is there without a mark, and may not be adopted."""
+    bundle_refused: Mapping[ResourceKey, str] = field(default_factory=dict)
+    """Demands whose new and previous CAs Cloudflare does not take in one object, and what it says."""
 
 
 def plan_account(
@@ -72,6 +74,7 @@ def plan_account(
             release(account, agenda, demand)
         elif demand.certificate_id is not None:
             hold(agenda, demand)
+            keep(account, agenda, demand, demand.certificate_id)
         elif demand.bundle is not None:
             obtain(account, agenda, demand, demand.bundle)
     return AccountPlan(
@@ -80,4 +83,5 @@ def plan_account(
         without_slot=frozenset(agenda.without_slot),
         in_use_elsewhere=frozenset(agenda.in_use_elsewhere),
         not_adopted=agenda.not_adopted,
+        bundle_refused=agenda.bundle_refused,
     )

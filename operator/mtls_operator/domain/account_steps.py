@@ -8,6 +8,7 @@ from mtls_operator.api.certificate_authority import Ownership
 from mtls_operator.domain.certificates import Bundle
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.rotation import Retiring, Rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,26 @@ class RecordCertificate:
     certificate_id: CertificateId
     ownership: Ownership
     bundle: Bundle
+    retiring: tuple[Retiring, ...] = ()
+    """The CAs and objects that it takes the place of."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRotation:
+    """Write into the status how far a rotation is."""
+
+    authority: ResourceKey
+    rotation: Rotation | None
+    retiring: tuple[Retiring, ...]
+    kept: CertificateId | None = None
+    """An earlier object that stays in the account though it carries a mark, because somebody else uses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClearPendingUpload:
+    """Strike the announcement of an upload that was looked for and was never made."""
+
+    authority: ResourceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +88,8 @@ AccountStep = (
     | RecordPendingUpload
     | Upload
     | RecordCertificate
+    | RecordRotation
+    | ClearPendingUpload
     | DeleteCertificate
     | ConfirmGone
 )

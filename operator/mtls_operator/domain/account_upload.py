@@ -6,54 +6,51 @@ from mtls_operator.api.certificate_authority import Ownership
 from mtls_operator.domain.account_adoption import is_adoption_refused
 from mtls_operator.domain.account_demands import Account, Agenda, Demand
 from mtls_operator.domain.account_knowledge import occupants
-from mtls_operator.domain.account_search import Found, find, is_listed, is_there, looked_long_enough
+from mtls_operator.domain.account_search import (
+    Found,
+    find,
+    is_announced_missing,
+    is_listed,
+    is_listed_afresh,
+    is_there,
+    looked_long_enough,
+)
 from mtls_operator.domain.account_steps import ReadCertificates, RecordCertificate, RecordPendingUpload, Upload
 from mtls_operator.domain.certificates import Bundle, bundle_fingerprint
-from mtls_operator.domain.marks import certificate_owner
+from mtls_operator.domain.marks import certificate_name, certificate_owner
 from mtls_operator.domain.records import AddFinalizer
 from mtls_operator.domain.resync import SHORTEST_SECONDS
-from mtls_operator.domain.zone_places import FRESH_SECONDS
+from mtls_operator.domain.rotation import after_replacement
+
+REFUSED_SECONDS = 3600.0
+"""How long what Cloudflare said against a bundle is taken as its word."""
 
 
 def obtain(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) -> None:
+    """Bring it about that the CA has an object with these certificates as its current one."""
     if is_adoption_refused(account, agenda, demand, bundle.fingerprint):
         return
-    if not is_listed(account, demand, account.now - FRESH_SECONDS):
+    if not is_listed_afresh(account, demand):
         agenda.steps.append(ReadCertificates(demand.authority))
-    elif not _is_announced_settled(account, agenda, demand, bundle):
-        return
-    elif found := find(account, demand, bundle.fingerprint):
-        if is_there(account, agenda, demand, found[0]):
-            record(account, agenda, demand, found)
-    elif _is_missing(account, agenda, demand, bundle):
-        _upload(account, agenda, demand, bundle)
+    elif demand.pending_upload not in (frozenset(), bundle.fingerprints):
+        if is_announced_settled(account, agenda, demand):
+            _find_or_upload(account, agenda, demand, bundle)
+    else:
+        _find_or_upload(account, agenda, demand, bundle)
 
 
-def _is_announced_settled(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) -> bool:
-    """Whether nothing is left of an upload that was announced before the source changed: what was sent is found and
+def is_announced_settled(account: Account, agenda: Agenda, demand: Demand) -> bool:
+    """Whether nothing is left of an upload that was announced before something changed: what was sent is found and
     used, or was never made. Whatever else is recorded would make it nobody's."""
-    if demand.pending_upload in (frozenset(), bundle.fingerprints):
-        return True
-    announced = bundle_fingerprint(demand.pending_upload)
-    if found := find(account, demand, announced):
+    if found := find(account, demand, bundle_fingerprint(demand.pending_upload)):
         if is_there(account, agenda, demand, found[0]):
             record(account, agenda, demand, found)
         return False
-    return looked_long_enough(account, agenda, demand, account.known.sent.get(announced, account.known.started))
-
-
-def _is_missing(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) -> bool:
-    """Whether the account does not hold the bundle, though it may have been sent or another CA of ours relies on it:
-    that is believed after a window."""
-    relied_on = any(
-        each.certificate_id and each.bundle and each.bundle.fingerprint == bundle.fingerprint
-        for each in account.demands
-    )
-    since = account.known.sent.get(bundle.fingerprint, account.known.started if relied_on else None)
-    return since is None or looked_long_enough(account, agenda, demand, since)
+    return is_announced_missing(account, agenda, demand)
 
 
 def hold(agenda: Agenda, demand: Demand) -> None:
+    """See to it that the resource cannot vanish unseen."""
     if not demand.has_finalizer:
         agenda.steps.append(AddFinalizer(demand.authority))
 
@@ -71,11 +68,51 @@ def hold_what_it_has(agenda: Agenda, demand: Demand) -> None:
 
 
 def record(account: Account, agenda: Agenda, demand: Demand, found: Found) -> None:
+    """Make what was found the current object."""
     hold(agenda, demand)
     certificate, bundle = found
-    ours = certificate_owner(certificate.name) == account.owner
-    ownership = Ownership.CREATED if ours else Ownership.ADOPTED
-    agenda.steps.append(RecordCertificate(demand.authority, certificate.id, ownership, bundle))
+    marked = certificate_owner(certificate.name) is not None
+    ownership = Ownership.CREATED if marked else Ownership.ADOPTED
+    earlier = None if demand.certificate_id in account.known.gone else demand.certificate_id
+    retiring = after_replacement(demand.standing, earlier, certificate.id, bundle.fingerprints)
+    agenda.steps.append(RecordCertificate(demand.authority, certificate.id, ownership, bundle, retiring))
+
+
+def _find_or_upload(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) -> None:
+    if found := find(account, demand, bundle.fingerprint):
+        if is_there(account, agenda, demand, found[0]):
+            record(account, agenda, demand, (found[0], bundle))
+    elif _is_missing(account, agenda, demand, bundle) and not _is_refused(account, agenda, demand, bundle):
+        _upload(account, agenda, demand, bundle)
+
+
+def _is_missing(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) -> bool:
+    """Whether the account does not hold the bundle, though it may have been sent, or an object of ours may hold it that
+    is not listed: that is believed after a window."""
+    listed = {each.id for each in account.known.listed_by(demand.token)} | account.known.gone
+    relied_on = any(
+        (each.certificate_id is not None and each.standing.in_force == bundle.fingerprints)
+        or not listed.issuperset(each.standing.objects)
+        for each in account.demands
+    )
+    since = account.known.sent.get(bundle.fingerprint, account.known.started if relied_on else None)
+    return since is None or looked_long_enough(account, agenda, demand, since)
+
+
+def _is_refused(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) -> bool:
+    """Whether Cloudflare does not take new and previous CAs in one object. What is not such a mixture is sent again:
+    it is all that there is to send."""
+    if demand.bundle is None or demand.bundle.fingerprints == bundle.fingerprints:
+        return False
+    known = account.known
+    why, said_at = known.uploads_refused.get(bundle.fingerprint, ("", float("-inf")))
+    if account.now >= said_at + REFUSED_SECONDS:
+        if bundle.fingerprint not in known.exists_already:
+            return False
+        why, said_at = "it says that certificates of the bundle are uploaded already", account.now
+    agenda.bundle_refused[demand.authority] = why
+    agenda.wakes.append(said_at + REFUSED_SECONDS)
+    return True
 
 
 def _upload(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) -> None:
@@ -89,4 +126,5 @@ def _upload(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) ->
     hold(agenda, demand)
     if demand.pending_upload != bundle.fingerprints:
         agenda.steps.append(RecordPendingUpload(demand.authority, bundle))
-    agenda.steps.append(Upload(demand.authority, bundle, demand.name))
+    name = certificate_name(demand.display_name, bundle.fingerprint, account.owner)
+    agenda.steps.append(Upload(demand.authority, bundle, name))

@@ -8,7 +8,7 @@ from datetime import datetime
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
 from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.reasons import Reason
-from mtls_operator.domain.certificates import Bundle, bundle_fingerprint
+from mtls_operator.domain.certificates import Bundle
 from mtls_operator.domain.consent import Grant, is_granted_to_authority
 from mtls_operator.domain.records import AuthorityRecord
 from mtls_operator.domain.served import unserved_of_authority
@@ -69,7 +69,7 @@ def assess_authority(
     credential = _credential(spec, record.metadata.namespace, operator)
     found = bundle if isinstance(bundle, Bundle) else None
     return AuthorityAssessment(
-        accepted=_accepted(record, spec, found),
+        accepted=_accepted(spec),
         source=_source_verdict(_judged(bundle), _credential_verdict(record, credential, contents, remark_on_token)),
         credential=credential if isinstance(credential, CredentialKey) else None,
         bundle=found,
@@ -105,16 +105,9 @@ def unreadable(source: SourceKey, data: Unreadable) -> Verdict:
     )
 
 
-def _accepted(record: AuthorityRecord, spec: CertificateAuthoritySpec, bundle: Bundle | None) -> Verdict:
+def _accepted(spec: CertificateAuthoritySpec) -> Verdict:
     if unserved := unserved_of_authority(spec):
         return blocked(Reason.UNSUPPORTED_VALUE, f"not served by this version: {', '.join(unserved)}")
-    in_force = frozenset(record.status.fingerprints)
-    if bundle is not None and in_force and bundle_fingerprint(in_force) != bundle.fingerprint:
-        return blocked(
-            Reason.UNSUPPORTED_VALUE,
-            "the source holds other certificates than those in force: rotation is not served by this version;"
-            " what is in force stays",
-        )
     return ok(Reason.ACCEPTED, "the spec can be served")
 
 

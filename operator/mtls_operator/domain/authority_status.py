@@ -11,16 +11,22 @@ from mtls_operator.api.certificate_authority import (
     MtlsCertificateAuthority,
     Ownership,
     Quota,
+    RotationPhase,
 )
 from mtls_operator.api.conditions import Condition, ConditionType
 from mtls_operator.api.reasons import Reason
+from mtls_operator.api.times import format_moment
 from mtls_operator.domain.authority_assessment import AuthorityAssessment
 from mtls_operator.domain.certificates import Bundle
 from mtls_operator.domain.condition_set import conditions_of, observed
 from mtls_operator.domain.handling import is_observed, retaining_field, suspension
 from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import AuthorityRecord, ResourceKey
+from mtls_operator.domain.rotation import Retiring
+from mtls_operator.domain.rotation_status import retiring_fields
 from mtls_operator.domain.verdicts import Verdict, blocked, left_alone, ok, waiting
+
+_NAMED_AT_MOST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +41,19 @@ class AuthorityView:
     occupants: Sequence[Certificate] | None = None
     """What occupies the account's slots; None while it was not listed."""
     limit: int = 0
+    unused: frozenset[CertificateId] = frozenset()
+    """Occupants that carry our mark and that no resource of this cluster relies on."""
     without_slot: bool = False
     not_adopted: Certificate | None = None
     """Holds what the CA wants, and may not be adopted."""
     plan: Sequence[str] | None = None
     """What would be done for it, if it is only observed; None while that cannot be told."""
+    behind: Sequence[ResourceKey] = ()
+    """Bindings that a rotation waits for."""
+    bundle_refused: str | None = None
+    """What Cloudflare says against new and previous CAs in one object, if it does."""
+    is_doubted: bool = False
+    """Whether a fresh look at the account was asked for that has not been taken yet."""
     trouble: Verdict | None = None
     """What Cloudflare said when the account was last worked on, if it went wrong. It says nothing about another CA
     of the account that has its certificate."""
@@ -59,7 +73,9 @@ def authority_status(record: AuthorityRecord, view: AuthorityView, now: datetime
             "hostnames": view.hostnames if view.counted else record.status.hostnames,
             "quota": quota,
             "plan": _plan(record, view),
-            "last_handled_reconcile_at": record.metadata.reconcile_requested_at,
+            "last_handled_reconcile_at": record.status.last_handled_reconcile_at
+            if view.is_doubted
+            else record.metadata.reconcile_requested_at,
         }
     )
 
@@ -69,12 +85,23 @@ def with_pending_upload(status: CertificateAuthorityStatus, bundle: Bundle) -> C
     return status.model_copy(update={"pending_upload": tuple(sorted(bundle.fingerprints))})
 
 
+def without_pending_upload(status: CertificateAuthorityStatus) -> CertificateAuthorityStatus:
+    """The status once an announced upload is known never to have been made."""
+    return status.model_copy(update={"pending_upload": ()})
+
+
 def with_certificate(
-    status: CertificateAuthorityStatus, certificate_id: CertificateId, ownership: Ownership, bundle: Bundle
+    status: CertificateAuthorityStatus,
+    certificate_id: CertificateId,
+    ownership: Ownership,
+    bundle: Bundle,
+    retiring: Sequence[Retiring] = (),
 ) -> CertificateAuthorityStatus:
-    """The status with the certificate that is in force; an announced upload is answered by it."""
+    """The status with the certificate that is in force, and what it takes the place of; an announced upload is answered
+    by it."""
     return status.model_copy(
-        update={
+        update=retiring_fields(retiring)
+        | {
             "certificate_id": str(certificate_id),
             "ownership": ownership.value,
             "pending_upload": (),
@@ -98,7 +125,7 @@ def _conditions(record: AuthorityRecord, view: AuthorityView, now: datetime) -> 
         ConditionType.ACCEPTED: view.assessment.accepted,
         ConditionType.SOURCE_RESOLVED: view.assessment.source,
         ConditionType.UPLOADED: _uploaded(record, view),
-        ConditionType.ROTATED: _rotated(record),
+        ConditionType.ROTATED: _rotated(record, view),
         ConditionType.QUOTA_AVAILABLE: _quota(view),
     }
     others = _obstacles(record, view)
@@ -121,8 +148,11 @@ def _plan(record: AuthorityRecord, view: AuthorityView) -> tuple[str, ...]:
 
 
 def _obstacles(record: AuthorityRecord, view: AuthorityView) -> list[Verdict]:
-    """Why the certificate is not there, if something keeps it: said by Ready before that it is not uploaded yet."""
-    if record.status.certificate_id:
+    """Why the certificate is not there, or not the one that the source asks for, if something keeps it: said by Ready
+    before that it is not uploaded or not rotated yet."""
+    if view.bundle_refused is not None:
+        return []
+    if record.status.certificate_id and not _is_rotating(record, view):
         return [_not_adopted(view.not_adopted)] if view.not_adopted else []
     return [*([view.trouble] if view.trouble else []), *([_quota(view)] if view.without_slot else [])]
 
@@ -170,21 +200,59 @@ def _not_adopted(certificate: Certificate) -> Verdict:
     )
 
 
-def _rotated(record: AuthorityRecord) -> Verdict:
+def _is_rotating(record: AuthorityRecord, view: AuthorityView) -> bool:
+    """Whether the source holds other certificates than those in force, or earlier ones are left."""
+    source = view.assessment.actionable
+    changed = source is not None and source.fingerprints != frozenset(record.status.fingerprints)
+    return changed or record.status.rotation is not None
+
+
+def _rotated(record: AuthorityRecord, view: AuthorityView) -> Verdict:
     if record.status.certificate_id is None:
         return waiting(Reason.PROGRESSING, "nothing is in force yet")
-    return ok(Reason.CURRENT, "no earlier certificates are accepted")
+    if not _is_rotating(record, view):
+        return ok(Reason.CURRENT, "no earlier certificates are accepted")
+    if view.bundle_refused is not None:
+        return blocked(
+            Reason.BUNDLE_REFUSED,
+            f"Cloudflare does not take new and previous CA certificates in one upload: {view.bundle_refused}. What is"
+            " in force stays. spec.rotation.strategy SideBySide uploads the new ones alone; it is right only if clients"
+            " of the previous ones still verify meanwhile.",
+        )
+    if view.without_slot:
+        return waiting(Reason.QUOTA_EXHAUSTED, "a rotation needs a free slot in the account; what is in force stays")
+    return waiting(Reason.ROTATING, _stage(record.status, view.behind))
+
+
+def _stage(status: CertificateAuthorityStatus, behind: Sequence[ResourceKey]) -> str:
+    """How far a rotation is, in words."""
+    phase = status.rotation.phase if status.rotation else RotationPhase.WIDENING
+    if phase == RotationPhase.OVERLAP:
+        until = max((each.retire_after for each in status.retiring), default=None)
+        moment = f" until {format_moment(until)} at least" if until is not None else ""
+        return f"clients of new and previous CA certificates are accepted{moment}"
+    named = ", ".join(f"MtlsHostBinding {each}" for each in behind[:_NAMED_AT_MOST])
+    more = ", and others" if len(behind) > _NAMED_AT_MOST else ""
+    waits = f"; hostnames are still on an earlier certificate: {named}{more}" if named else ""
+    if phase == RotationPhase.NARROWING:
+        return f"the previous CA certificates are being withdrawn{waits}"
+    return f"the new CA certificates are being put in force beside the previous ones{waits}"
 
 
 def _quota(view: AuthorityView) -> Verdict:
     if not view.without_slot:
         return ok(Reason.QUOTA_AVAILABLE, "a slot is there, or none is needed")
-    names = ", ".join(f"{each.name or 'without a name'} ({each.id})" for each in view.occupants or ())
+    names = ", ".join(_named(each, view) for each in view.occupants or ())
     return waiting(
         Reason.QUOTA_EXHAUSTED,
         f"the account has {view.limit} slots for CA certificates and all are occupied, by: {names}. Free one, or raise"
         " cloudflare.certificateLimit in the operator's chart if Cloudflare granted more.",
     )
+
+
+def _named(occupant: Certificate, view: AuthorityView) -> str:
+    unused = ", unused: of this installation, and no resource of this cluster relies on it"
+    return f"{occupant.name or 'without a name'} ({occupant.id}{unused if occupant.id in view.unused else ''})"
 
 
 def _effective(record: AuthorityRecord) -> object:

@@ -19,6 +19,8 @@ from mtls_operator.domain.consent import asks_for_labels, is_granted_to_binding,
 from mtls_operator.domain.hostnames import is_hostname, is_inside_zone
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
+from mtls_operator.domain.rotation import accepted_beside, kept_beside
+from mtls_operator.domain.rotation_status import standing_of
 from mtls_operator.domain.served import unserved_of_binding
 from mtls_operator.domain.sources import Contents, CredentialKey, credential_of
 from mtls_operator.domain.token_state import TokenRemarks, no_remark
@@ -207,15 +209,16 @@ def _target_problem(authority: AuthorityRecord) -> Verdict | None:
 def _target(spec: HostBindingSpec, authority: AuthorityRecord) -> Target:
     """Where the hostnames should be by the CA's status. What a rotation keeps in force, the status says too."""
     response = spec.enforcement.response if spec.enforcement else None
-    status = authority.status
+    status, standing = authority.status, standing_of(authority.status)
     return Target(
         certificate=CertificateId(status.certificate_id or ""),
         aim=_digests(status.rotation.target if status.rotation else status.fingerprints),
         in_force=_digests(status.fingerprints),
         until=max((format_moment(each.retire_after) for each in status.retiring), default=None),
         authority=authority.key,
+        beside=kept_beside(standing),
         policy=Policy(
-            issuers=frozenset(status.key_identifiers),
+            issuers=frozenset(status.key_identifiers) | accepted_beside(standing),
             action="block",
             response=BlockResponse(response.status_code, response.content_type, response.content) if response else None,
         ),

@@ -28,6 +28,8 @@ REF_PREFIX = "mtls_operator_"
 _PREFIX = "mtls-operator/"
 _OWNER = r"[A-Za-z0-9._-]{1,63}"
 _CLUSTER = r"[0-9a-f-]{36}"
+_LONGEST_NAME = 200
+"""How long a certificate's name may be at Cloudflare is not documented; a namespace and a name can have 317."""
 _CERTIFICATE_MARK = re.compile(rf".* [0-9a-f]{{8}} \(mtls-operator (?P<owner>{_OWNER})\)", re.DOTALL)
 _CLAIM = re.compile(
     rf"mtls-operator/1 claim owner=(?P<owner>{_OWNER}) cluster=(?P<cluster>{_CLUSTER})"
@@ -95,8 +97,9 @@ Mark = Claim | Enforcement | Unreadable
 
 
 def certificate_name(display_name: str, bundle_fingerprint: str, owner: str) -> str:
-    """The name under which an installation uploads a bundle; it carries the mark."""
-    return f"{display_name} {bundle_fingerprint[:8]} (mtls-operator {owner})"
+    """The name under which an installation uploads a bundle; it carries the mark, whole in any case."""
+    mark = f" {bundle_fingerprint[:8]} (mtls-operator {owner})"
+    return display_name[: _LONGEST_NAME - len(mark)] + mark
 
 
 def certificate_owner(name: str) -> str | None:

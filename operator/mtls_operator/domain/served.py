@@ -10,10 +10,7 @@ from mtls_operator.api.policies import Action, IssuerPinning
 
 def unserved_of_authority(spec: CertificateAuthoritySpec) -> tuple[str, ...]:
     """Fields of a CA that are not served yet, with their values."""
-    return _named(
-        ("spec.rotation", spec.rotation is not None),
-        ("spec.revocation", spec.revocation is not None),
-    )
+    return _named(("spec.revocation", spec.revocation is not None))
 
 
 def unserved_of_binding(spec: HostBindingSpec) -> tuple[str, ...]:

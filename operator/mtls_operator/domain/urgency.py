@@ -21,6 +21,7 @@ from enum import Enum
 from typing import Final
 
 from mtls_operator.domain.account_demands import Demand
+from mtls_operator.domain.account_steps import AccountStep, ReadCertificates
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
 from mtls_operator.domain.zone_places import Desired, Stake, Timing
 from mtls_operator.domain.zone_plan import plan_zone
@@ -56,9 +57,12 @@ def urgency_in_zone(desired: Desired, known: ZoneKnowledge, step: ZoneStep, now:
     return Urgency.ARRIVAL
 
 
-def urgency_in_account(demand: Demand) -> Urgency:
-    """How urgent a step is that is taken for a CA."""
-    return Urgency.WITHDRAWAL if demand.deleting else Urgency.ARRIVAL
+def urgency_in_account(demand: Demand, step: AccountStep) -> Urgency:
+    """How urgent the step is that is taken for a CA."""
+    if demand.deleting or demand.standing.rotation is not None:
+        return Urgency.WITHDRAWAL
+    has_all = demand.certificate_id is not None and not demand.pending_upload
+    return Urgency.DRIFT_CHECK if has_all and isinstance(step, ReadCertificates) else Urgency.ARRIVAL
 
 
 def _gives_up(stake: Stake) -> bool:

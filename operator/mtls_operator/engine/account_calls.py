@@ -47,8 +47,13 @@ class AccountCalls:
         try:
             uploaded = await self.client.upload_certificate(self.account_id, name=step.name, pem=step.bundle.pem)
         except CloudflareError as error:
-            if error.answer_lost or isinstance(error, AlreadyExists):
-                return known.with_upload_sent(step.bundle.fingerprint, self.clock.now()), error
+            fingerprint, now = step.bundle.fingerprint, self.clock.now()
+            if isinstance(error, AlreadyExists):
+                return known.with_upload_existing(fingerprint, now), error
+            if error.answer_lost:
+                return known.with_upload_sent(fingerprint, now), error
+            if isinstance(error, Rejected):
+                return known.with_upload_refused(fingerprint, str(error), now), error
             # A refusal proves that nothing was made.
             return known.with_listings_forgotten(), error
         return known.with_uploaded(self.token, uploaded, self.clock.now()), None
@@ -64,8 +69,9 @@ class AccountCalls:
         return known.with_gone(step.certificate_id), None
 
     async def _confirm_gone(self, step: ConfirmGone, known: AccountKnowledge) -> After:
+        begun = self.clock.now()
         try:
             found = await self.client.get_certificate(self.account_id, step.certificate_id)
         except NotFound:
             return known.with_gone(step.certificate_id), None
-        return known.with_found(self.token, found), None
+        return known.with_found(self.token, found, begun), None

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from mtls_operator.api.certificate_authority import Ownership
 from mtls_operator.api.reasons import Reason
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.account_demands import Demand
@@ -19,11 +18,13 @@ from mtls_operator.domain.account_knowledge import AccountKnowledge, occupants
 from mtls_operator.domain.account_plan import AccountPlan, plan_account
 from mtls_operator.domain.account_steps import (
     AccountStep,
+    ClearPendingUpload,
     ConfirmGone,
     DeleteCertificate,
     ReadCertificates,
     RecordCertificate,
     RecordPendingUpload,
+    RecordRotation,
     Upload,
 )
 from mtls_operator.domain.authority_assessment import AuthorityAssessment
@@ -32,27 +33,32 @@ from mtls_operator.domain.authority_status import (
     authority_status,
     with_certificate,
     with_pending_upload,
+    without_pending_upload,
 )
 from mtls_operator.domain.certificates import bundle_fingerprint
-from mtls_operator.domain.handling import adopts, is_idle, is_observed, is_retained
-from mtls_operator.domain.marks import certificate_name
-from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.marks import certificate_owner
+from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import AddFinalizer, AuthorityRecord, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.rotation_status import with_rotation
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.urgency import urgency_in_account
 from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_places import Timing
 from mtls_operator.engine.account_calls import AccountCalls, CertificateStep
+from mtls_operator.engine.account_demands import demand_of
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.outcome import Reconciled, failed, reconciled
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
 from mtls_operator.engine.setbacks import Setbacks
 from mtls_operator.engine.situation import Situation, sources_of_authority
 from mtls_operator.engine.troubles import pause_after
+from mtls_operator.observability.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
 
-ClusterStep = AddFinalizer | RemoveFinalizer | RecordPendingUpload | RecordCertificate
+ClusterStep = (
+    AddFinalizer | RemoveFinalizer | RecordPendingUpload | ClearPendingUpload | RecordCertificate | RecordRotation
+)
 
 
 @dataclass
@@ -64,6 +70,8 @@ class _Account:
     unwritable: Setbacks[ResourceKey]
     """CAs whose status or finalizer the API server does not let us write."""
     cluster_failures: int = 0
+    look_afresh: bool = False
+    """Somebody asked for a fresh look, or one is due."""
     last: tuple[CertificateStep, AccountKnowledge] | None = None
     """The last call of this reconcile, and what was known after it."""
 
@@ -84,6 +92,10 @@ class _Judged:
     def demand(self, key: ResourceKey) -> Demand:
         return next(demand for demand in self.demands if demand.authority == key)
 
+    def behind(self, key: ResourceKey) -> tuple[ResourceKey, ...]:
+        """Bindings that a rotation of the CA waits for."""
+        return next((demand.behind for demand in self.demands if demand.authority == key), ())
+
     def changes_at(self) -> list[float]:
         """When a certificate of a source becomes valid or expires."""
         return [each.changes_at.timestamp() for _, each in self.authorities if each.changes_at is not None]
@@ -99,6 +111,7 @@ class AccountReconciler:
     owner: str
     timing: Timing
     limit: int
+    metrics: Metrics
     _accounts: dict[str, _Account] = field(default_factory=dict)
     started: float = field(init=False)
 
@@ -121,6 +134,11 @@ class AccountReconciler:
         failing = account.setbacks.any() or account.unwritable.any()
         return reconciled(wake_at, self.situation.clock.now(), failing=failing)
 
+    def doubt(self, account_id: str) -> None:
+        """A fresh look is asked for, or due: the account is listed again before anything is called well."""
+        if account := self._accounts.get(account_id):
+            account.look_afresh = True
+
     def _nothing_known(self, account_id: str) -> _Account:
         """An upload that a status announces may have been sent by the process before us, just now."""
         announced = [each.status.pending_upload for each in self.situation.authorities_in(account_id)]
@@ -131,6 +149,9 @@ class AccountReconciler:
     async def _work(self, account_id: str, account: _Account) -> float | None:
         """Until nothing can be done now; returns when to look again."""
         while True:
+            if account.look_afresh:
+                account.look_afresh = False
+                account.known = replace(account.known, doubted=self.situation.clock.now())
             judged = self._judge(account_id)
             if await self._let_go(account, judged):
                 continue
@@ -174,7 +195,7 @@ class AccountReconciler:
         credential = judged.credential(authority)
         if held_until is not None or credential is None or not isinstance(step, CertificateStep):
             return held_until
-        return self.credentials.quiet_until(credential, urgency_in_account(judged.demand(authority)))
+        return self.credentials.quiet_until(credential, urgency_in_account(judged.demand(authority), step))
 
     async def _take(
         self, account_id: str, account: _Account, judged: _Judged, plan: AccountPlan, step: AccountStep
@@ -183,7 +204,7 @@ class AccountReconciler:
         if not isinstance(step, ReadCertificates | Upload | DeleteCertificate | ConfirmGone):
             return await self._try(account, judged.record(authority_of_step(step)), self._write(judged, plan, step))
         credential = judged.credential(step.authority)
-        urgency = urgency_in_account(judged.demand(step.authority))
+        urgency = urgency_in_account(judged.demand(step.authority), step)
         client = self.credentials.client(credential, urgency) if credential else None
         if client is None:
             return False
@@ -198,42 +219,23 @@ class AccountReconciler:
             account.setbacks.note_answer(step.authority)
         else:
             account.setbacks.clear(step.authority)
+            if isinstance(step, Upload) and judged.demand(step.authority).certificate_id in account.known.gone:
+                self.metrics.repaired("certificate")
         return True
 
     def _circumstances(self, judged: _Judged, authority: ResourceKey) -> object:
         """What a new try would rest on."""
         credential, demand = judged.credential(authority), judged.demand(authority)
         token = self.credentials.token(credential) if credential else None
-        return demand.bundle, demand.deleting, demand.retains, demand.used_by, token
+        wanted = demand.bundle, demand.deleting, demand.retains, demand.used_by, demand.standing, demand.side_by_side
+        return wanted, token
 
     def _judge(self, account_id: str) -> _Judged:
         authorities = [
             (each, self.situation.assess_authority(each)) for each in self.situation.authorities_in(account_id)
         ]
         readable = [(record, verdict) for record, verdict in authorities if record.status_is_readable]
-        return _Judged(authorities, tuple(self._demand(record, verdict) for record, verdict in readable))
-
-    def _demand(self, record: AuthorityRecord, assessment: AuthorityAssessment) -> Demand:
-        bundle, status = assessment.actionable, record.status
-        display = (record.spec.display_name if record.spec else None) or str(record.key)
-        certificate = status.certificate_id
-        users = [each.key for each in self.situation.users_of(record)] if record.deleting else []
-        return Demand(
-            authority=record.key,
-            token=str(assessment.credential),
-            bundle=bundle,
-            name=certificate_name(display, bundle.fingerprint, self.owner) if bundle else "",
-            certificate_id=CertificateId(certificate) if certificate else None,
-            ownership=Ownership.ADOPTED if status.ownership == Ownership.ADOPTED else Ownership.CREATED,
-            pending_upload=frozenset(status.pending_upload),
-            has_finalizer=record.metadata.has_finalizer,
-            deleting=record.deleting,
-            retains=is_retained(record.spec),
-            adopts=adopts(record.spec),
-            observed=is_observed(record.spec) and not record.deleting,
-            idle=is_idle(record, owns_something=bool(certificate or status.pending_upload)),
-            used_by=tuple(users),
-        )
+        return _Judged(authorities, tuple(demand_of(record, verdict, self.situation) for record, verdict in readable))
 
     async def _let_go(self, account: _Account, judged: _Judged) -> bool:
         """Let go of the first CA whose clean-up is waived. True if one was, or turned out not to be possible."""
@@ -242,7 +244,7 @@ class AccountReconciler:
         return record is not None and await self._try(account, record, self._abandon(record))
 
     async def _abandon(self, record: AuthorityRecord) -> bool:
-        await self.writer.abandon(record, f"certificate {record.status.certificate_id}")
+        await self.writer.abandon(record, _left_behind(record))
         return True
 
     async def _try(self, account: _Account, record: AuthorityRecord, write: Awaitable[bool]) -> bool:
@@ -268,20 +270,31 @@ class AccountReconciler:
             case RecordPendingUpload(authority, bundle):
                 record = judged.record(authority)
                 await self.writer.write_status(record, with_pending_upload(record.status, bundle))
-            case RecordCertificate(authority, certificate_id, ownership, bundle):
+            case ClearPendingUpload(authority):
                 record = judged.record(authority)
-                status = with_certificate(record.status, certificate_id, ownership, bundle)
+                await self.writer.write_status(record, without_pending_upload(record.status))
+            case RecordCertificate(authority, certificate_id, ownership, bundle, retiring):
+                record = judged.record(authority)
+                status = with_certificate(record.status, certificate_id, ownership, bundle, retiring)
                 await self.writer.write_status(record, status)
+            case RecordRotation(authority, rotation, retiring, kept):
+                record = judged.record(authority)
+                await self.writer.write_status(record, with_rotation(record.status, rotation, retiring))
+                if kept is not None:
+                    await self._say_kept(record, kept)
             case _:
                 assert_never(step)
         return True
 
     async def _release(self, record: AuthorityRecord, *, in_use_elsewhere: bool) -> None:
         if in_use_elsewhere:
-            note = f"certificate {record.status.certificate_id} stays at Cloudflare: somebody else still uses it"
-            await self.writer.warn(record, "CertificateKept", note)
+            await self._say_kept(record, record.status.certificate_id)
         await self.writer.remove_finalizer(record)
         _LOG.info("CA released", extra={"authority": str(record.key)})
+
+    async def _say_kept(self, record: AuthorityRecord, certificate_id: str | None) -> None:
+        note = f"certificate {certificate_id} stays at Cloudflare: somebody else still uses it"
+        await self.writer.warn(record, "CertificateKept", note)
 
     async def _report(self, account: _Account, judged: _Judged, plan: AccountPlan) -> bool:
         """Write what has become of each CA into its status, where that says anything new. True if it did: what was
@@ -296,16 +309,21 @@ class AccountReconciler:
                 account.setbacks.clear(record.key)
             users = self.situation.users_of(record)
             listing = account.known.listings.get(str(assessment.credential))
+            slots = occupants(listing.value) if listing else None
             view = AuthorityView(
                 assessment=assessment,
                 used_by=[each.key for each in users],
                 hostnames=len({name for each in users if each.spec for name in each.spec.hostnames}),
                 counted=not self.situation.awaits_zones(record),
-                occupants=occupants(listing.value) if listing else None,
+                occupants=slots,
                 limit=self.limit,
+                unused=self._unused(slots or ()),
                 without_slot=record.key in plan.without_slot,
                 plan=self._foresee(account, judged, record.key),
                 not_adopted=plan.not_adopted.get(record.key),
+                behind=judged.behind(record.key),
+                is_doubted=self._is_doubted(account, judged, record.key),
+                bundle_refused=plan.bundle_refused.get(record.key),
                 trouble=account.setbacks.verdict(record.key) or self._lack_of_token(judged, plan, record),
             )
             status = authority_status(record, view, self.situation.clock.moment())
@@ -320,6 +338,19 @@ class AccountReconciler:
         others = tuple(each for each in judged.demands if each is not demand)
         return foresee(demand, others, account.known, self.timing, limit=self.limit, owner=self.owner)
 
+    def _is_doubted(self, account: _Account, judged: _Judged, key: ResourceKey) -> bool:
+        """Whether a fresh look was asked for that has not been taken, and will be."""
+        demand = next((each for each in judged.demands if each.authority == key), None)
+        if demand is None or demand.certificate_id is None or demand.bundle is None or demand.deleting or demand.idle:
+            return False
+        listing = account.known.listings.get(demand.token)
+        return account.look_afresh or account.known.doubted > (listing.begun if listing else account.known.started)
+
+    def _unused(self, slots: Sequence[Certificate]) -> frozenset[CertificateId]:
+        """Certificates with our mark that no resource of this cluster relies on: left behind, or somebody's by hand."""
+        ours = frozenset(each.id for each in slots if certificate_owner(each.name) == self.owner)
+        return ours - self.situation.relied_on()
+
     def _lack_of_token(self, judged: _Judged, plan: AccountPlan, record: AuthorityRecord) -> Verdict | None:
         calls = (ReadCertificates, Upload, DeleteCertificate, ConfirmGone)
         needs_one = any(isinstance(step, calls) and step.authority == record.key for step in plan.steps)
@@ -331,6 +362,12 @@ class AccountReconciler:
             "there is no API token for the account: put one into the Secret of spec.credentialsRef, or let the"
             " operator's own token serve this namespace.",
         )
+
+
+def _left_behind(record: AuthorityRecord) -> str:
+    status = record.status
+    objects = [status.certificate_id, *(each.certificate_id for each in status.retiring)]
+    return f"certificate {', '.join(each for each in objects if each is not None) or 'that may have been uploaded'}"
 
 
 def _is_held(account: _Account, record: AuthorityRecord) -> bool:

@@ -37,7 +37,7 @@ from mtls_operator.engine.resource_cache import ResourceCache
 from mtls_operator.engine.resource_writer import ResourceWriter
 from mtls_operator.engine.resync_schedule import ResyncSchedule
 from mtls_operator.engine.settings import operator_credentials, predecessors_of, timing_of
-from mtls_operator.engine.situation import Situation
+from mtls_operator.engine.situation import Situation, account_of
 from mtls_operator.engine.token_checks import TokenChecks
 from mtls_operator.engine.work_queue import WorkQueue
 from mtls_operator.engine.zone_directory import ZoneDirectory
@@ -135,6 +135,7 @@ class Engine:
             identity.installation.owner,
             timing,
             configuration.cloudflare.certificate_limit,
+            metrics,
         )
         self._listing = Listing(
             api,
@@ -194,6 +195,8 @@ class Engine:
             keys = self._situation.keys_of_authority(record)
             if before is not None:
                 keys |= self._situation.keys_of_authority(before)
+            if _asks_for_a_fresh_look(before, record):
+                self._doubt({AccountKey(account_of(record))})
             self._on_references(keys)
 
     def _forget_authority(self, record: AuthorityRecord) -> None:
@@ -207,7 +210,7 @@ class Engine:
             if before is not None:
                 keys |= self._situation.keys_of_binding(before)
             if _asks_for_a_fresh_look(before, record):
-                self._doubt(keys)
+                self._doubt({key for key in keys if isinstance(key, ZoneKey)})
             self._on_references(keys)
 
     def _forget_binding(self, record: BindingRecord) -> None:
@@ -220,6 +223,8 @@ class Engine:
         for key in keys:
             if isinstance(key, ZoneKey):
                 self._zones.doubt(key.zone_id)
+            elif isinstance(key, AccountKey):
+                self._accounts.doubt(key.account_id)
 
     def _on_references(self, keys: set[Key]) -> None:
         self._references_changed.set()

@@ -42,6 +42,8 @@ _UNDER_WAY: frozenset[str] = frozenset(
         Reason.PROGRESSING,
         Reason.ARRIVING,
         Reason.LEAVING,
+        Reason.ROTATING,
+        Reason.WAITING_FOR_OTHERS,
         Reason.UPLOAD_PENDING,
         Reason.DELETING,
         Reason.CERTIFICATE_AUTHORITY_NOT_READY,

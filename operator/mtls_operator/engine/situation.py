@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mtls_operator.api.conditions import Condition
+from mtls_operator.api.certificate_authority import EffectiveRotation, effective_rotation
+from mtls_operator.api.conditions import Condition, ConditionStatus, ConditionType, find
 from mtls_operator.domain.authority_assessment import AuthorityAssessment, OperatorCredentials, assess_authority
 from mtls_operator.domain.binding_assessment import (
     BindingAssessment,
@@ -20,6 +21,8 @@ from mtls_operator.domain.binding_assessment import (
 )
 from mtls_operator.domain.observed import CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
+from mtls_operator.domain.rotation import kept_beside
+from mtls_operator.domain.rotation_status import standing_of
 from mtls_operator.domain.sources import Contents, CredentialKey, SourceKey, credential_of, source_of
 from mtls_operator.domain.token_state import TokenState, remark_on_token
 from mtls_operator.domain.verdicts import Verdict
@@ -54,6 +57,8 @@ class Situation:
     """What Cloudflare said of the token at a place; None while it has not been verified."""
     reserved: dict[ResourceKey, frozenset[CertificateId]] = field(default_factory=dict)
     """Bindings that are about to record hostnames for certificates, which count as used from then on."""
+    claimed_elsewhere: dict[str, frozenset[CertificateId]] = field(default_factory=dict)
+    """By zone, the certificates that other installations claim there."""
 
     # Bindings
 
@@ -110,6 +115,32 @@ class Situation:
             not each.status.managed and authority_of(each) == authority.key and self._is_zone_awaited(each)
             for each in self.bindings
         )
+
+    def occupied(self, authority: AuthorityRecord) -> frozenset[CertificateId]:
+        """Those of the CA's objects that bindings own or are about to own hostnames on."""
+        named = {certificate for each in self.bindings for certificate in self._named(each, authority)}
+        return frozenset(CertificateId(each) for each in named)
+
+    def behind(self, authority: AuthorityRecord) -> list[BindingRecord]:
+        """Bindings for which the CA's current object is not in force yet: those that name an earlier one that they are
+        to leave. Where they stay on it beside the current one, they have to say of themselves that all is in force. A
+        binding that is still to get its first hostnames was never without the current object."""
+        standing, current = standing_of(authority.status), authority.status.certificate_id
+        beside = kept_beside(standing)
+        left = frozenset(standing.objects) - beside
+        named = [(each, self._named(each, authority)) for each in self.bindings]
+        return [
+            each for each, names in named if left & names or (beside & names and not _is_in_force_on(each, current))
+        ]
+
+    def relied_on(self) -> frozenset[str]:
+        """Every object of an account that the status of some CA or binding names."""
+        of_bindings = (each.certificate_id for binding in self.bindings for each in binding.status.managed)
+        return frozenset(of_bindings).union(*(objects_of(each) for each in self.authorities))
+
+    def claimed_by_others(self) -> frozenset[CertificateId]:
+        """Certificates that another installation claims in some zone."""
+        return frozenset[CertificateId]().union(*self.claimed_elsewhere.values())
 
     # What depends on what
 
@@ -203,21 +234,24 @@ class Situation:
     def _uses(self, binding: BindingRecord, authority: AuthorityRecord) -> bool:
         if not binding.status_is_readable:
             return authority_of(binding) == authority.key
-        certificate = authority.status.certificate_id
-        recorded = {each.certificate_id for each in binding.status.managed}
-        if certificate in recorded | self.reserved.get(binding.key, frozenset()):
-            return not self._is_held_by_another(binding, authority)
+        if not binding.status_is_readable:
+            return authority_of(binding) == authority.key
+        if self._named(binding, authority):
+            return True
         return authority_of(binding) == authority.key and not binding.deleting and self._is_admitted(binding)
 
-    def _is_held_by_another(self, binding: BindingRecord, authority: AuthorityRecord) -> bool:
-        """Whether a binding uses the certificate through another CA of the cluster that has the same and stays."""
+    def _named(self, binding: BindingRecord, authority: AuthorityRecord) -> frozenset[str]:
+        """Those of the CA's objects that a binding owns or is about to own hostnames on, but for what it has through
+        another CA of the cluster that has the same object and stays. Of a binding whose status cannot be read nobody
+        knows: all of them."""
+        objects = objects_of(authority)
+        if not binding.status_is_readable:
+            return objects if authority_of(binding) == authority.key else frozenset()
+        recorded = {each.certificate_id for each in binding.status.managed}
+        named = objects & (recorded | self.reserved.get(binding.key, frozenset()))
         other = self.authority_for(binding)
-        return (
-            other is not None
-            and other.key != authority.key
-            and not other.deleting
-            and other.status.certificate_id == authority.status.certificate_id
-        )
+        elsewhere = other is not None and other.key != authority.key and not other.deleting
+        return named - objects_of(other) if other is not None and elsewhere else named
 
     def _is_zone_awaited(self, binding: BindingRecord) -> bool:
         return self._zone_or_verdict(binding) is None and self.assess(binding).lacks_zone
@@ -234,6 +268,31 @@ def _add_account(places: dict[CredentialKey, frozenset[str]], place: CredentialK
 def account_of(authority: AuthorityRecord) -> str:
     """The account of a CA; empty when its spec or its status cannot be read."""
     return authority.spec.account_id if authority.spec and authority.status_is_readable else ""
+
+
+def objects_of(authority: AuthorityRecord) -> frozenset[str]:
+    """Every object of the account that a CA's status names."""
+    objects = [authority.status.certificate_id, *(each.certificate_id for each in authority.status.retiring)]
+    return frozenset(each for each in objects if each is not None)
+
+
+def rotation_of(authority: AuthorityRecord) -> EffectiveRotation:
+    """How a change of a CA's source comes into force."""
+    return effective_rotation(authority.spec.rotation if authority.spec else None)
+
+
+def _is_in_force_on(binding: BindingRecord, certificate: str | None) -> bool:
+    """Whether a binding says that all its hostnames are in force, and has recorded all of them for this certificate."""
+    status = binding.status
+    managed = {each.certificate_id: frozenset(each.hostnames) for each in status.managed}
+    everything = frozenset[str]().union(*managed.values())
+    found = [find(status.conditions, kind) for kind in (ConditionType.ASSOCIATED, ConditionType.ENFORCED)]
+    return managed.get(certificate or "") == everything and all(
+        each is not None
+        and each.status == ConditionStatus.TRUE
+        and each.observed_generation == binding.metadata.generation
+        for each in found
+    )
 
 
 def sources_of_authority(authority: AuthorityRecord) -> frozenset[SourceKey]:

@@ -19,6 +19,7 @@ from mtls_operator.domain.binding_status import with_managed
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, BindingRecord, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.relied_on_elsewhere import relied_on_elsewhere
 from mtls_operator.domain.resync import RESYNC_DELAYED, looked_at
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.urgency import Urgency, urgency_in_zone
@@ -279,6 +280,7 @@ class ZoneReconciler:
             return False
         clock = self.situation.clock
         calls = ZoneCalls(client, zone_id, self.installation, clock, self.timing.window)
+        before = zone.known.rules
         try:
             zone.known = await calls.perform(step, zone.known)
         except CloudflareError as error:
@@ -292,6 +294,9 @@ class ZoneReconciler:
             _LOG.warning("a call for zone %s failed: %s", zone_id, error)
         else:
             zone.last = (step, zone.known)
+            if zone.known.rules is not None and zone.known.rules is not before:
+                claimed = relied_on_elsewhere(zone.known.rules.value, {self.installation, *self.predecessors})
+                self.situation.claimed_elsewhere[zone_id] = claimed
             if isinstance(step, WriteList | WriteRule) and step.repairs:
                 self.metrics.repaired("association" if isinstance(step, WriteList) else "rule")
             if isinstance(step, NoteReplacement):

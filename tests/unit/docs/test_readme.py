@@ -18,7 +18,6 @@ from tests.unit.docs.pages import ROOT
 AUTHORITY = {
     "accountId": "0123456789abcdef0123456789abcdef",
     "source": {"secretRef": {"name": "client-ca"}},
-    "rotation": {"overlap": "24h"},
     "revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}},
 }
 BINDING = {
@@ -58,7 +57,7 @@ def test_the_resources_of_the_readme_are_those_of_the_quickstart() -> None:
 def test_what_is_not_served_of_a_ca_is_in_the_readme() -> None:
     names = unserved_of_authority(CertificateAuthoritySpec.model_validate(AUTHORITY))
 
-    assert len(names) == 2
+    assert len(names) == 1
     assert missing(names) == []
 
 

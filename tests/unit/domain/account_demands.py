@@ -20,6 +20,7 @@ from mtls_operator.domain.certificates import Bundle, read_bundle
 from mtls_operator.domain.marks import certificate_name
 from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import RemoveFinalizer, ResourceKey
+from mtls_operator.domain.rotation import Standing
 from mtls_operator.domain.zone_places import Timing
 from tests.certificates import make_ca
 from tests.unit.domain.binding_records import CERTIFICATE
@@ -34,9 +35,9 @@ USER = ResourceKey("apps", "binding")
 
 ONE, TWO = (read_bundle(make_ca(name, now=MADE).pem.encode(), MADE) for name in ("One", "Two"))
 BOTH = Bundle(ONE.certificates + TWO.certificates)
-WANTED = Demand(CA, token="t", bundle=ONE, name="ca", has_finalizer=True)
+WANTED = Demand(CA, token="t", bundle=ONE, display_name="ca", has_finalizer=True)
 ANNOUNCED = replace(WANTED, pending_upload=ONE.fingerprints)
-HAS_ONE = replace(WANTED, certificate_id=CERTIFICATE)
+HAS_ONE = replace(WANTED, certificate_id=CERTIFICATE, standing=Standing(in_force=ONE.fingerprints))
 DELETED = replace(HAS_ONE, deleting=True)
 DELETED_ANNOUNCED = replace(ANNOUNCED, deleting=True)
 STARTED = AccountKnowledge(started=0.0)
@@ -62,12 +63,17 @@ def steps(*demands: Demand, known: AccountKnowledge = STARTED, now: float = NOW)
     return plan(*demands, known=known, now=now).steps
 
 
+def sent(authority: ResourceKey, bundle: Bundle, display_name: str = "ca") -> Upload:
+    """An upload under our name."""
+    return Upload(authority, bundle, certificate_name(display_name, bundle.fingerprint, US))
+
+
 def waits_until(moment: float) -> AccountPlan:
     return AccountPlan((), moment)
 
 
 READ = (ReadCertificates(CA),)
-SEND = (RecordPendingUpload(CA, ONE), Upload(CA, ONE, "ca"))
+SEND = (RecordPendingUpload(CA, ONE), sent(CA, ONE))
 LET_GO = (RemoveFinalizer(CA),)
 TAKE = (RecordCertificate(CA, CERTIFICATE, Ownership.CREATED, ONE),)
 ADOPT = (RecordCertificate(CA, CERTIFICATE, Ownership.ADOPTED, ONE),)

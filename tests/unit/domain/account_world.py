@@ -2,70 +2,44 @@
 
 Usage: python -m tests.unit.domain.account_world RUNS [FIRST_SEED]
 
-Listings are as old as the consistency window, calls are slow, answers and status writes are lost, and the process dies
-at any moment and forgets all but the statuses. Cloudflare may or may not refuse identical certificates: we must not
-depend on it.
+Sources change, bindings come, follow their CA and go. Listings are as old as the consistency window, calls are slow,
+answers and status writes are lost, and the process dies at any moment and forgets all but the statuses. Cloudflare may
+or may not refuse identical certificates, in part or as a whole, or new and previous CAs in one upload: we must not
+depend on it. What a change of a status narrows is judged by `account_watch`.
 """
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from math import inf
 
 from mtls_operator.domain.account_demands import Demand
 from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.account_plan import AccountPlan, plan_account
 from mtls_operator.domain.account_steps import (
     AccountStep,
+    ClearPendingUpload,
     ConfirmGone,
     DeleteCertificate,
     ReadCertificates,
     RecordCertificate,
     RecordPendingUpload,
+    RecordRotation,
     Upload,
 )
-from mtls_operator.domain.certificates import bundle_fingerprint, read_bundle, uploaded_bundle
-from mtls_operator.domain.marks import certificate_name, certificate_owner
+from mtls_operator.domain.certificates import Bundle, bundle_fingerprint
+from mtls_operator.domain.marks import certificate_owner
 from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.rotation import Standing
 from mtls_operator.domain.zone_places import Timing
-from tests.certificates import make_ca
+from tests.unit.domain.account_bindings import SimulatedBinding
+from tests.unit.domain.account_shapes import ONE, TWO, US, USER, WINDOW, Shape
+from tests.unit.domain.account_watch import AccountWatch, fingerprints_of
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.virtual_time import Chance
-
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-BUNDLES = tuple(read_bundle(make_ca(name, now=NOW).pem.encode(), NOW) for name in ("One", "Two"))
-WINDOW = 90.0
-US, OTHERS = "cluster-0", "cluster-1"
-USER = ResourceKey("apps", "binding")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What kind of history it is."""
-
-    unique: bool
-    """Whether Cloudflare refuses identical certificates."""
-    adoptable: str | None
-    """How a certificate is named that was there before, if one was."""
-    lost: float
-    deadly: float
-    all_go: bool
-
-    @classmethod
-    def drawn(cls, rng: random.Random) -> Shape:
-        """Any kind of history."""
-        by_others = certificate_name("theirs", BUNDLES[0].fingerprint, OTHERS)
-        return cls(
-            unique=rng.random() < 0.5,
-            adoptable=rng.choice([None, None, "uploaded by hand", by_others]),
-            lost=rng.choice([0.0, 0.1, 0.3]),
-            deadly=rng.choice([0.0, 0.05, 0.2]),
-            all_go=rng.random() < 0.6,
-        )
 
 
 @dataclass
@@ -76,8 +50,12 @@ class AccountWorld:
     now: float = 0.0
     violations: list[str] = field(default_factory=list)
     demands: dict[ResourceKey, Demand] = field(default_factory=dict)
+    bindings: dict[ResourceKey, SimulatedBinding] = field(default_factory=dict)
+    """The binding of each CA that has one, by the CA."""
     in_use: set[CertificateId] = field(default_factory=set)
     """Used by somebody whom we do not know."""
+    claimed: set[CertificateId] = field(default_factory=set)
+    """Claimed by another installation in some zone."""
     left_to_others: set[CertificateId | None] = field(default_factory=set)
     steps_done: int = 0
     deaths: int = 0
@@ -86,14 +64,15 @@ class AccountWorld:
         self.rng = Chance(self.seed)
         self.shape = Shape.drawn(self.rng)
         self.known = AccountKnowledge(started=0.0)
-        there = (self._certificate(self.shape.adoptable, BUNDLES[0].pem),) if self.shape.adoptable else ()
+        there = (self._certificate(self.shape.adoptable, ONE.pem),) if self.shape.adoptable else ()
         self.account: Past[tuple[Certificate, ...]] = Past([-1000.0], [there])
-        self.events = sorted((self.rng.uniform(0, 900), number) for number in range(self.rng.randint(1, 8)))
+        self.events = sorted((self.rng.uniform(0, 3000), number) for number in range(self.rng.randint(1, 14)))
         self.end = self.events[-1][0] + self.rng.uniform(0, 600)
+        self.watch = AccountWatch(self)
 
     def run(self) -> list[str]:
         """Play the history to its end; what went wrong in it."""
-        while self.now < 20_000 and self.steps_done < 3_000:
+        while self.now < 60_000 and self.steps_done < 3_000:
             self._let_users_act()
             plan = self._plan()
             if plan.steps:
@@ -108,20 +87,49 @@ class AccountWorld:
     def _excuse(self, plan: AccountPlan) -> None:
         """A certificate that stays because somebody else uses it."""
         self.left_to_others |= {self.demands[key].certificate_id for key in plan.in_use_elsewhere}
+        first = plan.steps[0]
+        if isinstance(first, RecordRotation) and first.kept is not None:
+            self.left_to_others.add(first.kept)
+        self.left_to_others |= self.claimed
+
+    @property
+    def slots(self) -> int:
+        return 12
 
     def _plan(self) -> AccountPlan:
         timing = Timing(window=WINDOW, settle=WINDOW)
-        return plan_account(tuple(self.demands.values()), self.known, self.now, timing, limit=5, owner=US)
+        asked = tuple(self._asked(demand) for demand in self.demands.values())
+        return plan_account(asked, self.known, self.now, timing, limit=self.slots, owner=US)
+
+    def _asked(self, demand: Demand) -> Demand:
+        """The demand with what its binding says."""
+        binding = self.bindings.get(demand.authority)
+        names = frozenset(binding.names) if binding else frozenset[CertificateId]()
+        return replace(
+            demand,
+            used_by=(USER,) if binding is not None and (binding.wanted or names) else (),
+            occupied=names & frozenset(demand.objects),
+            behind=(USER,) if binding is not None and binding.is_behind(demand, self.now) else (),
+            claimed_by_others=frozenset(self.claimed),
+        )
 
     @property
-    def _is_quiet(self) -> bool:
+    def _doubts_at(self) -> float:
+        """When even the oldest reading shows what somebody did by hand."""
+        return self.end + 2 * WINDOW
+
+    @property
+    def is_quiet(self) -> bool:
         return self.now >= self.end
 
     def _sleep(self, plan: AccountPlan) -> bool:
         """False when nothing will ever happen again."""
         due = [moment for moment, _ in self.events] + ([plan.wake_at] if plan.wake_at is not None else [])
+        due += [at for each in self.bindings.values() if (at := each.due(self.now)) < inf]
         if self.end > self.now:
             due.append(self.end)
+        if self._doubts_at > self.now:
+            due.append(self._doubts_at)
         if not due:
             return False
         self.now = max(self.now, min(due)) + 0.001
@@ -131,27 +139,68 @@ class AccountWorld:
         while self.events and self.events[0][0] <= self.now:
             self.events.pop(0)
             self._change_something()
-        if self._is_quiet:
-            self.in_use.clear()
-            for demand in list(self.demands.values()):
-                self._put(replace(demand, used_by=(), deleting=demand.deleting or self.shape.all_go))
+        if self.is_quiet:
+            self._come_to_an_end()
+        for key, binding in list(self.bindings.items()):
+            binding.act(self.demands.get(key), self.now)
+            if not binding.wanted and not binding.names:
+                del self.bindings[key]
+        self.watch.look()
+
+    def _come_to_an_end(self) -> None:
+        """Nothing fails any more, whoever used certificates is gone, what Cloudflare refuses is asked otherwise, and
+        what was read before is doubted once."""
+        if self.known.doubted < self._doubts_at <= self.now:
+            self.known = replace(self.known, doubted=self.now)
+        self.in_use.clear()
+        for key, demand in list(self.demands.items()):
+            leaves = demand.deleting or self.shape.all_go
+            if leaves and key in self.bindings:
+                self.bindings[key].wanted = False
+            chosen = demand.side_by_side or not self.shape.takes_bundles
+            settled = replace(demand, deleting=leaves, side_by_side=chosen)
+            if settled.bundle is None:
+                settled = replace(settled, bundle=TWO)
+            if settled != demand:
+                self._put(settled)
 
     def _change_something(self) -> None:
         key = ResourceKey("pki", self.rng.choice(["ca1", "ca2"]))
         demand = self.demands.get(key)
         if demand is None:
-            self._put(self._with_bundle(Demand(key, token=self.rng.choice(["t1", "t1", "t2"]))))
-        elif self.rng.random() < 0.5:
-            self._put(replace(demand, deleting=True, used_by=self.rng.choice([(), (USER,)])))
-        elif demand.certificate_id is None:
-            # With a certificate in force a change of the source is a rotation, which is not accepted yet.
-            self._put(self._with_bundle(demand))
-        elif self.rng.random() < 0.5:
-            self.in_use.add(demand.certificate_id)
+            self._put(self._created(key))
+            return
+        roll = self.rng.random()
+        if roll < 0.45:
+            self._put(replace(demand, bundle=self.rng.choice([*self.shape.bundles, None])))
+        elif roll < 0.65:
+            self._change_binding(key)
+        elif roll < 0.75:
+            self._put(replace(demand, deleting=True))
+        elif roll < 0.8:
+            self._put(replace(demand, side_by_side=not demand.side_by_side))
+        elif roll < 0.85:
+            self.in_use |= set(demand.objects)
+        elif roll < 0.9:
+            self.known = replace(self.known, doubted=self.now)
+        else:
+            self.claimed ^= set(self.rng.sample([each.id for each in self.account.now], min(1, len(self.account.now))))
 
-    def _with_bundle(self, demand: Demand) -> Demand:
-        bundle = self.rng.choice(BUNDLES)
-        return replace(demand, bundle=bundle, name=certificate_name("ca", bundle.fingerprint, US))
+    def _created(self, key: ResourceKey) -> Demand:
+        return Demand(
+            key,
+            token=self.rng.choice(["t1", "t1", "t2"]),
+            bundle=self.rng.choice(self.shape.bundles),
+            display_name="ca",
+            overlap=self.shape.overlap,
+            side_by_side=self.shape.side_by_side,
+        )
+
+    def _change_binding(self, key: ResourceKey) -> None:
+        if key in self.bindings:
+            self.bindings[key].wanted = False
+        elif not self.demands[key].deleting:
+            self.bindings[key] = SimulatedBinding(self.rng)
 
     def _put(self, demand: Demand) -> None:
         self.demands[demand.authority] = demand
@@ -173,9 +222,17 @@ class AccountWorld:
                 self._write(replace(self.demands[key], has_finalizer=isinstance(step, AddFinalizer)))
             case RecordPendingUpload(key, bundle):
                 self._write(replace(self.demands[key], pending_upload=bundle.fingerprints))
-            case RecordCertificate(key, certificate_id, ownership, _):
+            case ClearPendingUpload(key):
+                self._write(replace(self.demands[key], pending_upload=frozenset()))
+            case RecordCertificate(key, certificate_id, ownership, bundle, retiring):
                 record = replace(self.demands[key], certificate_id=certificate_id, ownership=ownership)
-                self._write(replace(record, pending_upload=frozenset()))
+                rotation = record.standing.rotation
+                standing = Standing(bundle.fingerprints, bundle.key_identifiers, rotation, retiring)
+                self._write(replace(record, pending_upload=frozenset(), standing=standing))
+            case RecordRotation(key, rotation, retiring, _):
+                demand = self.demands[key]
+                standing = replace(demand.standing, rotation=rotation, retiring=retiring)
+                self._write(replace(demand, standing=standing))
 
     def _read(self, token: str) -> None:
         begun = self.now
@@ -189,7 +246,8 @@ class AccountWorld:
         if not demand.has_finalizer or demand.pending_upload != step.bundle.fingerprints:
             self.violations.append(f"{step.authority} uploads before it is held and has announced it")
         new = self._certificate(step.name, step.bundle.pem)
-        refused = self.shape.unique and any(_holds(each, fingerprint) for each in self.account.now)
+        exists = any(self._is_refused_beside(each, step.bundle) for each in self.account.now)
+        refused = exists or (self.shape.picky and len(step.bundle.certificates) > 1)
 
         def effect() -> None:
             if not refused:
@@ -198,17 +256,29 @@ class AccountWorld:
         deaths = self.deaths
         if self._called(effect) and not refused:
             self.known = self.known.with_uploaded(demand.token, new, self.now)
+        elif self.deaths == deaths and exists:
+            self.known = self.known.with_upload_existing(fingerprint, self.now)
+        elif self.deaths == deaths and refused:
+            self.known = self.known.with_upload_refused(fingerprint, "one at a time", self.now)
+            self.now += self.rng.uniform(1, 60)
         elif self.deaths == deaths:
             self.known = self.known.with_upload_sent(fingerprint, self.now)
+
+    def _is_refused_beside(self, there: Certificate, bundle: Bundle) -> bool:
+        held = fingerprints_of(there.pem)
+        some = self.shape.unique == "any" and held & bundle.fingerprints
+        return bool(some) or (self.shape.unique is not None and held == bundle.fingerprints)
 
     def _delete(self, step: DeleteCertificate) -> None:
         certificate_id = step.certificate_id
         present = next((each for each in self.account.now if each.id == certificate_id), None)
-        if present is not None and certificate_owner(present.name) != US:
-            self.violations.append(f"deletes {present.name}, which is not ours")
+        if present is not None and certificate_owner(present.name) is None:
+            self.violations.append(f"deletes {present.name}, which has no mark")
+        if certificate_id in self.claimed:
+            self.violations.append(f"deletes {certificate_id}, which another installation claims")
         if any(each.certificate_id == certificate_id and not each.deleting for each in self.demands.values()):
             self.violations.append(f"deletes {certificate_id}, which another CA of the cluster uses")
-        if self.demands[step.authority].used_by:
+        if any(certificate_id in each.names for each in self.bindings.values()):
             self.violations.append(f"deletes {certificate_id}, which a binding uses")
         refused = certificate_id in self.in_use
 
@@ -226,13 +296,15 @@ class AccountWorld:
             seen = self.account.at(begun - self.rng.choice([0.0, WINDOW]))
             found = next((each for each in seen if each.id == step.certificate_id), None)
             token = self.demands[step.authority].token
-            self.known = self.known.with_found(token, found) if found else self.known.with_gone(step.certificate_id)
+            self.known = (
+                self.known.with_found(token, found, begun) if found else self.known.with_gone(step.certificate_id)
+            )
 
     def _called(self, effect: Callable[[], None]) -> bool:
         """Make a call that takes its time; False when no answer came, or nobody is there to take it."""
         seconds = self.rng.uniform(0.05, self.rng.choice([1.0, 8.0]))
-        lost = not self._is_quiet and self.rng.random() < self.shape.lost
-        dies = not self._is_quiet and self.rng.random() < self.shape.deadly
+        lost = not self.is_quiet and self.rng.random() < self.shape.lost
+        dies = not self.is_quiet and self.rng.random() < self.shape.deadly
         at = self.rng.uniform(0, seconds)
         self.now += at
         if not (lost or dies) or self.rng.random() < 0.5:
@@ -246,11 +318,13 @@ class AccountWorld:
 
     def _write(self, demand: Demand) -> None:
         """Write to the cluster; a write that fails pauses the engine."""
-        if not self._is_quiet and self.rng.random() < self.shape.lost:
+        if not self.is_quiet and self.rng.random() < self.shape.lost:
             self.now += self.rng.uniform(1, 40)
         else:
+            self.watch.before(demand)
             self._put(demand)
-        if not self._is_quiet and self.rng.random() < self.shape.deadly:
+            self.watch.look()
+        if not self.is_quiet and self.rng.random() < self.shape.deadly:
             self._begin_again()
 
     def _begin_again(self) -> None:
@@ -262,10 +336,9 @@ class AccountWorld:
 
     def _become(self, certificates: tuple[Certificate, ...]) -> None:
         self.account.become(self.now, certificates)
-        for bundle in BUNDLES:
-            ours = [e for e in certificates if _holds(e, bundle.fingerprint) and certificate_owner(e.name) == US]
-            if len(ours) > 1:
-                self.violations.append(f"{self.now:.1f}: the same certificates are uploaded twice")
+        ours = [fingerprints_of(each.pem) for each in certificates if certificate_owner(each.name) == US]
+        if len(ours) > len(set(ours)):
+            self.violations.append(f"{self.now:.1f}: the same certificates are uploaded twice")
 
     def _certificate(self, name: str, pem: str) -> Certificate:
         digits = f"{self.rng.getrandbits(128):032x}"
@@ -279,16 +352,22 @@ class AccountWorld:
                 self.violations.append(f"{demand.authority} is never released")
             elif demand.certificate_id not in present:
                 self.violations.append(f"{demand.authority} relies on a certificate that is not there")
+            elif demand.bundle is None or demand.standing.in_force != demand.bundle.fingerprints:
+                self.violations.append(f"{demand.authority} has other certificates in force than its source")
+            elif demand.standing.rotation is not None or demand.standing.retiring or demand.pending_upload:
+                self.violations.append(f"{demand.authority} is not through: {demand.standing}")
+        for key, binding in self.bindings.items():
+            wanted_by_ca = [self.demands[key].certificate_id] if key in self.demands else []
+            if list(binding.names) != wanted_by_ca:
+                self.violations.append(f"the binding of {key} is left on {list(binding.names)}")
         ours = {each.id for each in self.account.now if certificate_owner(each.name) == US}
-        if not self.demands and ours - self.left_to_others:
+        wanted = {each.certificate_id for each in self.demands.values()}
+        if ours - self.left_to_others - wanted:
             self.violations.append("a certificate of ours is left behind")
-        if self.shape.adoptable and not any(each.name == self.shape.adoptable for each in self.account.now):
-            self.violations.append("a certificate that is not ours is gone")
-
-
-def _holds(certificate: Certificate, fingerprint: str) -> bool:
-    bundle = uploaded_bundle(certificate.pem)
-    return bundle is not None and bundle.fingerprint == fingerprint
+        if self.shape.adoptable == "uploaded by hand" and not any(
+            each.name == self.shape.adoptable for each in self.account.now
+        ):
+            self.violations.append("a certificate without a mark is gone")
 
 
 def failures(seeds: Sequence[int]) -> Iterator[tuple[int, list[str]]]:

@@ -10,31 +10,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import inf
 
 from mtls_operator.domain.account_demands import Demand
 from mtls_operator.domain.account_knowledge import occupants
-from mtls_operator.domain.account_plan import AccountPlan, plan_account
+from mtls_operator.domain.account_plan import AccountPlan
 from mtls_operator.domain.account_steps import AccountStep, Upload
 from mtls_operator.domain.certificates import uploaded_bundle
 from mtls_operator.domain.marks import certificate_owner
-from mtls_operator.domain.observed import Certificate, CertificateId
+from mtls_operator.domain.observed import Certificate
 from mtls_operator.domain.records import RemoveFinalizer
-from mtls_operator.domain.zone_places import Timing
 from tests.certificates import make_ca
-from tests.unit.domain.account_world import NOW, US, WINDOW, AccountWorld
+from tests.unit.domain.account_shapes import NOW, US
+from tests.unit.domain.account_world import AccountWorld
 
-SLOTS = 2
+SLOTS, ENOUGH_SLOTS = 3, 12
 OTHER_PEM = make_ca("Somebody's", now=NOW).pem
 
 
 @dataclass
 class CrowdedAccount(AccountWorld):
-    """One history. What somebody deletes under a CA that relies on it is not missed yet, so it is not held against
-    the planner."""
+    """One history."""
 
-    removed: set[CertificateId] = field(default_factory=set)
     refused_for_quota: int = 0
 
     def __post_init__(self) -> None:
@@ -47,16 +45,20 @@ class CrowdedAccount(AccountWorld):
         self.account.become(-999.0, there)
 
     def _plan(self) -> AccountPlan:
-        timing = Timing(window=WINDOW, settle=WINDOW)
-        plan = plan_account(tuple(self.demands.values()), self.known, self.now, timing, limit=SLOTS, owner=US)
+        plan = super()._plan()
         if not plan.steps and plan.wake_at is not None and plan.wake_at <= self.now:
             self.violations.append(f"{self.now:.3f}: wants to be woken in the past, at {plan.wake_at:.3f}")
             self.now = inf
         return plan
 
+    @property
+    def slots(self) -> int:
+        """In the end there are enough for two CAs and their rotations."""
+        return ENOUGH_SLOTS if self.is_quiet else SLOTS
+
     def _let_users_act(self) -> None:
         super()._let_users_act()
-        if self._is_quiet:
+        if self.is_quiet:
             self._remove([self.occupant] if self.occupant in self.account.now else [])
 
     def _change_something(self) -> None:
@@ -70,7 +72,6 @@ class CrowdedAccount(AccountWorld):
     def _remove(self, certificates: Sequence[Certificate]) -> None:
         """By hand, in the dashboard."""
         if certificates:
-            self.removed |= {each.id for each in certificates}
             self._become(tuple(each for each in self.account.now if each not in certificates))
 
     def _take(self, step: AccountStep) -> None:
@@ -81,7 +82,7 @@ class CrowdedAccount(AccountWorld):
     def _check_release(self, demand: Demand) -> None:
         """Nothing of ours is left that nobody else here would remove, but what somebody else uses."""
         others = [each for each in self.demands.values() if each is not demand]
-        known = {each.certificate_id for each in others} | self.left_to_others
+        known = {certificate for each in others for certificate in each.objects} | self.left_to_others
         sought = {each.pending_upload for each in others if each.pending_upload}
         for certificate in self.account.now:
             bundle = uploaded_bundle(certificate.pem)
@@ -91,7 +92,7 @@ class CrowdedAccount(AccountWorld):
                 self.violations.append(f"{self.now:.1f}: {demand.authority} is let go and {certificate.name} stays")
 
     def _upload(self, step: Upload) -> None:
-        if len(occupants(self.account.now)) < SLOTS:
+        if len(occupants(self.account.now)) < self.slots:
             super()._upload(step)
         elif self._called(lambda: None):
             self.refused_for_quota += 1
@@ -99,8 +100,7 @@ class CrowdedAccount(AccountWorld):
             self.now += self.rng.uniform(1, 60)
 
     def _check_end(self) -> None:
-        if all(each.certificate_id not in self.removed for each in self.demands.values()):
-            super()._check_end()
+        super()._check_end()
         if not set(self.apart) <= set(self.account.now):
             self.violations.append("a certificate of Cloudflare's own or of a client is gone")
 

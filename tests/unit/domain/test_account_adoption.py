@@ -15,7 +15,6 @@ from mtls_operator.domain.authority_status import AuthorityView, authority_statu
 from mtls_operator.domain.observed import Certificate
 from mtls_operator.domain.verdicts import Verdict, ok, waiting
 from tests.unit.domain.account_demands import (
-    ADOPT,
     ANNOUNCED,
     CA,
     DELETED,
@@ -59,7 +58,7 @@ def test_what_may_not_be_adopted_is_said_on_while_it_is_being_looked_at_again() 
 
 
 @pytest.mark.parametrize(
-    ("owner", "taken"), [("cluster-0", TAKE), (OTHERS, ADOPT)], ids=["ours", "of another installation"]
+    ("owner", "taken"), [("cluster-0", TAKE), (OTHERS, TAKE)], ids=["ours", "of another installation"]
 )
 def test_what_carries_a_mark_is_used_whatever_the_policy(owner: str, taken: object) -> None:
     assert steps(NEVER, known=listed(uploaded(owner=owner), replace(UNMARKED, id=OTHER_CERTIFICATE))) == taken

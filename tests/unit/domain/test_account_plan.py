@@ -10,13 +10,14 @@ from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.account_plan import AccountPlan
 from mtls_operator.domain.account_steps import (
     AccountStep,
+    ConfirmGone,
     ReadCertificates,
     RecordCertificate,
     RecordPendingUpload,
-    Upload,
 )
 from mtls_operator.domain.observed import Certificate
 from mtls_operator.domain.records import AddFinalizer
+from mtls_operator.domain.rotation import Standing
 from tests.unit.domain.account_demands import (
     ADOPT,
     ANNOUNCED,
@@ -37,6 +38,7 @@ from tests.unit.domain.account_demands import (
     WINDOW,
     listed,
     plan,
+    sent,
     steps,
     uploaded,
     waits_until,
@@ -69,7 +71,7 @@ def test_a_missing_bundle_is_announced_and_uploaded_by_a_resource_that_is_held()
     ("certificate", "taken"),
     [
         (uploaded(), TAKE),
-        (uploaded(owner=OTHERS), ADOPT),
+        (uploaded(owner=OTHERS), TAKE),
         (uploaded(owner=None), ADOPT),
         (replace(uploaded(owner=None), type="custom"), ADOPT),
     ],
@@ -185,9 +187,10 @@ def test_a_bundle_that_another_ca_relies_on_is_missing_only_a_window_after_the_s
     twin = replace(HAS_ONE, authority=TWIN)
 
     assert steps(WANTED, twin, known=listed(begun=5.0), now=5.5) == ()
-    assert steps(WANTED, twin, known=listed(begun=90.0), now=91.0) == SEND
-    assert steps(WANTED, replace(twin, bundle=TWO), known=listed(begun=5.0), now=5.5) == SEND
-    assert steps(WANTED, replace(twin, bundle=None), known=listed(begun=5.0), now=5.5) == SEND
+    assert steps(WANTED, twin, known=listed(begun=90.0), now=91.0) == (*SEND, ConfirmGone(TWIN, CERTIFICATE))
+    assert steps(WANTED, replace(twin, bundle=None), known=listed(begun=5.0), now=5.5) == ()
+    other = replace(twin, standing=Standing(in_force=TWO.fingerprints))
+    assert steps(WANTED, other, known=listed(begun=5.0), now=5.5) == SEND
 
 
 def test_two_cas_of_the_same_bundle_upload_it_once() -> None:
@@ -195,12 +198,12 @@ def test_two_cas_of_the_same_bundle_upload_it_once() -> None:
 
 
 def test_two_cas_of_different_bundles_upload_both() -> None:
-    twin = replace(WANTED, authority=TWIN, bundle=TWO, name="twin")
+    twin = replace(WANTED, authority=TWIN, bundle=TWO, display_name="twin")
 
     assert steps(WANTED, twin, known=listed()) == (
         *SEND,
         RecordPendingUpload(TWIN, TWO),
-        Upload(TWIN, TWO, "twin"),
+        sent(TWIN, TWO, "twin"),
     )
 
 
@@ -240,11 +243,11 @@ def test_what_was_announced_before_the_source_changed_is_used_when_it_is_found()
 
 
 def test_what_was_announced_before_the_source_changed_is_looked_for_before_anything_else_is_sent() -> None:
-    sent = STARTED.with_upload_sent(ONE.fingerprint, 950.0)
-    resend = (RecordPendingUpload(CA, TWO), Upload(CA, TWO, "ca"))
+    before = STARTED.with_upload_sent(ONE.fingerprint, 950.0)
+    resend = (RecordPendingUpload(CA, TWO), sent(CA, TWO))
 
-    assert plan(CHANGED, known=listed(begun=999.0, known=sent)) == waits_until(1023.5)
-    assert steps(CHANGED, known=listed(begun=1040.0, known=sent), now=1041.0) == resend
+    assert plan(CHANGED, known=listed(begun=999.0, known=before)) == waits_until(1023.5)
+    assert steps(CHANGED, known=listed(begun=1040.0, known=before), now=1041.0) == resend
     assert steps(CHANGED, known=listed()) == resend
 
 

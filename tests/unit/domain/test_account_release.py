@@ -29,6 +29,7 @@ from tests.unit.domain.account_demands import (
     TAKE,
     TWIN,
     TWO,
+    US,
     USER,
     WANTED,
     listed,
@@ -80,7 +81,7 @@ TWINS = [
     ("twin", "expected"), TWINS, ids=["stays", "goes, but is used", "goes too", "has another certificate"]
 )
 def test_a_certificate_that_another_ca_still_needs_stays(twin: Demand, expected: tuple[AccountStep, ...]) -> None:
-    assert steps(DELETED, twin, known=listed(uploaded())) == expected
+    assert steps(DELETED, twin, known=listed(uploaded(), uploaded(TWO, OTHER_CERTIFICATE))) == expected
 
 
 def test_an_adopted_certificate_stays() -> None:
@@ -96,10 +97,16 @@ def test_nothing_is_deleted_by_an_old_listing(known: AccountKnowledge) -> None:
     assert steps(DELETED, known=known) == READ
 
 
-@pytest.mark.parametrize("owner", [OTHERS, None], ids=["another installation's", "unmarked"])
-def test_only_what_carries_our_mark_is_deleted(owner: str | None) -> None:
-    assert steps(DELETED, known=listed(uploaded())) == (DeleteCertificate(CA, CERTIFICATE),)
-    assert steps(DELETED, known=listed(uploaded(owner=owner))) == LET_GO
+@pytest.mark.parametrize("owner", [US, OTHERS], ids=["ours", "another installation's"])
+def test_what_carries_a_mark_is_deleted_by_the_last_that_used_it(owner: str) -> None:
+    there = listed(uploaded(owner=owner))
+
+    assert steps(DELETED, known=there) == (DeleteCertificate(CA, CERTIFICATE),)
+    assert steps(replace(DELETED, claimed_by_others=frozenset({CERTIFICATE})), known=there) == LET_GO
+
+
+def test_what_carries_no_mark_is_never_deleted() -> None:
+    assert steps(DELETED, known=listed(uploaded(owner=None))) == LET_GO
 
 
 def test_that_a_certificate_is_gone_is_asked_by_its_id_a_window_after_the_start_and_after_the_last_upload() -> None:
@@ -113,7 +120,7 @@ def test_that_a_certificate_is_gone_is_asked_by_its_id_a_window_after_the_start_
 
 
 def test_what_is_there_by_its_id_though_not_listed_is_deleted() -> None:
-    assert steps(DELETED, known=listed().with_found("t", uploaded())) == (DeleteCertificate(CA, CERTIFICATE),)
+    assert steps(DELETED, known=listed().with_found("t", uploaded(), NOW)) == (DeleteCertificate(CA, CERTIFICATE),)
 
 
 def test_a_refused_deletion_is_tried_again_with_growing_pauses_and_a_new_listing() -> None:

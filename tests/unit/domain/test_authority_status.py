@@ -199,6 +199,14 @@ def test_a_status_answers_the_generation_and_the_request_to_look_again() -> None
     assert (written.observed_generation, written.last_handled_reconcile_at) == (7, "now-please")
 
 
+def test_a_request_to_look_again_is_not_answered_before_the_look() -> None:
+    meta = metadata("ca", annotations={RECONCILE_REQUESTED_AT: "now-please"})
+
+    written = authority_status(authority(meta=meta), replace(VIEW, is_doubted=True), NOW)
+
+    assert written.last_handled_reconcile_at is None
+
+
 def test_bindings_and_hostnames_are_counted() -> None:
     written = status(replace(VIEW, used_by=USERS, hostnames=12))
 

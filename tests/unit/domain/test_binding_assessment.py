@@ -22,6 +22,7 @@ from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.binding_records import (
     ACCOUNT,
     CERTIFICATE,
+    OTHER_CERTIFICATE,
     authority,
     binding,
     metadata,
@@ -59,6 +60,26 @@ def test_a_good_binding_knows_where_its_hostnames_should_be() -> None:
         authority=ResourceKey("apps", "ca"),
     )
     assert not assessment.lacks_zone
+
+
+def test_hostnames_stay_beside_on_an_earlier_certificate_whose_cas_the_current_one_lacks() -> None:
+    rotation = {"phase": "Overlap", "target": [FINGERPRINT], "startedAt": "2026-03-01T00:00:00Z"}
+    earlier = {
+        "certificateId": OTHER_CERTIFICATE,
+        "fingerprints": ["cd" * 32],
+        "keyIdentifiers": ["EF56"],
+        "retireAfter": "2026-03-02T00:00:00Z",
+    }
+    rotating = authority(status={**IN_FORCE, "rotation": rotation, "retiring": [earlier]})
+
+    target = assess(around=replace(AROUND, authority=rotating)).target
+
+    assert target is not None
+    assert target.policy is not None
+    assert target.certificate == CERTIFICATE
+    assert target.beside == frozenset({OTHER_CERTIFICATE})
+    assert target.policy.issuers == frozenset({"AB12", "CD34", "EF56"})
+    assert target.until == "2026-03-02T00:00:00Z"
 
 
 def test_a_response_of_its_own_is_part_of_the_policy() -> None:

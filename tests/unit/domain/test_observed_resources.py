@@ -26,6 +26,7 @@ from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
 from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import HostProgress, HostStage
 from tests.unit.domain.account_demands import (
+    CA,
     DELETED,
     HAS_ONE,
     LET_GO,
@@ -41,6 +42,7 @@ from tests.unit.domain.account_demands import (
     WINDOW,
     listed,
     plan,
+    sent,
     steps,
     uploaded,
 )
@@ -82,7 +84,15 @@ def test_nothing_is_foreseen_before_the_account_was_listed() -> None:
 
 
 def test_a_missing_certificate_would_be_uploaded_under_its_name() -> None:
-    assert lines() == (f"upload 1 CA certificate(s), {ONE.subject}, as ca",)
+    assert lines() == (f"upload 1 CA certificate(s), {ONE.subject}, as {sent(CA, ONE).name}",)
+
+
+def test_a_changed_source_would_be_rotated_to() -> None:
+    changed = replace(OBSERVED, certificate_id=CERTIFICATE, standing=HAS_ONE.standing, bundle=TWO)
+
+    assert lines(changed, known=listed(uploaded())) == (
+        "put the CA certificates of the source in force beside those of before, and withdraw these later",
+    )
 
 
 @pytest.mark.parametrize("owner", [US, OTHERS, None])
@@ -143,7 +153,7 @@ def of_authority(
 ) -> CertificateAuthorityStatus:
     fields: dict[str, object] = {"plan": list(before)}
     if has:
-        fields |= {"certificateId": CERTIFICATE, "fingerprints": ["ab" * 32]}
+        fields |= {"certificateId": CERTIFICATE, "fingerprints": sorted(ONE.fingerprints)}
     return authority_status(
         authority(spec=OBSERVE, status=fields, meta=metadata("ca", deleting=deleting)), view, MOMENT
     )

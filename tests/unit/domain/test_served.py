@@ -40,7 +40,7 @@ def unserved_binding(fields: dict[str, object]) -> tuple[str, ...]:
     ("fields", "unserved"),
     [
         *POLICIES,
-        ({"rotation": {"overlap": "24h"}}, ("spec.rotation",)),
+        ({"rotation": {"overlap": "24h", "strategy": "SideBySide"}}, ()),
         ({"revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}}}, ("spec.revocation",)),
         ({"displayName": "Corporate", "credentialsRef": {"name": "token", "key": "token"}}, ()),
         ({"allowedBindings": {"namespaces": {"from": "All"}, "hostnames": ["*.example.com"]}}, ()),
@@ -77,10 +77,9 @@ def test_fields_of_a_binding_that_are_not_served_are_named(
 def test_everything_that_a_ca_asks_for_in_vain_is_named_at_once() -> None:
     fields: dict[str, object] = {
         "revocation": {"secretRef": {"name": "crl", "key": "k"}},
-        "rotation": {},
     }
 
-    assert unserved_ca(fields) == ("spec.rotation", "spec.revocation")
+    assert unserved_ca(fields) == ("spec.revocation",)
 
 
 def test_everything_that_a_binding_asks_for_in_vain_is_named_at_once() -> None:

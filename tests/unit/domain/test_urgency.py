@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from mtls_operator.domain.account_steps import ReadCertificates
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, claim_body, enforcement_body
 from mtls_operator.domain.observed import CertificateId, Rule, Ruleset
 from mtls_operator.domain.records import ResourceKey
+from mtls_operator.domain.rotation import after_change
 from mtls_operator.domain.urgency import Urgency, may_be_sent, urgency_in_account, urgency_in_zone
 from mtls_operator.domain.zone_knowledge import Reading, ZoneKnowledge
 from mtls_operator.domain.zone_places import Desired, Stake, Target, Timing
 from mtls_operator.domain.zone_steps import ReadList, ReadRules, WriteList, ZoneStep
 from mtls_operator.domain.zone_view import Policy
-from tests.unit.domain.account_demands import DELETED, WANTED
+from tests.unit.domain.account_demands import CA, DELETED, HAS_ONE, ONE, TWO, WANTED, sent
 
 US = Installation("us", "11111111-2222-4333-8444-555555555555")
 CERTIFICATE = CertificateId("aaaaaaaa-0000-4000-8000-000000000000")
@@ -95,5 +97,15 @@ def test_a_partys_call_is_as_urgent_as_the_most_urgent_thing_that_it_has_to_do(
     assert urgency_in_zone(Desired(US, tuple(stakes)), known, step, NOW, TIMING) is urgency
 
 
-def test_a_ca_that_goes_is_more_urgent_than_one_that_comes() -> None:
-    assert [urgency_in_account(each) for each in (DELETED, WANTED)] == [Urgency.WITHDRAWAL, Urgency.ARRIVAL]
+def test_a_ca_that_goes_or_rotates_is_more_urgent_than_one_that_comes() -> None:
+    rotating = replace(HAS_ONE, standing=after_change(HAS_ONE.standing, TWO, 0.0, 60.0, {}))
+
+    read, announced = ReadCertificates(CA), replace(HAS_ONE, pending_upload=ONE.fingerprints)
+
+    assert [urgency_in_account(each, read) for each in (DELETED, rotating)] == [Urgency.WITHDRAWAL] * 2
+    assert [urgency_in_account(each, read) for each in (WANTED, announced)] == [Urgency.ARRIVAL] * 2
+
+
+def test_a_listing_for_a_ca_that_has_all_it_asks_for_is_a_look_for_changes() -> None:
+    assert urgency_in_account(HAS_ONE, ReadCertificates(CA)) is Urgency.DRIFT_CHECK
+    assert urgency_in_account(HAS_ONE, sent(CA, ONE)) is Urgency.ARRIVAL
