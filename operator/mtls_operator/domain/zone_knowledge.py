@@ -49,6 +49,8 @@ class ZoneKnowledge:
     lists: Mapping[CertificateId, Reading[frozenset[str]]] = field(default_factory=dict)
     list_lost: Mapping[CertificateId, float] = field(default_factory=dict)
     """When a write of a list was last given up without an answer: it may take effect for some time yet."""
+    missing: Mapping[CertificateId, tuple[float, float]] = field(default_factory=dict)
+    """Certificates that Cloudflare said it does not have (404) when their list was asked for: first and last."""
     list_written: Mapping[CertificateId, float] = field(default_factory=dict)
     """When the answer to our last write of a list was there, or was given up."""
     claimed_since: Mapping[tuple[CertificateId, str, ClaimState], float] = field(default_factory=dict)
@@ -91,7 +93,17 @@ class ZoneKnowledge:
 
     def with_list_read(self, certificate: CertificateId, hostnames: frozenset[str], begun: float) -> ZoneKnowledge:
         """After a read of a certificate's list."""
-        return replace(self, lists={**self.lists, certificate: Reading(hostnames, begun)})
+        missing = {each: times for each, times in self.missing.items() if each != certificate}
+        return replace(self, lists={**self.lists, certificate: Reading(hostnames, begun)}, missing=missing)
+
+    def with_list_missing(self, certificate: CertificateId, now: float) -> ZoneKnowledge:
+        """After Cloudflare said that it has no such certificate: a list of it is there no more."""
+        first, _ = self.missing.get(certificate, (now, now))
+        return replace(
+            self,
+            lists={each: reading for each, reading in self.lists.items() if each != certificate},
+            missing={**self.missing, certificate: (first, now)},
+        )
 
     def with_list_written(self, certificate: CertificateId, hostnames: frozenset[str], now: float) -> ZoneKnowledge:
         """After a list was written and the answer said so."""

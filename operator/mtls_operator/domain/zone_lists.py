@@ -53,25 +53,36 @@ def agenda(zone: ZoneState) -> Agenda:
     """Walk every place that is wanted or to be given up."""
     result = Agenda()
     for place in sorted(zone.wanted):
-        certificate, hostname = place
-        if zone.is_held(place):
-            if zone.is_enforced_under(hostname, zone.wanted[place].policy):
-                _keep(zone, result, place)
-            else:
-                _confirm(zone, result, place)
-        elif hostname in zone.view.claimed(certificate, ClaimState.ARRIVING):
-            _arrive(zone, result, place)
+        _walk_wanted(zone, result, place)
     for place in sorted(zone.unwanted):
-        certificate, hostname = place
-        if hostname in zone.retained_hostnames:
-            _retain(zone, result, place)
-        elif hostname not in zone.view.claimed(certificate, ClaimState.LEAVING):
-            continue
-        elif zone.now < zone.removals_from:
-            result.wait(place, zone.removals_from)
-        else:
-            _leave(zone, result, place)
+        _walk_unwanted(zone, result, place)
     return result
+
+
+def _walk_wanted(zone: ZoneState, agenda: Agenda, place: Place) -> None:
+    certificate, hostname = place
+    if certificate in zone.known.missing:
+        _look_for(zone, agenda, certificate, zone.known.doubted)
+    elif zone.is_held(place):
+        if zone.is_enforced_under(hostname, zone.wanted[place].policy):
+            _keep(zone, agenda, place)
+        else:
+            _confirm(zone, agenda, place)
+    elif hostname in zone.view.claimed(certificate, ClaimState.ARRIVING):
+        _arrive(zone, agenda, place)
+
+
+def _walk_unwanted(zone: ZoneState, agenda: Agenda, place: Place) -> None:
+    certificate, hostname = place
+    if hostname in zone.retained_hostnames:
+        _retain(zone, agenda, place)
+    elif hostname in zone.view.claimed(certificate, ClaimState.LEAVING):
+        if zone.now < zone.removals_from:
+            agenda.wait(place, zone.removals_from)
+        elif certificate in zone.known.missing:
+            _leave_nothing(zone, agenda, place)
+        else:
+            _leave(zone, agenda, place)
 
 
 def steps(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
@@ -86,6 +97,27 @@ def steps(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
         if not _is_read(zone, certificate, after)
     ]
     return reads + [step for certificate in sorted(agenda.writes) for step in _write(zone, certificate)]
+
+
+def _look_for(zone: ZoneState, agenda: Agenda, certificate: CertificateId, after: float) -> None:
+    """Ask for the list of a certificate that was not there, once a moment has passed since."""
+    _, last = zone.known.missing[certificate]
+    if last < after:
+        agenda.read_list(certificate, after)
+
+
+def _leave_nothing(zone: ZoneState, agenda: Agenda, place: Place) -> None:
+    """A hostname is on no list of a certificate that does not exist, which is believed when it was said twice, with a
+    consistency window between."""
+    certificate, _ = place
+    first, last = zone.known.missing[certificate]
+    believed_at = first + zone.timing.window
+    if last >= believed_at:
+        agenda.concluded.add(place)
+    elif zone.now < believed_at:
+        agenda.wait(place, believed_at)
+    else:
+        _look_for(zone, agenda, certificate, believed_at)
 
 
 def _keep(zone: ZoneState, agenda: Agenda, place: Place) -> None:

@@ -219,6 +219,8 @@ def _host_progress(zone: ZoneState, agenda: zone_lists.Agenda, place: Place, *, 
     until = agenda.until.get(place)
     if is_leaving:
         return HostProgress(HostStage.LEAVING, until)
+    if certificate in zone.known.missing:
+        return HostProgress(HostStage.PENDING)
     held = zone.is_held(place)
     if held and zone.is_enforced_under(hostname, _policy(zone, place)):
         return HostProgress(HostStage.ENFORCED)

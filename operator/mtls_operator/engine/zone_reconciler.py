@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mtls_operator.api.reasons import Reason
-from mtls_operator.cloudflare.errors import CloudflareError
+from mtls_operator.cloudflare.errors import CloudflareError, NotFound
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.binding_status import with_managed
 from mtls_operator.domain.marks import Installation
@@ -28,7 +28,15 @@ from mtls_operator.domain.zone_foresight import Plans, foresee, readings
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge, nothing_known
 from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
-from mtls_operator.domain.zone_steps import Conclude, DeleteRule, NoteReplacement, RecordManaged, WriteList, WriteRule
+from mtls_operator.domain.zone_steps import (
+    Conclude,
+    DeleteRule,
+    NoteReplacement,
+    ReadList,
+    RecordManaged,
+    WriteList,
+    WriteRule,
+)
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.keys import ZoneKey
 from mtls_operator.engine.outcome import Reconciled, failed, reconciled
@@ -285,6 +293,9 @@ class ZoneReconciler:
             zone.known = await calls.perform(step, zone.known)
         except CloudflareError as error:
             zone.known = _after_failure(zone.known, step, error, clock.now())
+            if _is_missing(step, error):
+                # No failure of the token: what is to be done with other certificates goes on.
+                return True
             was_patient = any(
                 told_trouble(record) == Reason.CREDENTIALS_INSUFFICIENT
                 for stake in party.desired.stakes
@@ -345,6 +356,11 @@ def _is_held(zone: _Zone, record: BindingRecord) -> bool:
     return zone.unwritable.held_until(record.key, record.metadata.resource_version) is not None
 
 
+def _is_missing(step: CloudflareStep, error: CloudflareError) -> bool:
+    """Whether Cloudflare does not have the certificate whose list was asked for."""
+    return isinstance(error, NotFound) and isinstance(step, ReadList | WriteList)
+
+
 def _after_failure(known: ZoneKnowledge, step: CloudflareStep, error: CloudflareError, now: float) -> ZoneKnowledge:
     """A write that may have been carried out makes what it was about unknown; one that was refused rested on something
     that is not so, and one that was never sent changes nothing."""
@@ -354,6 +370,8 @@ def _after_failure(known: ZoneKnowledge, step: CloudflareStep, error: Cloudflare
         return known
     if isinstance(step, WriteRule | DeleteRule):
         return replace(known, rules_must_be_read=True)
+    if isinstance(step, ReadList | WriteList) and _is_missing(step, error):
+        return known.with_list_missing(step.certificate, now)
     if isinstance(step, WriteList):
         return known.with_list_write_lost(step.certificate, now)
     return known

@@ -280,6 +280,9 @@ class Operator:
         except LostError:
             yield self.rng.uniform(1, 5)
             return
+        except RefusedError:
+            self.known = self.known.with_list_missing(certificate, self.time.now)
+            return
         self.known = self.known.with_list_read(certificate, hostnames, begun)
 
     def _write_list(self, certificate: CertificateId, hostnames: frozenset[str]) -> Body:
@@ -288,6 +291,9 @@ class Operator:
         except LostError:
             self.known = self.known.with_list_write_lost(certificate, self.time.now)
             yield self.rng.uniform(1, 5)
+            return
+        except RefusedError:
+            self.known = self.known.with_list_missing(certificate, self.time.now)
             return
         self.known = self.known.with_list_written(certificate, hostnames, self.time.now)
 

@@ -56,6 +56,8 @@ class SimulatedZone:
 
     def read_list(self, certificate: CertificateId) -> frozenset[str]:
         """A list as it is, or as it was some time within the lag."""
+        if certificate not in self.lists:
+            raise RefusedError(f"no certificate {certificate}")
         return self.lists[certificate].at(self._late())
 
     def read_rules(self, not_before: float = 0.0) -> Ruleset | None:
@@ -64,6 +66,8 @@ class SimulatedZone:
 
     def put_list(self, certificate: CertificateId, hostnames: frozenset[str]) -> None:
         """Replace a list."""
+        if certificate not in self.lists:
+            raise RefusedError(f"no certificate {certificate}")
         self.lists[certificate].become(self.clock(), hostnames)
         self.watch()
 

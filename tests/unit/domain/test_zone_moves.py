@@ -125,3 +125,56 @@ def test_when_nothing_has_to_move_any_more_nothing_is_done(zone: CalmZone) -> No
 
     assert (plan.steps, plan.wake_at) == ((), None)
     assert enforced() not in zone.marks()
+
+
+def test_a_hostname_of_a_certificate_that_vanished_moves_to_the_one_that_takes_its_place(zone: CalmZone) -> None:
+    del zone.zone.lists[CERTIFICATE]
+    zone.operator.look()
+    zone.wait(10.0)
+    vanished = zone.stage().stage
+
+    zone.after(replace(zone.ours(), target=replace(TARGET, certificate=ELSEWHERE, authority=CA)))
+
+    assert vanished is HostStage.PENDING
+    assert zone.ours().managed == {ELSEWHERE: frozenset({API})}
+    assert (states(zone), zone.stage().stage) == ({"bb": "held"}, HostStage.ENFORCED)
+
+
+def test_after_a_start_too_and_what_vanished_holds_up_nothing_else(zone: CalmZone) -> None:
+    del zone.zone.lists[CERTIFICATE]
+    zone.begin_again()
+
+    zone.after(replace(zone.ours(), target=replace(TARGET, certificate=ELSEWHERE, authority=CA)))
+
+    assert zone.ours().managed == {ELSEWHERE: frozenset({API})}
+    assert states(zone) == {"bb": "held"}
+
+
+def test_a_binding_of_a_certificate_that_vanished_is_released(zone: CalmZone) -> None:
+    del zone.zone.lists[CERTIFICATE]
+
+    zone.after(replace(zone.ours(), deleting=True))
+
+    assert zone.cluster.bindings == {}
+    assert zone.marks() == [None]
+
+
+def test_a_certificate_that_was_missing_for_a_moment_only_is_relied_on_again(zone: CalmZone) -> None:
+    there = zone.zone.lists.pop(CERTIFICATE)
+    zone.operator.look()
+    zone.wait(10.0)
+    zone.zone.lists[CERTIFICATE] = there
+
+    zone.operator.look()
+    zone.wait(10.0)
+
+    assert zone.stage().stage is HostStage.ENFORCED
+
+
+def test_what_is_missing_is_not_asked_for_all_the_time(zone: CalmZone) -> None:
+    del zone.zone.lists[CERTIFICATE]
+    zone.operator.look()
+    zone.wait(10.0)
+    zone.steps.clear()
+
+    assert zone.wait(5_000.0) == []
