@@ -266,7 +266,7 @@ def _wanted_by(stakes: Iterable[Stake]) -> Mapping[Place, Target]:
 
 def _kept_beside(stake: Stake, hostname: str, target: Target) -> list[Target]:
     return [
-        Target(certificate, authority=target.authority)
+        Target(certificate, target.aim, until=target.until, authority=target.authority)
         for certificate in sorted(target.beside)
         if hostname in stake.managed.get(certificate, frozenset())
     ]

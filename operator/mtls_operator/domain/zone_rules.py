@@ -122,7 +122,8 @@ def _wanted_claim(zone: ZoneState, agenda: Agenda, place: Place, target: Target)
     held = place in agenda.settled or any(key.state is ClaimState.HELD for key in present)
     state = ClaimState.HELD if held and place not in agenda.lost else ClaimState.ARRIVING
     if target.policy is None:
-        return next((key for key in present if key.state is state), ClaimKey(certificate, state))
+        known = next((key for key in present if key.state is state), ClaimKey(certificate, state))
+        return replace(known, aim=target.aim, until=target.until) if target.aim else known
     in_force = target.in_force if state is ClaimState.HELD else frozenset[str]()
     return ClaimKey(certificate, state, target.aim, in_force, target.until)
 

@@ -17,7 +17,7 @@ from mtls_operator.cloudflare.errors import CloudflareError, NotFound
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.binding_status import with_managed
 from mtls_operator.domain.marks import Installation
-from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.observed import CertificateId, Ruleset
 from mtls_operator.domain.records import AddFinalizer, BindingRecord, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.relied_on_elsewhere import relied_on_elsewhere
 from mtls_operator.domain.resync import RESYNC_DELAYED, looked_at
@@ -25,7 +25,8 @@ from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.urgency import Urgency, urgency_in_zone
 from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_foresight import Plans, foresee, readings
-from mtls_operator.domain.zone_knowledge import ZoneKnowledge, nothing_known
+from mtls_operator.domain.zone_knowledge import Reading, ZoneKnowledge, nothing_known
+from mtls_operator.domain.zone_orphans import orphans
 from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
 from mtls_operator.domain.zone_steps import (
@@ -66,6 +67,8 @@ class _Zone:
     unwritable: Setbacks[ResourceKey]
     """Bindings whose status or finalizer the API server does not let us write."""
     cluster_failures: int = 0
+    measured: Reading[Ruleset | None] | None = None
+    """The reading of the rules that was told of last."""
     look_afresh: bool = False
     """Somebody asked for a fresh look."""
     tried: set[CredentialKey | None] = field(default_factory=set)
@@ -134,6 +137,7 @@ class ZoneReconciler:
             if await self._let_go(zone, judged):
                 continue
             now = self.situation.clock.now()
+            self._measure(zone_id, zone, judged)
             planned = [(party, self._plan(zone, party, now)) for party in judged.parties]
             if await self._report(zone_id, zone, judged, planned) or await self._write(zone, judged, planned):
                 continue
@@ -157,6 +161,14 @@ class ZoneReconciler:
             before = (party.foreseen, seen), foresee(party.foreseen, zone.known, self.timing) or {}
             zone.foresight[party.credential] = before
         return before[1]
+
+    def _measure(self, zone_id: str, zone: _Zone, judged: Judgement) -> None:
+        """Tell of what is ours by mark and in no resource, once per reading of the rules."""
+        if zone.known.rules is not None and zone.known.rules is not zone.measured:
+            zone.measured = zone.known.rules
+            stakes = {stake.binding: stake for party in judged.parties for stake in party.desired.own}
+            found = orphans(zone.measured.value, self.installation, stakes.values())
+            self.metrics.orphaned(zone_id, len(found))
 
     def _judge(self, zone_id: str, zone: _Zone) -> Judgement:
         """A binding that cannot be written to goes on wanting what its status records, and holds up nobody."""

@@ -60,6 +60,9 @@ class Metrics:
         self._resources = self._gauge("resources", "Resources by the status of their condition Ready.", "kind ready")
         self._shown: Tally[tuple[str, str]] = Tally()
         self._events = self._counter("events_emitted", "Kubernetes events posted.", "type reason")
+        self._orphans = self._gauge(
+            "orphans", "Hostnames of a zone that our claims or rules name and no resource does.", "zone"
+        )
         self._deaf_watches = self._counter(
             "deaf_watches", "Changes that a list found and the watch should have reported.", "kind"
         )
@@ -98,6 +101,10 @@ class Metrics:
     def repaired(self, kind: str) -> None:
         """Something of ours was put right: a `rule`, a whole `ruleset`, an `association` or a `certificate`."""
         self._repairs.labels(kind).inc()
+
+    def orphaned(self, zone_id: str, hostnames: int) -> None:
+        """How many hostnames of a zone are ours by mark and in no resource."""
+        self._orphans.labels(zone_id).set(hostnames)
 
     def looked(self, kind: str, key: str, since: float | None) -> None:
         """When the oldest reading that is relied on was begun, in Unix time; None: there is none, or none yet."""

@@ -89,10 +89,12 @@ def test_a_held_claim_tells_where_its_hostname_is_going(zone: CalmZone) -> None:
 def test_side_by_side_a_hostname_stays_on_both_lists_until_the_earlier_is_not_kept_any_more(zone: CalmZone) -> None:
     zone.after(replace(zone.ours(), target=SIDE_BY_SIDE))
     overlap = (lists(zone), issuers(zone), zone.stage().stage)
+    aims = {mark.aim for mark in zone.marks() if isinstance(mark, Claim)}
 
     zone.after(replace(zone.ours(), target=MOVED))
 
     assert overlap == ([True, True], [{"AA01", "BB02"}], HostStage.ENFORCED)
+    assert aims == {NEW}
     assert (lists(zone), issuers(zone)) == ([False, True], [{"BB02"}])
 
 
