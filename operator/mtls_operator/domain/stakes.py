@@ -5,6 +5,7 @@
 | both want the same certificate and policy          | both: it goes when the last lets go                      |
 | one has it in `status.managed`, the other does not | the incumbent                                            |
 | neither has it                                     | the older resource, then namespace/name                  |
+| another installation bars one of them              | the other                                                |
 | both by one CA, and one cannot be reconciled       | both: what that one has in force stays beside            |
 | one gives it up on another certificate             | the other: the hostname moves there                      |
 """
@@ -19,6 +20,7 @@ from mtls_operator.domain.binding_assessment import BindingAssessment, authority
 from mtls_operator.domain.handling import adopts, is_idle, is_observed, is_retained
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import BindingRecord, ResourceKey
+from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_places import Stake, Target
 from mtls_operator.domain.zone_steps import Managed
 
@@ -32,11 +34,12 @@ Conflicts = Mapping[ResourceKey, Mapping[str, ResourceKey]]
 class _Candidate:
     stake: Stake
     age: tuple[str, ResourceKey]
+    barred: frozenset[Place]
 
-    def rank(self, hostname: str) -> tuple[bool, bool, str, ResourceKey]:
+    def rank(self, hostname: str) -> tuple[bool, bool, bool, str, ResourceKey]:
         wanted = self.stake.wants[hostname].certificate
         there = hostname in self.stake.managed.get(wanted, frozenset())
-        return (not there, not _owns(self.stake, hostname), *self.age)
+        return ((wanted, hostname) in self.barred, not there, not _owns(self.stake, hostname), *self.age)
 
 
 def managed_of(record: BindingRecord) -> Managed:
@@ -44,9 +47,12 @@ def managed_of(record: BindingRecord) -> Managed:
     return {CertificateId(each.certificate_id): frozenset(each.hostnames) for each in record.status.managed}
 
 
-def stakes_of(judged: Sequence[tuple[BindingRecord, BindingAssessment]]) -> tuple[tuple[Stake, ...], Conflicts]:
-    """The stakes of a zone's bindings without contradictions, and what was refused to whom."""
-    candidates = [_Candidate(_stake(record, verdict), _age(record)) for record, verdict in judged]
+def stakes_of(
+    judged: Sequence[tuple[BindingRecord, BindingAssessment]], barred: frozenset[Place] = frozenset()
+) -> tuple[tuple[Stake, ...], Conflicts]:
+    """The stakes of a zone's bindings without contradictions, and what was refused to whom. Who wants what is `barred`,
+    because another installation has it otherwise, keeps nobody else from it."""
+    candidates = [_Candidate(_stake(record, verdict), _age(record), barred) for record, verdict in judged]
     conflicts: dict[ResourceKey, dict[str, ResourceKey]] = {}
     for hostname, contenders in _contenders(candidates).items():
         for loser, winner in _lost(hostname, contenders).items():

@@ -16,7 +16,9 @@ from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.stakes import Conflicts, foreseen_stakes, stakes_of
 from mtls_operator.domain.zone_foresight import Foreseen
+from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_places import Desired, Stake, desired_of
+from mtls_operator.domain.zone_plan import ZonePlan
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,11 @@ def judgement_of(
     bindings: Sequence[tuple[BindingRecord, BindingAssessment]],
     us: Installation,
     predecessors: frozenset[Installation] = frozenset(),
+    barred: frozenset[Place] = frozenset(),
 ) -> Judgement:
-    """Sort the bindings of a zone into parties, in a stable order. `predecessors` are gone: their marks become ours."""
-    stakes, conflicts = stakes_of(bindings)
+    """Sort the bindings of a zone into parties, in a stable order. `predecessors` are gone: their marks become ours.
+    `barred` is what another installation has otherwise."""
+    stakes, conflicts = stakes_of(bindings, barred)
     would_be, would_lose = foreseen_stakes(bindings)
     observed = {record.key for record, _ in bindings if is_observed(record.spec) and not record.deleting}
     credentials = {record.key: assessment.credential for record, assessment in bindings}
@@ -88,3 +92,14 @@ def _foreseen(
     still = tuple(stake for stake in stakes if stake.binding not in acting)
     desired = Desired(us, stakes=tuple(mine), still=still, predecessors=predecessors)
     return Foreseen(desired, {key: lost.get(key, {}) for key in acting})
+
+
+def barred_by(planned: Sequence[tuple[Party, ZonePlan]]) -> frozenset[Place]:
+    """The places that plans found another installation to have otherwise."""
+    return frozenset(
+        (target.certificate, hostname)
+        for party, plan in planned
+        for stake in party.desired.stakes
+        for hostname, target in stake.wants.items()
+        if hostname in plan.contradicted
+    )

@@ -25,7 +25,7 @@ from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.urgency import Urgency, urgency_in_zone
 from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_foresight import Plans, foresee, readings
-from mtls_operator.domain.zone_knowledge import Reading, ZoneKnowledge, nothing_known
+from mtls_operator.domain.zone_knowledge import Place, Reading, ZoneKnowledge, nothing_known
 from mtls_operator.domain.zone_orphans import orphans
 from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
@@ -41,7 +41,7 @@ from mtls_operator.domain.zone_steps import (
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.keys import ZoneKey
 from mtls_operator.engine.outcome import Reconciled, failed, reconciled
-from mtls_operator.engine.parties import Judgement, Party, judgement_of
+from mtls_operator.engine.parties import Judgement, Party, barred_by, judgement_of
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
 from mtls_operator.engine.resync_schedule import ResyncSchedule
 from mtls_operator.engine.setbacks import Setbacks
@@ -69,6 +69,9 @@ class _Zone:
     cluster_failures: int = 0
     measured: Reading[Ruleset | None] | None = None
     """The reading of the rules that was told of last."""
+    barred: frozenset[Place] = frozenset()
+    """What another installation has otherwise, by the reading of the rules beside it."""
+    barred_by: Reading[Ruleset | None] | None = None
     look_afresh: bool = False
     """Somebody asked for a fresh look."""
     tried: set[CredentialKey | None] = field(default_factory=set)
@@ -133,12 +136,18 @@ class ZoneReconciler:
             if zone.look_afresh:
                 zone.look_afresh = False
                 zone.known = replace(zone.known.with_doubt(self.situation.clock.now()), rules_must_be_read=True)
+            if zone.known.rules is not zone.barred_by:
+                zone.barred, zone.barred_by = frozenset(), zone.known.rules
             judged = self._judge(zone_id, zone)
             if await self._let_go(zone, judged):
                 continue
             now = self.situation.clock.now()
             self._measure(zone_id, zone, judged)
             planned = [(party, self._plan(zone, party, now)) for party in judged.parties]
+            if not (barred := barred_by(planned)) <= zone.barred:
+                # Another binding of this cluster may have what this one must not.
+                zone.barred |= barred
+                continue
             if await self._report(zone_id, zone, judged, planned) or await self._write(zone, judged, planned):
                 continue
             wakes = await self._act(zone_id, zone, planned)
@@ -180,6 +189,7 @@ class ZoneReconciler:
             ],
             self.installation,
             self.predecessors,
+            zone.barred,
         )
 
     async def _report(self, zone_id: str, zone: _Zone, judged: Judgement, planned: Planned) -> bool:

@@ -157,6 +157,17 @@ def test_a_hostname_that_is_given_up_on_whatever_certificate_is_taken_over_at_on
     assert conflicts == {}
 
 
+def test_who_wants_what_another_installation_has_otherwise_keeps_nobody_else_from_it() -> None:
+    barred = binding("a", meta=metadata("a", created="2025-01-01T00:00:00Z"))
+
+    stakes, conflicts = stakes_of(
+        [judged(barred, MOVED), judged(binding("b"), PLAIN)], frozenset({(OTHER_CERTIFICATE, API)})
+    )
+
+    assert wanted_by(stakes) == {"a": {}, "b": {API: PLAIN}}
+    assert conflicts == {key("a"): {API: key("b")}}
+
+
 def test_of_two_incumbents_the_one_stays_that_has_the_hostname_where_it_wants_it() -> None:
     moving = binding("a-moving", managed={CERTIFICATE: [API]})
     staying = binding("staying", managed={CERTIFICATE: [API]})
