@@ -52,6 +52,9 @@ def reserve(zone: ZoneState) -> Reserve:
 
 def _judge(zone: ZoneState, found: Reserve, binding: ResourceKey, place: Place) -> None:
     certificate, hostname = place
+    if certificate in zone.known.missing:
+        found.undecided.setdefault(binding, set()).add(hostname)
+        return
     reading = zone.known.lists.get(certificate)
     believed_from = _ours_gone_at(zone, place)
     if reading is None or hostname not in reading.value:

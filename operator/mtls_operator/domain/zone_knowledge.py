@@ -63,6 +63,9 @@ class ZoneKnowledge:
     """When we had to put back what somebody had taken off after we put it there: the last times."""
     enforced_since: Mapping[str, float] = field(default_factory=dict)
     """Since when enabled rules of ours cover a hostname, as far as this process has seen it."""
+    accepted: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    """The issuers that our rules accepted for a hostname when they were last seen, also after somebody took a rule
+    away: as long as a claim relies on it, or every mark of ours is gone."""
     replaced_since: float | None = None
     """When it was seen that somebody had replaced the ruleset by one without any rule of ours."""
     replaced: frozenset[str] = frozenset()
@@ -185,6 +188,7 @@ class ZoneKnowledge:
         relied_on = {
             (certificate, hostname) for certificate, hostname, state in claims if state is not ClaimState.LEAVING
         }
+        claimed = {hostname for _, hostname in relied_on}
         leaving = {(certificate, hostname) for certificate, hostname, state in claims if state is ClaimState.LEAVING}
         # To others a hostname is leaving when it is claimed as nothing else, so that is what counts from here.
         since = {
@@ -196,6 +200,15 @@ class ZoneKnowledge:
         return replace(
             self,
             claimed_since=since,
+            accepted={
+                **{hostname: each for hostname, each in self.accepted.items() if not marks or hostname in claimed},
+                **{
+                    hostname: rule.issuers
+                    for rule in marks
+                    if isinstance(rule, Enforcement)
+                    for hostname in rule.hostnames
+                },
+            },
             enforced_since={hostname: self.enforced_since.get(hostname, now) for hostname in enforced},
             put_since={place: at for place, at in self.put_since.items() if place in relied_on},
             taken_off_since={place: at for place, at in self.taken_off_since.items() if place in leaving},

@@ -236,10 +236,14 @@ def _returns(zone: ZoneState, agenda: Agenda, place: Place) -> bool:
     list: it never left it. False if it has to arrive like any other."""
     certificate, hostname = place
     since = zone.known.replaced_since
-    if since is None or place not in zone.owned or hostname not in zone.known.replaced:
+    if since is None or zone.now >= zone.removals_from or hostname not in zone.known.replaced:
         return False
-    if not _is_read(zone, certificate, since):
-        agenda.read_list(certificate, since)
+    if place not in zone.owned:
+        return False
+    claimed = zone.known.claimed_since.get((certificate, hostname, ClaimState.ARRIVING), since)
+    after = max(since, claimed, zone.known.list_written.get(certificate, since))
+    if not _is_read(zone, certificate, after):
+        agenda.read_list(certificate, after)
         return True
     if hostname in zone.known.lists[certificate].value:
         agenda.settled.add(place)

@@ -26,20 +26,21 @@ from mtls_operator.domain.zone_places import Target, ZoneState
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Installations that are not ready for what we want, by ownerId; and until when that is known to last."""
+    """Installations that are not ready for what we want, by ownerId; and until when it is known to last. Where the
+    ruleset was replaced, nobody knows whose marks are missing: then there is a time alone."""
 
     owners: tuple[str, ...] = ()
     until: float | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.owners)
+        return bool(self.owners) or self.until is not None
 
 
 def contradicted(zone: ZoneState) -> Mapping[str, str]:
     """The hostnames that we want and must not bring in, each with the ownerId of the installation that has it."""
     found: dict[str, str] = {}
     for (_, hostname), target in zone.wanted.items():
-        if target.policy is not None and hostname not in zone.held_hostnames:
+        if target.policy is not None and hostname not in zone.incumbent:
             owner = _contradicting(zone, hostname, target)
             if owner is not None:
                 found[hostname] = owner
@@ -48,12 +49,20 @@ def contradicted(zone: ZoneState) -> Mapping[str, str]:
 
 def unready(zone: ZoneState, hostname: str, target: Target) -> Waiting:
     """Who would be left with clients that we refuse, or refuses those that we keep, if we accepted only the target."""
+    if zone.now < zone.removals_from:
+        return Waiting((), zone.removals_from)
     claims = _claims_on(zone, hostname)
     owners = {owner for owner, theirs in claims.items() if not _is_in_force(theirs, target)}
     owners |= {rule.installation.owner for rule in _rules_on(zone, hostname) if not _accepts(rule, target)}
     ends = {owner: end for owner, theirs in claims.items() if (end := _kept_until(theirs)) > zone.now}
     until = max(ends.values(), default=None) if not owners else None
     return Waiting(tuple(sorted(owners | ends.keys())), until)
+
+
+def accepted_by_others(zone: ZoneState, hostname: str) -> list[frozenset[str] | None]:
+    """What the rules of others accept for a hostname that we hold on more than one list: one that moves."""
+    places = [group for group in zone.view.claims if group.key.state is ClaimState.HELD and hostname in group.hostnames]
+    return [rule.issuers for rule in _rules_on(zone, hostname)] if len(places) > 1 else []
 
 
 def _contradicting(zone: ZoneState, hostname: str, target: Target) -> str | None:

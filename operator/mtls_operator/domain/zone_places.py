@@ -198,11 +198,20 @@ class ZoneState:
         return frozenset(hostname for _, hostname in places) - self.wanted_hostnames - still
 
     @cached_property
-    def held_hostnames(self) -> frozenset[str]:
-        """Hostnames that our claims hold, on whatever list."""
-        return frozenset(
-            hostname for group in self.view.claims if group.key.state is ClaimState.HELD for hostname in group.hostnames
-        )
+    def known_hostnames(self) -> frozenset[str]:
+        """Hostnames that any binding of the cluster records or wants."""
+        everybody = (*self.desired.stakes, *self.desired.idle, *self.desired.still)
+        recorded = frozenset(hostname for _, hostname in recorded_by(everybody))
+        return recorded.union(*(stake.wants for stake in everybody))
+
+    @cached_property
+    def incumbent(self) -> frozenset[str]:
+        """Hostnames that are ours: a claim holds them, on whatever list, a rule covers them, or one did when it was
+        last told of. Somebody may have taken any of these away."""
+        held = (group.hostnames for group in self.view.claims if group.key.state is ClaimState.HELD)
+        covered = (group.hostnames for group in self.view.enforcement if not group.key.retained)
+        told = (stake.enforced for stake in self.desired.stakes if stake.managed)
+        return frozenset[str]().union(*held, *covered, *told)
 
     def is_held(self, place: Place) -> bool:
         """Whether our claim says that the hostname is safely on the certificate's list."""

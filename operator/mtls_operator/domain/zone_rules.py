@@ -19,7 +19,7 @@ from mtls_operator.domain.observed import RuleBody
 from mtls_operator.domain.rule_groups import Edit, Group, RemoveRule, additions, removals
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_lists import Agenda
-from mtls_operator.domain.zone_others import unready
+from mtls_operator.domain.zone_others import accepted_by_others, unready
 from mtls_operator.domain.zone_places import Target, ZoneState
 from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import (
@@ -82,9 +82,10 @@ def _idle_rules(zone: ZoneState) -> frozenset[str | None]:
 
 
 def _is_made_good(zone: ZoneState, altered: AlteredRule) -> bool:
-    """Whether every hostname of ours that an altered rule may be about is covered otherwise, or given up."""
-    ours = frozenset(name for group in zone.view.claims for name in group.hostnames)
-    return altered.names & (ours | zone.wanted_hostnames) <= zone.view.enforced | zone.enforcement_to_give_up
+    """Whether every hostname of ours, whoever acts for it, that an altered rule may be about is covered otherwise, or
+    given up."""
+    ours = frozenset(name for group in zone.view.claims for name in group.hostnames) | zone.known_hostnames
+    return altered.names & ours <= zone.view.enforced | zone.enforcement_to_give_up
 
 
 def _claim_edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
@@ -163,13 +164,22 @@ def _on_the_way(zone: ZoneState, place: Place, target: Target, policy: Policy) -
     another directly only where one includes the other, otherwise through their union; and an issuer is withdrawn only
     when every installation is ready for it."""
     _, hostname = place
-    for key in zone.view.enforcement_keys(hostname):
-        old, new = key.policy.issuers, policy.issuers
-        if not key.enabled or old is None or new is None or old <= new:
+    present = [key.policy.issuers for key in zone.view.enforcement_keys(hostname)]
+    for old in present or _accepted_before(zone, hostname):
+        new = policy.issuers
+        if old is None or new is None or old <= new:
             continue
         if not new <= old or unready(zone, hostname, target):
             return EnforcementKey(replace(policy, issuers=old | new))
     return EnforcementKey(policy)
+
+
+def _accepted_before(zone: ZoneState, hostname: str) -> list[frozenset[str] | None]:
+    """What a rule accepted that somebody took away. Where this process has not seen it: what the rules of others
+    accept, which cannot open anything."""
+    if hostname in zone.known.accepted:
+        return [zone.known.accepted[hostname]]
+    return accepted_by_others(zone, hostname)
 
 
 def _claim_step(zone: ZoneState, edit: Edit[ClaimKey]) -> ZoneStep:

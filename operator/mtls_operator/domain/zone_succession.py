@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mtls_operator.domain.marks import Claim, Enforcement, Installation, claim_body, enforcement_body
-from mtls_operator.domain.zone_places import ZoneState
-from mtls_operator.domain.zone_steps import DeleteRule, WriteRule, ZoneStep
+from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
+from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import ForeignMark
 
 
@@ -35,12 +35,14 @@ def inheritances(zone: ZoneState) -> list[ZoneStep]:
 
 
 def adoptions(zone: ZoneState) -> list[ZoneStep]:
-    """Hostnames out of rules that others retained, where a rule of ours covers them and has settled."""
-    return [
+    """Hostnames out of rules that others retained, where a rule of ours covers them and has settled. By rules read
+    afresh: whose the rule is may have changed."""
+    found = [
         _without(each, rule, covered)
         for each, rule in _retained(zone)
         if (covered := frozenset(name for name in rule.hostnames if zone.now >= _settled_at(zone, name)))
     ]
+    return [ReadRules()] if found and zone.rules.begun < zone.now - FRESH_SECONDS else found
 
 
 def wakes(zone: ZoneState) -> list[float]:

@@ -202,3 +202,10 @@ def test_a_refusal_is_said_on_while_it_cannot_be_told_where_the_hostnames_stand(
     status = conditions(None, {API: REFUSED})
 
     assert conditions(status, None) == status
+
+
+def test_a_hostname_of_a_certificate_that_is_missing_is_not_asked_for_again_and_again() -> None:
+    zone = CalmZone()
+    del zone.zone.lists[CERTIFICATE]
+
+    assert zone.after(strict()) == ["ReadRules", "ReadList", "ReadRules"]

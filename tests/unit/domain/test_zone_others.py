@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -20,7 +21,8 @@ from mtls_operator.domain.zone_others import Waiting, unready
 from mtls_operator.domain.zone_places import Target
 from mtls_operator.domain.zone_plan import HostProgress, HostStage
 from mtls_operator.domain.zone_view import Policy
-from tests.unit.domain.test_zone_plan import API, CERTIFICATE, OTHERS, TARGET, CalmZone, wanted
+from tests.unit.domain.simulated_zone import Past
+from tests.unit.domain.test_zone_plan import API, CERTIFICATE, FOREIGN, OTHERS, TARGET, CalmZone, wanted
 
 OLD, NEW = frozenset({"a" * 16}), frozenset({"b" * 16})
 ELSEWHERE = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
@@ -146,7 +148,7 @@ READY = {
 @pytest.mark.parametrize(("rules", "waiting"), READY.values(), ids=READY.keys())
 def test_an_issuer_is_withdrawn_when_every_installation_is_ready(rules: list[Rule], waiting: Waiting) -> None:
     zone = CalmZone(rules=tuple(rules))
-    zone.zone.lists[ELSEWHERE] = zone.zone.lists[CERTIFICATE].__class__([0.0], [frozenset()])
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
     zone.after(wanted(target=OVERLAP), seconds=2_000.0)
 
     zone.after(wanted(target=replace(OVERLAP, policy=TARGET.policy)), seconds=0.5)
@@ -164,7 +166,7 @@ def issuers(zone: CalmZone) -> list[frozenset[str] | None]:
 def test_while_another_installation_is_not_ready_both_are_accepted_and_the_hostname_stays_on_both_lists() -> None:
     theirs = claimed(HELD, CERTIFICATE, OLD, OLD)
     zone = CalmZone(rules=(theirs,), hostnames=frozenset({API}))
-    zone.zone.lists[ELSEWHERE] = zone.zone.lists[CERTIFICATE].__class__([0.0], [frozenset()])
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
     zone.after(wanted())
 
     zone.after(replace(zone.ours(), target=ROTATED))
@@ -177,7 +179,7 @@ def test_while_another_installation_is_not_ready_both_are_accepted_and_the_hostn
 def test_when_the_other_installation_is_ready_its_overlap_is_waited_for_and_then_the_issuer_is_withdrawn() -> None:
     theirs = claimed(HELD, CERTIFICATE, OLD, OLD)
     zone = CalmZone(rules=(theirs,), hostnames=frozenset({API}))
-    zone.zone.lists[ELSEWHERE] = zone.zone.lists[CERTIFICATE].__class__([0.0], [frozenset()])
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
     zone.after(wanted())
     zone.after(replace(zone.ours(), target=ROTATED))
     ruleset = zone.zone.ruleset.now
@@ -193,3 +195,73 @@ def test_when_the_other_installation_is_ready_its_overlap_is_waited_for_and_then
     assert waiting == ([frozenset({"AA01", "BB02"})], 18_000.0)
     assert issuers(zone) == [frozenset({"BB02"})]
     assert API not in zone.zone.lists[CERTIFICATE].now
+
+
+def waiting_zone() -> CalmZone:
+    """We moved on, and another installation that uses the earlier CA keeps us from refusing it."""
+    rules = (claimed(HELD, CERTIFICATE, OLD, OLD), ruled("AA01"), FOREIGN)
+    zone = CalmZone(rules=rules, hostnames=frozenset({API}))
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
+    zone.after(wanted())
+    zone.after(replace(zone.ours(), target=ROTATED))
+    return zone
+
+
+def without_ours(zone: CalmZone, kind: type[Claim | Enforcement]) -> tuple[Rule, ...]:
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    marks = [(rule, read_mark(rule)) for rule in ruleset.rules]
+    return tuple(rule for rule, mark in marks if not (isinstance(mark, kind) and mark.installation.owner == "us"))
+
+
+def disabled(zone: CalmZone) -> tuple[Rule, ...]:
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    return tuple(
+        replace(rule, body=replace(rule.body, enabled=False)) if rule.body.ref.startswith("mtls_operator_") else rule
+        for rule in ruleset.rules
+    )
+
+
+SPOILT: dict[str, Callable[[CalmZone], tuple[Rule, ...]]] = {
+    "deleted": lambda zone: without_ours(zone, Enforcement),
+    "disabled": disabled,
+    "replaced": lambda _zone: (FOREIGN,),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT.keys())
+def test_a_rule_that_waits_for_others_is_put_back_as_wide_as_it_was(
+    spoil: Callable[[CalmZone], tuple[Rule, ...]],
+) -> None:
+    zone = waiting_zone()
+    zone.zone.set_rules(spoil(zone))
+
+    zone.operator.look()
+    zone.wait(5.0)
+
+    assert issuers(zone) == [frozenset({"AA01", "BB02"})]
+
+
+def test_after_a_start_too_by_what_the_rules_of_others_accept() -> None:
+    zone = waiting_zone()
+    zone.zone.set_rules(without_ours(zone, Enforcement))
+    zone.begin_again()
+
+    zone.wait(5.0)
+
+    assert issuers(zone) == [frozenset({"AA01", "BB02"})]
+
+
+def test_a_hostname_whose_claim_somebody_deleted_is_no_newcomers() -> None:
+    zone = CalmZone(rules=(claimed(HELD, CERTIFICATE, OLD, OLD), ruled("AA01"), FOREIGN), hostnames=frozenset({API}))
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
+    zone.after(wanted())
+    zone.after(replace(zone.ours(), target=OVERLAP))
+    zone.zone.set_rules(without_ours(zone, Claim))
+
+    zone.operator.look()
+    zone.wait(5_000.0)
+
+    assert issuers(zone) == [frozenset({"AA01", "BB02"})]
+    assert zone.stage().stage is HostStage.ENFORCED

@@ -8,10 +8,24 @@ from dataclasses import replace
 import pytest
 
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Unreadable, read_mark
-from mtls_operator.domain.observed import Rule
-from tests.unit.domain.test_zone_plan import API, CERTIFICATE, FOREIGN, WEB, CalmZone, claim, enforced, wanted
+from mtls_operator.domain.observed import BlockResponse, Rule
+from mtls_operator.domain.records import ResourceKey
+from mtls_operator.domain.zone_view import Policy
+from tests.unit.domain.simulated_installation import Binding
+from tests.unit.domain.test_zone_plan import (
+    API,
+    CERTIFICATE,
+    FOREIGN,
+    TARGET,
+    WEB,
+    CalmZone,
+    claim,
+    enforced,
+    wanted,
+)
 
 LOOK = ["ReadRules", "ReadList"]
+OTHER_POLICY = Policy(frozenset({"AA01"}), "block", BlockResponse(403, "text/plain", "no"))
 
 
 @pytest.fixture
@@ -162,3 +176,26 @@ def test_what_is_repaired_is_told_apart_from_what_is_new(zone: CalmZone) -> None
     zone.wait(1.0)
 
     assert repairs == [None, None, True, None]
+
+
+def test_a_rule_that_somebody_changed_stays_where_it_covers_what_another_party_or_nobody_acts_for(
+    zone: CalmZone,
+) -> None:
+    second = Binding(ResourceKey("apps", "second"), (WEB,), replace(TARGET, policy=OTHER_POLICY))
+    zone.after(second)
+    zone.after(replace(zone.cluster.bindings[second.key], suspended=True))
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    spoilt = f'http.host eq "{WEB}"'
+    zone.zone.set_rules(
+        tuple(
+            replace(rule, body=replace(rule.body, expression=f'(http.host in {{"{WEB}"}} and {spoilt})'))
+            if WEB in rule.body.expression
+            else rule
+            for rule in ruleset.rules
+        )
+    )
+
+    after_a_look(zone)
+
+    assert [mark for mark in zone.marks() if isinstance(mark, Unreadable)] != []

@@ -15,13 +15,16 @@ from mtls_operator.domain.marks import (
     enforcement_body,
 )
 from mtls_operator.domain.observed import Rule
+from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_places import Desired, desired_of
 from mtls_operator.domain.zone_plan import HostStage, ZonePlan, plan_zone
+from tests.unit.domain.simulated_installation import Binding
 from tests.unit.domain.test_zone_plan import (
     API,
     CERTIFICATE,
     FOREIGN,
     OTHERS,
+    TARGET,
     TIMING,
     US,
     WEB,
@@ -185,3 +188,29 @@ def test_a_ruleset_that_is_replaced_again_later_is_put_back_again(zone: CalmZone
     zone.wait(5.0)
 
     assert enforced(API, WEB) in zone.marks()
+
+
+def test_what_was_put_back_once_does_not_count_as_on_its_list_for_ever(zone: CalmZone) -> None:
+    replace_ruleset(zone)
+    zone.wait(5_000.0)
+    zone.after(replace(zone.ours(), deleting=True), seconds=110.0)
+    taken_off = zone.listed
+
+    zone.after(Binding(ResourceKey("apps", "second"), (API,), TARGET), seconds=30.0)
+
+    assert API not in taken_off
+    assert enforced() not in zone.marks()
+    assert API in zone.listed
+
+
+def test_a_retained_rule_that_its_installation_took_back_meanwhile_stays() -> None:
+    zone = CalmZone(rules=(their_rule(API, retained=True), FOREIGN), hostnames=frozenset({API}))
+    zone.after(wanted(), seconds=100.0)
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    back = their_rule(API, WEB)
+    zone.zone.set_rules(tuple(back if rule.id == back.id else rule for rule in ruleset.rules))
+
+    zone.wait(5_000.0)
+
+    assert replace(enforced(API, WEB), installation=OTHERS) in zone.marks()
