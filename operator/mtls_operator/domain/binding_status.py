@@ -206,6 +206,11 @@ def _not_ours(view: BindingView) -> Verdict | None:
 
 
 def _under_way(view: BindingView) -> Verdict | None:
+    if missing := sorted(name for name, each in (view.progress or {}).items() if each.missing):
+        return waiting(
+            Reason.ARRIVING,
+            f"somebody took them off the list of hostnames: put back and seen to settle, {', '.join(missing)}",
+        )
     if leaving := _names_and_until(view, HostStage.LEAVING):
         return waiting(Reason.LEAVING, f"being given up: {leaving}")
     if moving := _names_and_until(view, HostStage.MOVING):

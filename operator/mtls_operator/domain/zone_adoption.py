@@ -53,6 +53,7 @@ def reserve(zone: ZoneState) -> Reserve:
 def _judge(zone: ZoneState, found: Reserve, binding: ResourceKey, place: Place) -> None:
     certificate, hostname = place
     if certificate in zone.known.missing:
+        _ask_again(zone, found, certificate)
         found.undecided.setdefault(binding, set()).add(hostname)
         return
     reading = zone.known.lists.get(certificate)
@@ -70,6 +71,14 @@ def _judge(zone: ZoneState, found: Reserve, binding: ResourceKey, place: Place) 
     else:
         found.wakes.append(believed_from)
     found.undecided.setdefault(binding, set()).add(hostname)
+
+
+def _ask_again(zone: ZoneState, found: Reserve, certificate: CertificateId) -> None:
+    again = zone.asked_again_at(certificate)
+    if zone.now >= again:
+        found.lists_begun_after[certificate] = again
+    else:
+        found.wakes.append(again)
 
 
 def _ours_gone_at(zone: ZoneState, place: Place) -> float:

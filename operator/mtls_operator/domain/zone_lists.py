@@ -62,7 +62,7 @@ def agenda(zone: ZoneState) -> Agenda:
 def _walk_wanted(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     certificate, hostname = place
     if certificate in zone.known.missing:
-        _look_for(zone, agenda, certificate, zone.known.doubted)
+        look_for(zone, agenda, certificate)
     elif zone.is_held(place):
         if zone.is_enforced_under(hostname, zone.wanted[place].policy):
             _keep(zone, agenda, place)
@@ -99,25 +99,23 @@ def steps(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
     return reads + [step for certificate in sorted(agenda.writes) for step in _write(zone, certificate)]
 
 
-def _look_for(zone: ZoneState, agenda: Agenda, certificate: CertificateId, after: float) -> None:
-    """Ask for the list of a certificate that was not there, once a moment has passed since."""
-    _, last = zone.known.missing[certificate]
-    if last < after:
-        agenda.read_list(certificate, after)
+def look_for(zone: ZoneState, agenda: Agenda, certificate: CertificateId) -> None:
+    """Ask for the list of a certificate that was not there when it was asked for last, after a pause."""
+    again = zone.asked_again_at(certificate)
+    if zone.now >= again:
+        agenda.read_list(certificate, again)
+    else:
+        agenda.wakes.append(again)
 
 
 def _leave_nothing(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     """A hostname is on no list of a certificate that does not exist, which is believed when it was said twice, with a
     consistency window between."""
     certificate, _ = place
-    first, last = zone.known.missing[certificate]
-    believed_at = first + zone.timing.window
-    if last >= believed_at:
+    if zone.is_gone(certificate):
         agenda.concluded.add(place)
-    elif zone.now < believed_at:
-        agenda.wait(place, believed_at)
     else:
-        _look_for(zone, agenda, certificate, believed_at)
+        look_for(zone, agenda, certificate)
 
 
 def _keep(zone: ZoneState, agenda: Agenda, place: Place) -> None:

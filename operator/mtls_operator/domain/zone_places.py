@@ -160,10 +160,29 @@ class ZoneState:
     def vanished(self) -> frozenset[str]:
         """Hostnames that were enforced by what their bindings say, and that no rule of ours is left for, because there
         is none of ours at all: somebody replaced the ruleset."""
-        if not self.view.is_without_us or self.now < self.removals_from:
+        succeeds = any(each.mark.installation in self.desired.predecessors for each in self.view.marks_of_others)
+        if not self.view.is_without_us or succeeds or self.now < self.removals_from:
             return frozenset()
         everybody = (*self.desired.stakes, *self.desired.still)
         return frozenset(hostname for stake in everybody if not stake.idle for hostname in stake.enforced)
+
+    def is_gone(self, certificate: CertificateId) -> bool:
+        """Whether Cloudflare said that it has no such certificate, and again a consistency window later."""
+        first, last = self.known.missing.get(certificate, (0.0, 0.0))
+        return last - first >= self.timing.window
+
+    def asked_again_at(self, certificate: CertificateId) -> float:
+        """When the list of a certificate that was not there is asked for again: less and less often, or when a look is
+        due."""
+        first, last = self.known.missing[certificate]
+        later = last + min(self.timing.ceiling, max(self.timing.window / 2, last - first))
+        return min(later, max(self.known.doubted, last)) if self.known.doubted > last else later
+
+    def is_seen_missing(self, place: Place) -> bool:
+        """Whether the last reading of a list lacks a hostname that should be there."""
+        certificate, hostname = place
+        reading = self.known.lists.get(certificate)
+        return reading is not None and hostname not in reading.value
 
     def contested_until(self, place: Place) -> float:
         """Until when another writer counts as one that keeps undoing what we do: it did so three times within a time in

@@ -56,6 +56,8 @@ class HostProgress:
     until: float | None = None
     waits_for: tuple[str, ...] = ()
     """The ownerIds of installations that have to get ready first."""
+    missing: bool = False
+    """Somebody took it off the list: it is being put back, while its rule stays."""
     contested: bool = False
     """Somebody keeps taking it off the list."""
 
@@ -214,19 +216,25 @@ def _is_leaving(zone: ZoneState, stake: Stake, place: Place) -> bool:
     return [key.state for key in zone.view.claim_keys(*place)] == [ClaimState.LEAVING]
 
 
+def _is_put_back(zone: ZoneState, place: Place) -> bool:
+    """Whether a hostname was enforced when somebody replaced the ruleset and is about to be so again. It goes on saying
+    that it is covered: a process that takes over now has to know that it was."""
+    in_time = zone.now < zone.removals_from
+    return in_time and place[1] in zone.known.replaced and place not in zone.known.put_since
+
+
 def _host_progress(zone: ZoneState, agenda: zone_lists.Agenda, place: Place, *, is_leaving: bool) -> HostProgress:
     certificate, hostname = place
     until = agenda.until.get(place)
     if is_leaving:
         return HostProgress(HostStage.LEAVING, until)
-    if certificate in zone.known.missing:
+    if zone.is_gone(certificate):
         return HostProgress(HostStage.PENDING)
-    held = zone.is_held(place)
-    if held and zone.is_enforced_under(hostname, _policy(zone, place)):
-        return HostProgress(HostStage.ENFORCED)
-    if hostname in zone.view.enforced:
+    if zone.is_held(place) and zone.is_enforced_under(hostname, _policy(zone, place)):
+        return HostProgress(HostStage.ENFORCED, missing=zone.is_seen_missing(place))
+    if hostname in zone.view.enforced or _is_put_back(zone, place):
         return HostProgress(HostStage.MOVING, until, agenda.waiting.get(place, ()))
-    if held:
+    if zone.is_held(place):
         return HostProgress(HostStage.ASSOCIATED)
     arriving = hostname in zone.view.claimed(certificate, ClaimState.ARRIVING)
     return HostProgress(HostStage.ARRIVING if arriving else HostStage.PENDING, until)

@@ -23,7 +23,7 @@ from mtls_operator.domain.zone_view import ForeignMark
 def impostor(zone: ZoneState) -> Installation | None:
     """An installation of another cluster that uses our ownerId, and that we are not told to succeed."""
     us = zone.desired.installation
-    found = (each.mark.installation for each in zone.view.marks_of_others)
+    found = (each.mark.installation for each in zone.view.marks_of_others if not _is_left(each))
     return next((each for each in found if each.owner == us.owner and each not in zone.desired.predecessors), None)
 
 
@@ -51,9 +51,13 @@ def wakes(zone: ZoneState) -> list[float]:
     return [at for at in times if zone.now < at < float("inf")]
 
 
+def _is_left(each: ForeignMark) -> bool:
+    return isinstance(each.mark, Enforcement) and each.mark.retained
+
+
 def _retained(zone: ZoneState) -> Iterator[tuple[ForeignMark, Enforcement]]:
     for each in zone.view.marks_of_others:
-        if isinstance(each.mark, Enforcement) and each.mark.retained:
+        if isinstance(each.mark, Enforcement) and _is_left(each):
             yield each, each.mark
 
 

@@ -209,6 +209,7 @@ def view_of(ruleset: Ruleset | None, us: Installation) -> ZoneView:
             for index, (rule, mark) in enumerate(marks)
             if isinstance(mark, Enforcement)
             and mark.installation == us
+            and not mark.retained
             and first_foreign is not None
             and index > first_foreign
         ),

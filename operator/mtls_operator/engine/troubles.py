@@ -40,6 +40,9 @@ _LASTING: frozenset[str] = frozenset(
         Reason.RATE_LIMITED,
         Reason.QUOTA_EXHAUSTED,
         Reason.DELETION_BLOCKED,
+        Reason.CONFLICTED,
+        Reason.MANAGEMENT_CONFLICT,
+        Reason.RULESET_REPLACED,
     }
 )
 

@@ -135,7 +135,7 @@ class ZoneReconciler:
         while True:
             if zone.look_afresh:
                 zone.look_afresh = False
-                zone.known = replace(zone.known.with_doubt(self.situation.clock.now()), rules_must_be_read=True)
+                zone.known = zone.known.with_doubt(self.situation.clock.now())
             if zone.known.rules is not zone.barred_by:
                 zone.barred, zone.barred_by = frozenset(), zone.known.rules
             judged = self._judge(zone_id, zone)

@@ -133,11 +133,13 @@ def test_a_hostname_of_a_certificate_that_vanished_moves_to_the_one_that_takes_i
     del zone.zone.lists[CERTIFICATE]
     zone.operator.look()
     zone.wait(10.0)
+    at_first = zone.stage().stage
+    zone.wait(200.0)
     vanished = zone.stage().stage
 
     zone.after(replace(zone.ours(), target=replace(TARGET, certificate=ELSEWHERE, authority=CA)))
 
-    assert vanished is HostStage.PENDING
+    assert (at_first, vanished) == (HostStage.ENFORCED, HostStage.PENDING)
     assert zone.ours().managed == {ELSEWHERE: frozenset({API})}
     assert (states(zone), zone.stage().stage) == ({"bb": "held"}, HostStage.ENFORCED)
 
@@ -173,10 +175,10 @@ def test_a_certificate_that_was_missing_for_a_moment_only_is_relied_on_again(zon
     assert zone.stage().stage is HostStage.ENFORCED
 
 
-def test_what_is_missing_is_not_asked_for_all_the_time(zone: CalmZone) -> None:
+def test_what_is_missing_is_asked_for_less_and_less_often(zone: CalmZone) -> None:
     del zone.zone.lists[CERTIFICATE]
     zone.operator.look()
     zone.wait(10.0)
     zone.steps.clear()
 
-    assert zone.wait(5_000.0) == []
+    assert 3 < len(zone.wait(5_000.0)) < 12

@@ -10,6 +10,7 @@ import pytest
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Unreadable, read_mark
 from mtls_operator.domain.observed import BlockResponse, Rule
 from mtls_operator.domain.records import ResourceKey
+from mtls_operator.domain.zone_plan import HostStage
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding
 from tests.unit.domain.test_zone_plan import (
@@ -199,3 +200,14 @@ def test_a_rule_that_somebody_changed_stays_where_it_covers_what_another_party_o
     after_a_look(zone)
 
     assert [mark for mark in zone.marks() if isinstance(mark, Unreadable)] != []
+
+
+def test_while_a_hostname_is_off_its_list_that_is_said_and_that_it_is_covered(zone: CalmZone) -> None:
+    zone.zone.put_list(CERTIFICATE, frozenset())
+
+    after_a_look(zone, seconds=0.2)
+    missing = zone.stage()
+    zone.wait(5_000.0)
+
+    assert (missing.stage, missing.missing) == (HostStage.ENFORCED, True)
+    assert not zone.stage().missing

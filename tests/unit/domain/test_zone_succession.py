@@ -16,6 +16,7 @@ from mtls_operator.domain.marks import (
 )
 from mtls_operator.domain.observed import Rule
 from mtls_operator.domain.records import ResourceKey
+from mtls_operator.domain.zone_knowledge import nothing_known
 from mtls_operator.domain.zone_places import Desired, desired_of
 from mtls_operator.domain.zone_plan import HostStage, ZonePlan, plan_zone
 from tests.unit.domain.simulated_installation import Binding
@@ -35,6 +36,7 @@ from tests.unit.domain.test_zone_plan import (
 )
 
 TWIN = Installation(US.owner, OTHERS.cluster)
+HEIR = Installation("heir", US.cluster)
 LOOK = ["ReadRules", "ReadList"]
 
 
@@ -214,3 +216,43 @@ def test_a_retained_rule_that_its_installation_took_back_meanwhile_stays() -> No
     zone.wait(5_000.0)
 
     assert replace(enforced(API, WEB), installation=OTHERS) in zone.marks()
+
+
+def test_a_change_of_the_owner_id_is_no_replacement_where_the_old_one_is_taken_over(zone: CalmZone) -> None:
+    zone.cluster.predecessors = frozenset({US})
+    zone.cluster.installation = HEIR
+    zone.operator.known = nothing_known(zone.time.now)
+
+    zone.operator.look()
+    steps = list(zone.wait(5_000.0))
+
+    assert "NoteReplacement" not in steps
+    assert replace(enforced(API, WEB), installation=HEIR) in zone.marks()
+
+
+def test_what_an_earlier_cluster_of_our_owner_id_retained_is_no_conflict() -> None:
+    zone = CalmZone(rules=(their_rule(API, retained=True, by=TWIN), FOREIGN), hostnames=frozenset({API}))
+
+    zone.after(wanted())
+
+    assert plan(zone).rival is None
+    assert zone.marks() == [enforced(), None, claim(ClaimState.HELD)]
+
+
+def test_what_is_retained_is_moved_by_nobody() -> None:
+    kept = their_rule(WEB, retained=True, by=US)
+    zone = CalmZone(rules=(FOREIGN, kept))
+
+    zone.after(wanted())
+
+    assert zone.marks() == [enforced(), None, replace(enforced(WEB), retained=True), claim(ClaimState.HELD)]
+
+
+def test_until_it_is_enforced_again_a_hostname_goes_on_saying_that_it_was(zone: CalmZone) -> None:
+    replace_ruleset(zone)
+    stages = []
+    zone.operator.before_step = lambda _operator, _step: stages.append(zone.ours().enforced)
+
+    zone.wait(5.0)
+
+    assert set(stages) == {frozenset({API, WEB})}
