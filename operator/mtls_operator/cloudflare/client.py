@@ -88,6 +88,11 @@ class CloudflareClient:
             {"account_id": account_id, "certificate_id": certificate_id},
         )
 
+    async def is_certificate_used(self, account_id: str, certificate_id: CertificateId) -> bool:
+        """Whether Cloudflare sees it associated with anything, in whatever zone. Raises NotFound."""
+        ids = {"account_id": account_id, "certificate_id": certificate_id}
+        return await self._ask(decoding.uses, endpoints.GET_CERTIFICATE_USES, ids) > 0
+
     async def upload_certificate(self, account_id: str, *, name: str, pem: str) -> Certificate:
         """Upload a CA, or several in one object. `pem` holds CERTIFICATE blocks only.
 

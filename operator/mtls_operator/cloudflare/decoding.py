@@ -42,6 +42,11 @@ def certificates(value: object) -> list[Certificate]:
     return [certificate(entry) for entry in _list(value, "a list of certificates")]
 
 
+def uses(value: object) -> int:
+    """How many services of Cloudflare use a certificate; null for none."""
+    return 0 if value is None else len(_list(value, "a list of uses"))
+
+
 def hostnames(value: object) -> frozenset[str]:
     """`hostnames` may be null for none (D), but it must be there."""
     fields = _object(value, "hostname associations")

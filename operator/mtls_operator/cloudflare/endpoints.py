@@ -56,6 +56,7 @@ PHASE = "http_request_firewall_custom"
 
 LIST_CERTIFICATES = Endpoint("GET", _CERTIFICATES, _ACCOUNT_READ)
 GET_CERTIFICATE = Endpoint("GET", _CERTIFICATES + "/{certificate_id}", _ACCOUNT_READ)
+GET_CERTIFICATE_USES = Endpoint("GET", _CERTIFICATES + "/{certificate_id}/associations", _ACCOUNT_READ)
 UPLOAD_CERTIFICATE = Endpoint("POST", _CERTIFICATES, _ACCOUNT_WRITE)
 DELETE_CERTIFICATE = Endpoint("DELETE", _CERTIFICATES + "/{certificate_id}", _ACCOUNT_WRITE)
 

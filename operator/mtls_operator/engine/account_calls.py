@@ -1,4 +1,4 @@
-"""One step of an account's plan at Cloudflare: one call, and what is known after it."""
+"""One step of an account's plan at Cloudflare: one call, for a deletion two, and what is known after it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from mtls_operator.cloudflare.client import CloudflareClient
-from mtls_operator.cloudflare.errors import AlreadyExists, CertificateInUse, CloudflareError, NotFound, Rejected
+from mtls_operator.cloudflare.errors import (
+    AlreadyExists,
+    CertificateInUse,
+    CloudflareError,
+    NotFound,
+    PermissionDenied,
+    Rejected,
+)
 from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.account_steps import ConfirmGone, DeleteCertificate, ReadCertificates, Upload
 from mtls_operator.engine.clock import Clock
@@ -59,6 +66,8 @@ class AccountCalls:
         return known.with_uploaded(self.token, uploaded, self.clock.now()), None
 
     async def _delete(self, step: DeleteCertificate, known: AccountKnowledge) -> After:
+        if await self._is_used(step):
+            return known.with_deletion_refused(step.certificate_id, self.clock.now()), None
         try:
             await self.client.delete_certificate(self.account_id, step.certificate_id)
         except NotFound:
@@ -67,6 +76,14 @@ class AccountCalls:
             # How Cloudflare words "in use" is not documented: a refusal counts as one until the facts say otherwise.
             return known.with_deletion_refused(step.certificate_id, self.clock.now()), error
         return known.with_gone(step.certificate_id), None
+
+    async def _is_used(self, step: DeleteCertificate) -> bool:
+        """Whether somebody has hostnames on it, be it in a zone that is none of ours: then not even a try is made. What
+        cannot be told so, the deletion tells."""
+        try:
+            return await self.client.is_certificate_used(self.account_id, step.certificate_id)
+        except (NotFound, PermissionDenied, Rejected):
+            return False
 
     async def _confirm_gone(self, step: ConfirmGone, known: AccountKnowledge) -> After:
         begun = self.clock.now()

@@ -105,8 +105,10 @@ async def test_the_list_of_a_certificate_that_is_not_there_is_not_found() -> Non
 async def test_a_certificate_with_hostnames_is_in_use() -> None:
     world = World()
     uploaded = await world.uploaded()
+    assert not await world.client.is_certificate_used(ACCOUNT, uploaded.id)
     await world.client.put_hostnames(ZONE, uploaded.id, {HOST})
 
+    assert await world.client.is_certificate_used(ACCOUNT, uploaded.id)
     with pytest.raises(CertificateInUse):
         await world.client.delete_certificate(ACCOUNT, uploaded.id)
 

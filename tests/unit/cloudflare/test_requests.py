@@ -181,6 +181,16 @@ async def test_a_certificate_is_deleted_whatever_the_answer_holds() -> None:
     assert bench.script.requests[0].url.path.endswith(f"/accounts/{ACCOUNT}/mtls_certificates/{CERTIFICATE}")
 
 
+@pytest.mark.parametrize(("answer", "used"), [(None, False), ([], False), ([{"service": "api_shield"}], True)])
+async def test_whether_anybody_uses_a_certificate_is_asked_for_the_whole_account(answer: object, used: bool) -> None:
+    bench = Bench(success(answer))
+
+    assert await bench.client.is_certificate_used(ACCOUNT, CERTIFICATE) is used
+
+    path = f"/accounts/{ACCOUNT}/mtls_certificates/{CERTIFICATE}/associations"
+    assert bench.script.requests[0].url.path.endswith(path)
+
+
 async def test_a_zone_that_never_had_rules_has_no_entry_point() -> None:
     bench = Bench(refusal(404, 10003, "could not find entrypoint ruleset in the http_request_firewall_custom phase"))
 
