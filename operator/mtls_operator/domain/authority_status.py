@@ -13,7 +13,7 @@ from mtls_operator.api.certificate_authority import (
     Quota,
     RotationPhase,
 )
-from mtls_operator.api.conditions import Condition, ConditionType
+from mtls_operator.api.conditions import Condition, ConditionType, find
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.authority_assessment import AuthorityAssessment
@@ -183,12 +183,22 @@ def _uploaded(record: AuthorityRecord, view: AuthorityView) -> Verdict:
     if status.certificate_id is None:
         if view.not_adopted is not None:
             return _not_adopted(view.not_adopted)
+        if view.occupants is None and (before := _refused_before(record)):
+            return before
         if status.pending_upload:
             return waiting(Reason.UPLOAD_PENDING, "an upload was begun and is being looked for in the account")
         return waiting(Reason.PROGRESSING, "not uploaded yet")
     if status.ownership == Ownership.ADOPTED:
         return ok(Reason.ADOPTED, f"identical certificates were there already: {status.certificate_id}")
     return ok(Reason.UPLOADED, f"certificate {status.certificate_id}")
+
+
+def _refused_before(record: AuthorityRecord) -> Verdict | None:
+    """What a process that has not listed the account yet leaves as the one before it said."""
+    said = find(record.status.conditions, ConditionType.UPLOADED)
+    if said is None or said.reason != Reason.ADOPTION_REFUSED or said.observed_generation != record.metadata.generation:
+        return None
+    return blocked(Reason.ADOPTION_REFUSED, said.message)
 
 
 def _not_adopted(certificate: Certificate) -> Verdict:

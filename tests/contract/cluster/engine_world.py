@@ -68,14 +68,21 @@ class World:
         self.apply_authority("partners")
         self.apply_binding("api", HOST)
 
-    def apply_authority(self, name: str) -> None:
-        """A CA and the Secret of the same name that holds it."""
+    def apply_authority(self, name: str, **fields: Any) -> None:
+        """A CA and the Secret of the same name that holds it. `fields` add to its spec."""
         self.cluster.users.put_secret("shop", name, {"ca.crt": authority_pem(name)})
-        spec = {"accountId": ACCOUNT, "source": {"secretRef": {"name": name}}}
+        spec = {"accountId": ACCOUNT, "source": {"secretRef": {"name": name}}, **fields}
         self.cluster.users.apply(_resource(CA, name, spec))
 
-    def apply_binding(self, name: str, *hostnames: str, authority: str = "partners", zone: str = "example.com") -> None:
-        spec = {"certificateAuthorityRef": {"name": authority}, "zone": {"name": zone}, "hostnames": [*hostnames]}
+    def apply_binding(
+        self, name: str, *hostnames: str, authority: str = "partners", zone: str = "example.com", **fields: Any
+    ) -> None:
+        spec = {
+            "certificateAuthorityRef": {"name": authority},
+            "zone": {"name": zone},
+            "hostnames": [*hostnames],
+            **fields,
+        }
         self.cluster.users.apply(_resource(BINDING, name, spec))
 
     def delete_both(self) -> None:

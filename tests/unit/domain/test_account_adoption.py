@@ -103,6 +103,25 @@ def test_a_refused_adoption_names_the_certificate_and_the_ways_out(*, has: bool,
     assert "IfIdentical" in message
 
 
+@pytest.mark.parametrize(("generation", "reason"), [(3, "AdoptionRefused"), (4, "Progressing")])
+def test_a_new_process_leaves_what_was_said_of_this_spec_until_it_has_listed_the_account(
+    generation: int, reason: str
+) -> None:
+    certificate = Certificate(CERTIFICATE, "by hand", "pem")
+    record = authority(meta=metadata("ca"))
+    before = authority_status(record, AuthorityView(FINE, not_adopted=certificate), MOMENT)
+    again = replace(record, metadata=metadata("ca", generation=generation), status=before)
+
+    found = find(authority_status(again, AuthorityView(FINE), MOMENT).conditions, ConditionType.UPLOADED)
+    listed_now = find(
+        authority_status(again, AuthorityView(FINE, occupants=()), MOMENT).conditions, ConditionType.UPLOADED
+    )
+
+    assert found is not None
+    assert listed_now is not None
+    assert (found.reason, listed_now.reason) == (reason, "Progressing")
+
+
 def test_a_retained_certificate_stays_when_no_binding_uses_it_any_more() -> None:
     retained = replace(DELETED, retains=True)
 

@@ -1,0 +1,116 @@
+"""Resources that somebody laid aside, only observes, or that may not adopt: for hours, across restarts, nothing is
+written anywhere, and what others change at Cloudflare is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from testbed.chaos.operator_process import running_operator
+from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, HOST, ZONE, World, authority_pem
+from tests.contract.cluster.world import BINDING, CA
+from tests.virtual_time import in_virtual_time, until
+
+HOUR = 3600.0
+THEIRS = "theirs.example.com"
+Scene = Callable[[World], None]
+
+
+def suspended(world: World) -> None:
+    world.apply_authority("partners", suspend=True)
+    world.apply_binding("api", HOST, suspend=True)
+
+
+def observed(world: World) -> None:
+    world.apply_authority("partners", managementPolicy="Observe")
+    world.apply_binding("api", HOST, managementPolicy="Observe")
+
+
+def observed_binding(world: World) -> None:
+    world.apply_authority("partners")
+    world.apply_binding("api", HOST, managementPolicy="Observe")
+
+
+def unadopted_certificate(world: World) -> None:
+    world.cloudflare.add_certificate(ACCOUNT, authority_pem("partners"), name="by hand")
+    world.apply_authority("partners", adoptionPolicy="Never")
+
+
+def unadopted_hostname(world: World) -> None:
+    """A certificate of ours with a hostname that somebody else put on its list."""
+    certificate = world.cloudflare.add_certificate(ACCOUNT, authority_pem("partners"), name="by hand")
+    world.cloudflare.put_foreign_hostnames(ZONE, certificate, {THEIRS})
+    world.apply_authority("partners")
+    world.apply_binding("api", THEIRS, adoptionPolicy="Never")
+
+
+def written_to_cloudflare(world: World, begun: int) -> list[str]:
+    return [each.line() for each in world.cloudflare.log[begun:] if each.method != "GET"]
+
+
+SUSPENDED, OBSERVED, REFUSED = ("False", "Suspended"), ("False", "Observed"), ("False", "AdoptionRefused")
+READY = ("True", "Reconciled")
+
+
+@pytest.mark.parametrize(
+    ("scene", "of_authority", "of_binding"),
+    [
+        (suspended, SUSPENDED, SUSPENDED),
+        (observed, OBSERVED, ("False", "CertificateAuthorityNotReady")),
+        (observed_binding, READY, OBSERVED),
+        (unadopted_certificate, REFUSED, ("", "")),
+        (unadopted_hostname, READY, REFUSED),
+    ],
+    ids=["suspended", "observed", "observed binding", "certificate not adopted", "hostname not adopted"],
+)
+@in_virtual_time
+async def test_what_has_settled_is_left_alone_and_told_once(
+    scene: Scene, of_authority: tuple[str, str], of_binding: tuple[str, str]
+) -> None:
+    world = World.begin()
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        scene(world)
+        await asyncio.sleep(HOUR)
+        calls, requests = len(world.cloudflare.log), len(world.cluster.log)
+        await asyncio.sleep(3 * HOUR)
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        await asyncio.sleep(HOUR)
+
+    assert (world.condition(CA, "partners"), world.condition(BINDING, "api")) == (of_authority, of_binding)
+    assert (written_to_cloudflare(world, calls), world.written(requests)) == ([], [])
+    assert world.cloudflare.monitor.finish() == []
+
+
+@in_virtual_time
+async def test_a_hostname_comes_when_somebody_else_has_taken_it_off_the_list() -> None:
+    world = World.begin()
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        unadopted_hostname(world)
+        await until(lambda: world.condition(BINDING, "api") == ("False", "AdoptionRefused"))
+        (certificate,) = world.cloudflare.state.certificates[ACCOUNT]
+        world.cloudflare.put_foreign_hostnames(ZONE, certificate, set())
+        await until(world.all_ready)
+
+
+@in_virtual_time
+async def test_a_ca_is_uploaded_when_somebody_else_has_deleted_theirs() -> None:
+    world = World.begin()
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        unadopted_certificate(world)
+        await until(lambda: world.condition(CA, "partners") == ("False", "AdoptionRefused"))
+        (certificate,) = world.cloudflare.state.certificates[ACCOUNT]
+        world.cloudflare.install(lambda state: state.without_certificate(ACCOUNT, certificate), settled=True)
+        await until(lambda: world.is_ready(CA, "partners"))
+
+
+@in_virtual_time
+async def test_a_plan_follows_what_others_change_at_cloudflare() -> None:
+    world = World.begin()
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        observed_binding(world)
+        await until(lambda: len(world.status(BINDING, "api").get("plan", ())) == 4)
+        (certificate,) = world.cloudflare.state.certificates[ACCOUNT]
+        world.cloudflare.put_foreign_hostnames(ZONE, certificate, {HOST})
+        await until(lambda: f"adopt {HOST}" in str(world.status(BINDING, "api")["plan"]))
