@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from testbed.chaos.operator_process import running_operator
+from testbed.cloudflare.faults import AnswerStatus, Fault
 from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, HOST, ZONE, World, authority_pem
 from tests.contract.cluster.world import BINDING, CA
 from tests.virtual_time import in_virtual_time, until
@@ -114,3 +116,24 @@ async def test_a_plan_follows_what_others_change_at_cloudflare() -> None:
         (certificate,) = world.cloudflare.state.certificates[ACCOUNT]
         world.cloudflare.put_foreign_hostnames(ZONE, certificate, {HOST})
         await until(lambda: f"adopt {HOST}" in str(world.status(BINDING, "api")["plan"]))
+
+
+@pytest.mark.parametrize("fields", [{"suspend": True}, {"deletionPolicy": "Retain"}, {"managementPolicy": "Observe"}])
+@in_virtual_time
+async def test_a_deletion_that_waits_ends_when_the_user_lets_go_and_nothing_is_touched(fields: dict[str, Any]) -> None:
+    """What keeps the others than the suspended from being let go is a Cloudflare that is away."""
+    world = World.begin()
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        world.apply_both()
+        await until(world.all_ready)
+        world.cloudflare.faults.add(Fault(AnswerStatus(503), times=None))
+        world.apply_authority("partners", **fields)
+        world.apply_binding("api", HOST, **fields)
+        world.delete_both()
+        await until(lambda: "force-orphan" in world.message(BINDING, "api"))
+        for kind, name in ((BINDING, "api"), (CA, "partners")):
+            world.cluster.users.annotate(kind, "shop", name, {"apishield-mtls.io/force-orphan": "true"})
+        await until(world.all_gone)
+
+    assert world.rules() == ["block", "log"]
+    assert len(world.cloudflare.state.certificates[ACCOUNT]) == 1
