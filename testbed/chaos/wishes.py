@@ -33,10 +33,8 @@ class Spells(Generic[T]):
         self._wanted = {each: self._wanted.get(each, now) for each in wanted}
 
     def forget(self, ended: Callable[[T], bool]) -> None:
-        """These were never wanted."""
-        for spells in (self._wanted, self._ended):
-            for each in [each for each in spells if ended(each)]:
-                del spells[each]
+        """What has ended of these was never wanted."""
+        self._ended = {thing: at for thing, at in self._ended.items() if not ended(thing)}
 
     def last_unwanted(self, thing: T) -> float:
         """When it was last not wanted: now, or just before it began to be."""
@@ -59,7 +57,9 @@ class Wishes:
         self._store = store
         self._issuers_of: dict[str, frozenset[str]] = {}
         """By the uid of a CA or of a binding."""
-        self._referred: dict[str, Body] = {}
+        self._authority_of: dict[str, str] = {}
+        self._authorities: dict[str, set[str]] = {}
+        """By hostname, the uids of the CAs that its bindings are admitted to."""
         store.listeners.append(self._see)
 
     def _see(self, change: Change) -> None:
@@ -71,6 +71,8 @@ class Wishes:
         self.hostnames.note(frozenset().union(*(names for _, names in enforced)))
         pairs = ((hostname, issuer) for each, names in enforced for issuer in self._issuers(each) for hostname in names)
         self.issuers.note(frozenset(pairs))
+        if not MOVES_HAVE_AN_OVERLAP:
+            self._forget_moves(enforced)
 
     def _issuers(self, binding: Body) -> frozenset[str]:
         """Those of its CA's source, as it was when it could last be read; as long as the binding is not admitted those
@@ -80,17 +82,19 @@ class Wishes:
         namespace = reference.get("namespace", binding["metadata"]["namespace"])
         key = ObjectKey(CERTIFICATE_AUTHORITY, namespace, reference["name"])
         if _is_admitted(binding) and self._store.has(key):
-            if not MOVES_HAVE_AN_OVERLAP:
-                self._note_move(binding)
-            self._issuers_of[uid] = self._issuers_of.get(self._store.get(key)["metadata"]["uid"], frozenset())
+            self._authority_of[uid] = self._store.get(key)["metadata"]["uid"]
+            self._issuers_of[uid] = self._issuers_of.get(self._authority_of[uid], frozenset())
         return self._issuers_of.get(uid, frozenset())
 
-    def _note_move(self, binding: Body) -> None:
-        uid, reference = binding["metadata"]["uid"], binding["spec"]["certificateAuthorityRef"]
-        if self._referred.setdefault(uid, reference) != reference:
-            self._referred[uid] = reference
-            moved = frozenset(binding["spec"]["hostnames"])
-            self.issuers.forget(lambda pair: pair[0] in moved)
+    def _forget_moves(self, enforced: list[tuple[Body, frozenset[str]]]) -> None:
+        """What went because the hostname went to another CA counts as never wanted."""
+        before, self._authorities = self._authorities, {}
+        for binding, names in enforced:
+            for hostname in names:
+                authority = self._authority_of.get(binding["metadata"]["uid"], "")
+                self._authorities.setdefault(hostname, set()).add(authority)
+        moved = {name for name, now in self._authorities.items() if before.get(name, set()) - now}
+        self.issuers.forget(lambda pair: pair[0] in moved)
 
     def _read_sources(self) -> None:
         for body in self._store.find(CERTIFICATE_AUTHORITY):
