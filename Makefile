@@ -9,7 +9,7 @@ export PYTHONPATH := operator:.
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help test lint format types contracts unit contract e2e generated generate lock controlplane demo playground \
-        chaos crash image image-proof clean
+        chaos planted crash image image-proof clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,9 @@ playground: $(VENV)/installed ## the same set-up, left running for you to play w
 
 chaos: $(VENV)/installed ## random stories in virtual time: RUNS=n SEED=s
 	PYTHONHASHSEED=0 $(PY) -m testbed.chaos $(or $(RUNS),300) $(if $(SEED),--seed $(SEED))
+
+planted: $(VENV)/installed ## how many of these stories find each defect of a table: RUNS=at most SEED=s
+	PYTHONHASHSEED=0 $(PY) -m testbed.chaos planted --most $(or $(RUNS),1000) $(if $(SEED),--seed $(SEED))
 
 crash: $(VENV)/installed ## the operator killed before and after each single request, in virtual time
 	PYTHONHASHSEED=0 $(PY) -m testbed.chaos crash

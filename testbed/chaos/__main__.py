@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Play what is asked for; 1 if anything failed, else 0."""
     given = _parser().parse_args(arguments)
     if given.runs == "crash":
-        return crash.main()
+        return crash.main(jobs=given.jobs)
     seed = random.SystemRandom().randrange(10**9) if given.seed is None else given.seed
     if given.runs == "planted":
         return planted.main(given.names, given.most, seed, given.jobs)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import multiprocessing
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from testbed.chaos import acts, dashboard
@@ -18,7 +20,8 @@ from testbed.chaos.acts import ApplyAuthority, ApplyBinding
 from testbed.chaos.expectation import complaints
 from testbed.chaos.loop import LivelockError, run
 from testbed.chaos.play import defects_of_the_operator
-from testbed.chaos.world import WINDOW, Setting, World
+from testbed.chaos.served import ROTATIONS_ARE_SERVED
+from testbed.chaos.world import BINDING, CA, WINDOW, Setting, World
 from testbed.cloudflare.faults import Moment
 from testbed.cluster.virtual_time import DeadlockError
 
@@ -26,31 +29,40 @@ _LOOK_SECONDS = 2.0
 _PATIENCE_SECONDS = 2 * 3600.0
 _DOWN_SECONDS = 1.0
 
+Each = Callable[[Callable[[int | None], "Result"], Iterable[int]], Iterable["Result"]]
+"""How the runs are spread: `map`, or that of a pool."""
 Boundary = tuple[int, str, Moment]
 """The how manieth request it is, what it asks for, and the moment."""
 
-_SET_UP: Final = (
-    ApplyAuthority(at=0, namespace="shop", bundle="red"),
-    ApplyBinding(
-        at=0,
-        namespace="shop",
-        name="one",
-        bundle="red",
-        authority_namespace="shop",
-        zone="example.com",
-        hostnames=("api.example.com", "www.example.com"),
-    ),
+_BINDING: Final = ApplyBinding(
+    at=0,
+    namespace="shop",
+    name="one",
+    bundle="red",
+    authority_namespace="shop",
+    zone="example.com",
+    hostnames=("api.example.com", "www.example.com"),
 )
+_SET_UP: Final = (ApplyAuthority(at=0, namespace="shop", bundle="red"), _BINDING)
 _DROP_BINDING = acts.DeleteBinding(at=0, namespace="shop", name="one")
 _DROP_AUTHORITY = acts.DeleteAuthority(at=0, namespace="shop", bundle="red")
+_MOVE: Final = (
+    ApplyAuthority(at=0, namespace="shop", bundle="blue"),
+    replace(_BINDING, bundle="blue"),
+)
+_RETAIN: Final = tuple(
+    acts.SetPolicy(at=0, kind=kind, namespace="shop", name=name, policy="deletionPolicy", value="Retain")
+    for kind, name in ((BINDING, "one"), (CA, "red"))
+)
+_ROTATE: Final = acts.ChangeSource(at=0, namespace="shop", bundle="red", version=1)
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`before` is done and settled first; during what follows from `acts` the operator dies."""
+    """`before` is done first, and settles after each part; during what follows from `acts` the operator dies."""
 
     name: str
-    before: Sequence[acts.Act]
+    before: Sequence[Sequence[acts.Act]]
     acts: Sequence[acts.Act]
 
 
@@ -58,7 +70,7 @@ SCENARIOS: Final = (
     Scenario("set-up", (), _SET_UP),
     Scenario(
         "hostname change",
-        _SET_UP,
+        [_SET_UP],
         [
             acts.EditHostnames(
                 at=0,
@@ -70,19 +82,25 @@ SCENARIOS: Final = (
             )
         ],
     ),
-    Scenario("deletion, binding first", _SET_UP, [_DROP_BINDING, _DROP_AUTHORITY]),
-    Scenario("deletion, CA first", _SET_UP, [_DROP_AUTHORITY, _DROP_BINDING]),
+    Scenario("deletion, binding first", [_SET_UP], [_DROP_BINDING, _DROP_AUTHORITY]),
+    Scenario("deletion, CA first", [_SET_UP], [_DROP_AUTHORITY, _DROP_BINDING]),
     Scenario(
         "adoption",
-        (
-            dashboard.DashboardUpload(at=0, bundle="red"),
-            dashboard.DashboardHostname(at=0, zone="example.com", bundle="red", hostname="api.example.com"),
-            dashboard.DashboardHostname(at=0, zone="example.com", bundle="red", hostname="old.example.com"),
-            dashboard.DashboardRule(at=0, zone="example.com", first=True),
-        ),
+        [
+            [
+                dashboard.DashboardUpload(at=0, bundle="red"),
+                dashboard.DashboardHostname(at=0, zone="example.com", bundle="red", hostname="api.example.com"),
+                dashboard.DashboardHostname(at=0, zone="example.com", bundle="red", hostname="old.example.com"),
+                dashboard.DashboardRule(at=0, zone="example.com", first=True),
+            ]
+        ],
         _SET_UP,
     ),
-    Scenario("namespace deletion", _SET_UP, [acts.DeleteNamespace(at=0, namespace="shop")]),
+    Scenario("namespace deletion", [_SET_UP], [acts.DeleteNamespace(at=0, namespace="shop")]),
+    Scenario("move to another CA", [_SET_UP], _MOVE),
+    Scenario("deletion, retained", [_SET_UP, _RETAIN], [_DROP_BINDING, _DROP_AUTHORITY]),
+    Scenario("adoption of what was retained", [_SET_UP, _RETAIN, [_DROP_BINDING, _DROP_AUTHORITY]], _SET_UP),
+    *((Scenario("rotation", [_SET_UP], [_ROTATE]),) if ROTATIONS_ARE_SERVED else ()),
 )
 
 
@@ -95,19 +113,26 @@ class Result:
     wrong: list[str] = field(default_factory=list)
 
 
-def main(chosen: Sequence[Scenario] = SCENARIOS, say: Callable[[str], object] = print) -> int:
-    """Play every scenario at every boundary; 1 if any failed or was not met."""
+def main(chosen: Sequence[Scenario] = SCENARIOS, say: Callable[[str], object] = print, jobs: int = 1) -> int:
+    """Play every scenario at every boundary, so many at a time; 1 if any failed or was not met."""
+    if jobs == 1:
+        return _play_all(chosen, say, map)
+    with multiprocessing.Pool(jobs) as pool:
+        return _play_all(chosen, say, pool.imap)
+
+
+def _play_all(chosen: Sequence[Scenario], say: Callable[[str], object], each: Each) -> int:
     boundaries = covered = failed = 0
-    say(f"{'scenario':<26}{'requests':>9}{'boundaries':>12}{'covered':>9}{'failed':>8}")
+    say(f"{'scenario':<30}{'requests':>9}{'boundaries':>12}{'covered':>9}{'failed':>8}")
     for scenario in chosen:
         alive = play(scenario, None)
         if alive.wrong:
             say(f"{scenario.name}: fails without any death: {alive.wrong}")
             failed += 1
-        results = [(boundary, play(scenario, index)) for index, boundary in enumerate(alive.met)]
+        results = [*zip(alive.met, each(partial(play, scenario), range(len(alive.met))), strict=True)]
         met = [result for boundary, result in results if result.died and result.met[-1] == boundary]
         wrong = [(boundary, result) for boundary, result in results if result.wrong]
-        say(f"{scenario.name:<26}{len(results) // 2:>9}{len(results):>12}{len(met):>9}{len(wrong):>8}")
+        say(f"{scenario.name:<30}{len(results) // 2:>9}{len(results):>12}{len(met):>9}{len(wrong):>8}")
         for (number, what, moment), result in wrong:
             say(f"  died {moment.value} request {number}, {what}: {'; '.join(result.wrong[:3])}")
         boundaries, covered, failed = boundaries + len(results), covered + len(met), failed + len(wrong)
@@ -131,10 +156,11 @@ async def _play(scenario: Scenario, death: int | None, result: Result) -> None:
     world = World.begin(Setting(seed=1, staleness=WINDOW, latency=0.05))
     site = world.sites[0]
     world.run_operator(site)
-    for act in scenario.before:
-        act.perform(world)
-    result.wrong += [f"before: {each}" for each in await _settled(world)]
-    await asyncio.sleep(2 * WINDOW)
+    for phase in scenario.before:
+        for act in phase:
+            act.perform(world)
+        result.wrong += [f"before: {each}" for each in await _settled(world)]
+        await asyncio.sleep(2 * WINDOW)
     _set_trap(world, death, result)
     for act in scenario.acts:
         act.perform(world)
