@@ -2,10 +2,8 @@
 
 | not played                                                  | because                                               |
 |-------------------------------------------------------------|-------------------------------------------------------|
-| people delete our certificate                               | a place on what is gone never ends                    |
 | a certificate deleted while another installation comes with | the CA resource has no claim of its own, so between   |
 | it, has a CA of it without held hostnames, or adopted it    | listing and first claim it cannot be seen; see below  |
-| a source that changes to other certificates                 | rotation is not served                                |
 | the overlap of another `certificateAuthorityRef`            | the old CA ends when the new one is in force          |
 | Observe, Log, None, unpinned, CRLs                          | not served (`domain/served.py`)                       |
 | lost statuses, force-orphan                                 | leave orphans by design, which only a command removes |
