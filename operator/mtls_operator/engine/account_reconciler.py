@@ -51,7 +51,7 @@ from mtls_operator.engine.outcome import Reconciled, failed, reconciled
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
 from mtls_operator.engine.setbacks import Setbacks
 from mtls_operator.engine.situation import Situation, sources_of_authority
-from mtls_operator.engine.troubles import pause_after
+from mtls_operator.engine.troubles import pause_after, told_trouble
 from mtls_operator.observability.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
@@ -72,6 +72,8 @@ class _Account:
     cluster_failures: int = 0
     look_afresh: bool = False
     """Somebody asked for a fresh look, or one is due."""
+    tried: set[ResourceKey] = field(default_factory=set)
+    """CAs of which this process knows itself whether they get on."""
     last: tuple[CertificateStep, AccountKnowledge] | None = None
     """The last call of this reconcile, and what was known after it."""
 
@@ -212,13 +214,16 @@ class AccountReconciler:
         account.known, error = await calls.perform(step, account.known)
         account.last = (step, account.known)
         if error is not None:
-            account.setbacks.note(step.authority, error, self._circumstances(judged, step.authority))
+            was_patient = told_trouble(judged.record(step.authority)) == Reason.CREDENTIALS_INSUFFICIENT
+            circumstances = self._circumstances(judged, step.authority)
+            account.setbacks.note(step.authority, error, circumstances, was_patient=was_patient)
             _LOG.warning("a call for account %s failed: %s", account_id, error)
         elif isinstance(step, ReadCertificates):
             # A read that goes well says nothing about a write that did not.
             account.setbacks.note_answer(step.authority)
         else:
             account.setbacks.clear(step.authority)
+            account.tried.add(step.authority)
             if isinstance(step, Upload) and judged.demand(step.authority).certificate_id in account.known.gone:
                 self.metrics.repaired("certificate")
         return True
@@ -307,6 +312,11 @@ class AccountReconciler:
                 continue
             if plan.wake_at is None and all(authority_of_step(step) != record.key for step in plan.steps):
                 account.setbacks.clear(record.key)
+            trouble = account.setbacks.verdict(record.key) or self._lack_of_token(judged, plan, record)
+            if trouble is not None or self._has_tried(plan, record.key):
+                account.tried.add(record.key)
+            elif record.key not in account.tried and told_trouble(record) is not None:
+                continue
             users = self.situation.users_of(record)
             listing = account.known.listings.get(str(assessment.credential))
             slots = occupants(listing.value) if listing else None
@@ -324,11 +334,17 @@ class AccountReconciler:
                 behind=judged.behind(record.key),
                 is_doubted=self._is_doubted(account, judged, record.key),
                 bundle_refused=plan.bundle_refused.get(record.key),
-                trouble=account.setbacks.verdict(record.key) or self._lack_of_token(judged, plan, record),
+                trouble=trouble,
             )
             status = authority_status(record, view, self.situation.clock.moment())
             written = await self._try(account, record, self.writer.write_status(record, status)) or written
         return written
+
+    def _has_tried(self, plan: AccountPlan, key: ResourceKey) -> bool:
+        """Whether nothing is left to do for a CA, or nothing that a process could have done since its start."""
+        is_settled = self.situation.clock.now() >= self.started + 2 * self.timing.window
+        calls = (step for step in plan.steps if isinstance(step, CertificateStep))
+        return all(step.authority != key for step in calls) and (plan.wake_at is None or is_settled)
 
     def _foresee(self, account: _Account, judged: _Judged, key: ResourceKey) -> tuple[str, ...] | None:
         """What would be done for a CA that is only observed."""

@@ -10,7 +10,7 @@ import pytest
 from testbed.chaos.operator_process import running_operator
 from testbed.cloudflare.faults import AnswerStatus, Effect, Fault, Match
 from tests.contract.cluster.engine_world import CONFIGURATION, TOKEN, World
-from tests.contract.cluster.world import BINDING
+from tests.contract.cluster.world import BINDING, CA
 from tests.virtual_time import in_virtual_time, until
 
 HALF_AN_HOUR = 1800.0
@@ -31,15 +31,22 @@ def lacks(permission: str) -> Callable[[World], None]:
     return become
 
 
+def holds_another_token(world: World) -> None:
+    world.cluster.users.put_secret("cfmtls-system", "token", {"token": "nobody-knows-this-token-0123456789"})
+
+
 @pytest.mark.parametrize(
     ("go_wrong", "kind", "name", "reason"),
     [
+        (holds_another_token, CA, "partners", "CredentialsInvalid"),
+        (lacks("ssl_certs:edit"), CA, "partners", "CredentialsInsufficient"),
         (lacks("zone_ssl:edit"), BINDING, "api", "CredentialsInsufficient"),
         (lacks("waf:edit"), BINDING, "api", "CredentialsInsufficient"),
+        (fails(UNAVAILABLE, path="mtls_certificates"), CA, "partners", "CloudflareUnavailable"),
         (fails(UNAVAILABLE, path="rulesets"), BINDING, "api", "CloudflareUnavailable"),
         (fails(AnswerStatus(400), method="POST", path="rulesets"), BINDING, "api", "CloudflareRefused"),
     ],
-    ids=["associations", "rules", "zone down", "refused"],
+    ids=["token unknown", "certificates", "associations", "rules", "account down", "zone down", "refused"],
 )
 @in_virtual_time
 async def test_a_new_process_writes_nothing_while_a_set_up_is_in_the_same_trouble_as_before(
