@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
+from mtls_operator.api.certificate_authority import CertificateAuthoritySpec, effective_rotation
 from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.host_binding import HostBindingSpec
 from mtls_operator.api.reasons import Reason
@@ -217,6 +217,8 @@ def _target(spec: HostBindingSpec, authority: AuthorityRecord) -> Target:
         until=max((format_moment(each.retire_after) for each in status.retiring), default=None),
         authority=authority.key,
         beside=kept_beside(standing),
+        earlier=frozenset(standing.objects),
+        overlap=effective_rotation(authority.spec.rotation if authority.spec else None).overlap.total_seconds(),
         policy=Policy(
             issuers=frozenset(status.key_identifiers) | accepted_beside(standing),
             action="block",

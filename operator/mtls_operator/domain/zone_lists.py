@@ -36,6 +36,8 @@ class Agenda:
     until: dict[Place, float] = field(default_factory=dict)
     waiting: dict[Place, tuple[str, ...]] = field(default_factory=dict)
     """The ownerIds of the installations that are not ready for what is wanted of a hostname."""
+    overlapping: set[Place] = field(default_factory=set)
+    """In force as wanted, with the CA from before beside it until its overlap is over."""
     wakes: list[float] = field(default_factory=list)
 
     def read_rules(self, after: float) -> None:
@@ -200,6 +202,8 @@ def _may_withdraw(zone: ZoneState, agenda: Agenda, place: Place) -> bool:
     fresh_after = zone.now - FRESH_SECONDS
     if waiting:
         agenda.waiting[place] = waiting.owners
+        if not waiting.owners and zone.now >= zone.removals_from:
+            agenda.overlapping.add(place)
         if waiting.until is not None:
             agenda.wait(place, waiting.until)
     elif zone.rules.begun < fresh_after:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement
+from mtls_operator.domain.zone_overlap import overlap_until
 from mtls_operator.domain.zone_places import Target, ZoneState
 
 
@@ -48,15 +49,17 @@ def contradicted(zone: ZoneState) -> Mapping[str, str]:
 
 
 def unready(zone: ZoneState, hostname: str, target: Target) -> Waiting:
-    """Who would be left with clients that we refuse, or refuses those that we keep, if we accepted only the target."""
+    """Who would be left with clients that we refuse, or refuses those that we keep, if we accepted only the target; or
+    how long our own overlap lasts."""
     if zone.now < zone.removals_from:
         return Waiting((), zone.removals_from)
     claims = _claims_on(zone, hostname)
     owners = {owner for owner, theirs in claims.items() if not _is_in_force(theirs, target)}
     owners |= {rule.installation.owner for rule in _rules_on(zone, hostname) if not _accepts(rule, target)}
     ends = {owner: end for owner, theirs in claims.items() if (end := _kept_until(theirs)) > zone.now}
-    until = max(ends.values(), default=None) if not owners else None
-    return Waiting(tuple(sorted(owners | ends.keys())), until)
+    own = overlap_until(zone, hostname, target)
+    until = max([*ends.values(), *([own] if own is not None else [])], default=None)
+    return Waiting(tuple(sorted(owners | ends.keys())), None if owners else until)
 
 
 def accepted_by_others(zone: ZoneState, hostname: str) -> list[frozenset[str] | None]:

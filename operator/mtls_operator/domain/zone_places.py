@@ -61,6 +61,10 @@ class Target:
     """The CA resource that decides. What two bindings of it want differs for a moment only, and contradicts nothing."""
     beside: frozenset[CertificateId] = frozenset()
     """Earlier certificates on whose lists the hostname stays as long as it is there."""
+    earlier: frozenset[CertificateId] = frozenset()
+    """Earlier certificates of the same CA, whose rotation counts its own overlap."""
+    overlap: float = 0.0
+    """How long the CA that the hostname comes from is accepted beside this one, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,11 +230,12 @@ def _host_progress(zone: ZoneState, agenda: zone_lists.Agenda, place: Place, *, 
         return HostProgress(HostStage.LEAVING, until)
     if zone.is_gone(certificate):
         return HostProgress(HostStage.PENDING)
-    if zone.is_held(place) and zone.is_enforced_under(hostname, _policy(zone, place)):
-        return HostProgress(HostStage.ENFORCED, missing=zone.is_seen_missing(place))
+    overlaps, held = place in agenda.overlapping, zone.is_held(place)
+    if overlaps or (held and zone.is_enforced_under(hostname, _policy(zone, place))):
+        return HostProgress(HostStage.ENFORCED, until if overlaps else None, missing=zone.is_seen_missing(place))
     if hostname in zone.view.enforced or _is_put_back(zone, place):
         return HostProgress(HostStage.MOVING, until, agenda.waiting.get(place, ()))
-    if zone.is_held(place):
+    if held:
         return HostProgress(HostStage.ASSOCIATED)
     arriving = hostname in zone.view.claimed(certificate, ClaimState.ARRIVING)
     return HostProgress(HostStage.ARRIVING if arriving else HostStage.PENDING, until)

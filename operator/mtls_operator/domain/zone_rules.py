@@ -20,6 +20,7 @@ from mtls_operator.domain.rule_groups import Edit, Group, RemoveRule, additions,
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_lists import Agenda
 from mtls_operator.domain.zone_others import accepted_by_others, unready
+from mtls_operator.domain.zone_overlap import told_until
 from mtls_operator.domain.zone_places import Target, ZoneState
 from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import (
@@ -139,7 +140,9 @@ def _unwanted_claims(zone: ZoneState, agenda: Agenda, place: Place) -> list[Clai
         return [] if place in agenda.let_go else present
     if not zone.view.enforcement_keys(hostname) or zone.has_moved(hostname):
         return [ClaimKey(certificate, ClaimState.LEAVING)]
-    return [replace(key, aim=target.aim, until=target.until) for key in present] if target else present
+    if target is None:
+        return present
+    return [replace(key, aim=target.aim, until=told_until(zone, place, key, target)) for key in present]
 
 
 def _enforcement_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[EnforcementKey, frozenset[str]]:

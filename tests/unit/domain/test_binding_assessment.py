@@ -58,6 +58,7 @@ def test_a_good_binding_knows_where_its_hostnames_should_be() -> None:
         in_force=frozenset({FINGERPRINT[:16]}),
         policy=Policy(frozenset({"AB12", "CD34"}), "block", None),
         authority=ResourceKey("apps", "ca"),
+        overlap=86400.0,
     )
     assert not assessment.lacks_zone
 

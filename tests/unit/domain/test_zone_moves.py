@@ -182,3 +182,66 @@ def test_what_is_missing_is_asked_for_less_and_less_often(zone: CalmZone) -> Non
     zone.steps.clear()
 
     assert 3 < len(zone.wait(5_000.0)) < 12
+
+
+WITH_OVERLAP = replace(MOVED, overlap=7200.0)
+
+
+def test_a_hostname_that_moves_to_another_ca_is_open_to_clients_of_both_for_the_overlap(zone: CalmZone) -> None:
+    zone.after(replace(zone.ours(), target=WITH_OVERLAP), seconds=7_000.0)
+    overlap = (lists(zone), issuers(zone), zone.stage().stage, states(zone))
+
+    zone.wait(7_000.0)
+
+    assert overlap == ([True, True], [{"AA01", "BB02"}], HostStage.ENFORCED, {"aa": "held", "bb": "held"})
+    assert (lists(zone), issuers(zone), states(zone)) == ([False, True], [{"BB02"}], {"bb": "held"})
+
+
+def test_the_overlap_counts_from_when_the_new_ca_is_in_force_and_goes_on_after_a_restart(zone: CalmZone) -> None:
+    begun = zone.time.now
+    zone.after(replace(zone.ours(), target=WITH_OVERLAP), seconds=5_000.0)
+    until = zone.stage().until
+    zone.begin_again()
+    zone.wait(1_000.0)
+
+    after_the_restart = zone.stage().until
+
+    assert until is not None
+    assert begun + 90 + 7200 <= until <= begun + 110 + 7200
+    assert after_the_restart == until
+
+
+def test_in_the_overlap_nothing_is_done_and_the_plan_says_when_it_is_over(zone: CalmZone) -> None:
+    zone.after(replace(zone.ours(), target=WITH_OVERLAP), seconds=3_000.0)
+
+    (plan,) = zone.operator.plans()
+
+    assert (plan.steps, plan.wake_at) == ((), zone.stage().until)
+
+
+def test_an_earlier_certificate_of_the_same_ca_has_no_overlap_of_its_own_here(zone: CalmZone) -> None:
+    rotated = replace(WITH_OVERLAP, earlier=frozenset({CERTIFICATE}))
+
+    zone.after(replace(zone.ours(), target=rotated))
+
+    assert (lists(zone), issuers(zone)) == ([False, True], [{"BB02"}])
+
+
+def test_back_in_the_overlap_the_roles_are_swapped(zone: CalmZone) -> None:
+    zone.after(replace(zone.ours(), target=WITH_OVERLAP), seconds=3_000.0)
+
+    zone.after(replace(zone.ours(), target=replace(TARGET, authority=CA, overlap=7200.0)), seconds=5_000.0)
+    overlap = (lists(zone), issuers(zone))
+    zone.wait(5_000.0)
+
+    assert overlap == ([True, True], [{"AA01", "BB02"}])
+    assert (lists(zone), issuers(zone)) == ([True, False], [{"AA01"}])
+
+
+def test_what_a_deleted_binding_gives_up_has_no_overlap_where_another_ca_takes_it_over(zone: CalmZone) -> None:
+    zone.cluster.put(Binding(ResourceKey("apps", "second"), (API,), WITH_OVERLAP))
+
+    zone.after(replace(zone.ours(), deleting=True))
+
+    assert (lists(zone), issuers(zone)) == ([False, True], [{"BB02"}])
+    assert list(zone.cluster.bindings) == [ResourceKey("apps", "second")]

@@ -259,7 +259,8 @@ class World:
         response = self.rng.choice([None, None, BlockResponse(403, "text/plain", "no")])
         if self.shape.rotation:
             return _rotated(self._phase_of(cluster), response)
-        return _target(self.rng.choice(self.certificates), response)
+        overlap = self.rng.choice([0.0, 400.0]) if self.shape.moves else 0.0
+        return replace(_target(self.rng.choice(self.certificates), response), overlap=overlap)
 
     def _unrelated_writer(self, number: int) -> Body:
         """Another installation with another hostname on the first list, whose writes rest on its own old readings."""

@@ -1,0 +1,66 @@
+"""The overlap of a hostname that moves to another CA: both are accepted for as long as the new one's `overlap` says.
+
+A change of `certificateAuthorityRef` is a rotation of these hostnames (design.md). A CA's own rotation counts its
+overlap in its status; here it is counted in the claim that still holds the hostname on the earlier list, as `until`,
+from the moment at which the new CA is in force beside the earlier one. So it survives a restart, and other
+installations see it. A binding that is deleted gives its CA up at once, whoever wants the hostname next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from mtls_operator.api.times import format_moment
+from mtls_operator.domain.marks import ClaimState
+from mtls_operator.domain.zone_knowledge import Place
+from mtls_operator.domain.zone_places import Target, ZoneState
+from mtls_operator.domain.zone_view import ClaimKey
+
+
+def told_until(zone: ZoneState, place: Place, key: ClaimKey, target: Target) -> str | None:
+    """What the claim on the earlier list says of how long its CA is accepted; None while that is not counted."""
+    if not _is_counted_here(zone, place, target):
+        return target.until
+    if key.until is not None and key.aim == target.aim:
+        return key.until
+    return _moment(zone.now + target.overlap) if _is_in_force(zone, place[1], target) else None
+
+
+def overlap_until(zone: ZoneState, hostname: str, target: Target) -> float | None:
+    """Until when the earlier CA of a hostname is accepted, in seconds since the epoch; None: there is none any more."""
+    ends = [_end(zone, key, target) for place, key in _earlier(zone, hostname) if _is_counted_here(zone, place, target)]
+    return max((end for end in ends if end > zone.now), default=None)
+
+
+def _end(zone: ZoneState, key: ClaimKey, target: Target) -> float:
+    if key.until is None or key.aim != target.aim:
+        return zone.now + target.overlap
+    return datetime.fromisoformat(key.until).timestamp()
+
+
+def _earlier(zone: ZoneState, hostname: str) -> Iterator[tuple[Place, ClaimKey]]:
+    for group in zone.view.claims:
+        place = (group.key.certificate, hostname)
+        if group.key.state is ClaimState.HELD and hostname in group.hostnames and place in zone.unwanted:
+            yield place, group.key
+
+
+def _is_counted_here(zone: ZoneState, place: Place, target: Target) -> bool:
+    certificate, hostname = place
+    moves = any(
+        hostname in stake.managed.get(certificate, frozenset()) and not stake.deleting for stake in zone.desired.stakes
+    )
+    return moves and target.overlap > 0 and certificate not in target.earlier
+
+
+def _is_in_force(zone: ZoneState, hostname: str, target: Target) -> bool:
+    """Whether the hostname is held where it goes, and a rule accepts the new issuers."""
+    wanted = target.policy.issuers if target.policy else None
+    accepted = [key.policy.issuers for key in zone.view.enforcement_keys(hostname) if key.enabled]
+    held = zone.is_held((target.certificate, hostname))
+    return held and any(each is None or (wanted is not None and wanted <= each) for each in accepted)
+
+
+def _moment(seconds: float) -> str:
+    return format_moment(datetime.fromtimestamp(seconds, UTC))
