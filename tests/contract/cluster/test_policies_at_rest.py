@@ -137,3 +137,40 @@ async def test_a_deletion_that_waits_ends_when_the_user_lets_go_and_nothing_is_t
 
     assert world.rules() == ["block", "log"]
     assert len(world.cloudflare.state.certificates[ACCOUNT]) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"), [({"suspend": True}, "Suspended"), ({"managementPolicy": "Observe"}, "Observed")]
+)
+@in_virtual_time
+async def test_a_source_that_changes_rotates_nothing_as_long_as_the_ca_is_laid_aside(
+    fields: dict[str, Any], reason: str
+) -> None:
+    world = World.begin()
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        world.apply_both()
+        await until(world.all_ready)
+        world.apply_authority("partners", **fields)
+        await until(lambda: world.condition(CA, "partners")[1] == reason)
+        calls, before = len(world.cloudflare.log), world.status(CA, "partners")["fingerprints"]
+        world.cluster.users.put_secret("shop", "partners", {"ca.crt": authority_pem("successors")})
+        await asyncio.sleep(HOUR)
+
+    assert written_to_cloudflare(world, calls) == []
+    assert world.status(CA, "partners")["fingerprints"] == before
+    assert world.condition(CA, "partners") == ("False", reason)
+    assert world.condition(BINDING, "api") == READY
+
+
+@in_virtual_time
+async def test_an_observed_ca_says_that_it_would_rotate() -> None:
+    world = World.begin()
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        world.apply_both()
+        await until(world.all_ready)
+        world.apply_authority("partners", managementPolicy="Observe")
+        await until(lambda: world.condition(CA, "partners") == ("True", "Observed"))
+        world.cluster.users.put_secret("shop", "partners", {"ca.crt": authority_pem("successors")})
+        await until(lambda: world.status(CA, "partners").get("plan"))
+
+    assert world.status(CA, "partners")["plan"][0].startswith("put the CA certificates of the source in force")
