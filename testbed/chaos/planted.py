@@ -55,14 +55,6 @@ DEFECTS: Final = (
         "if True:",
     ),
     Defect(
-        "others-claims",
-        3,
-        "a list is written without what other installations claim and a lagging read does not show",
-        "domain/zone_lists.py",
-        "(observed - given_up) | view.relied_on_by_others(certificate) | ours",
-        "(observed - given_up) | ours",
-    ),
-    Defect(
         "foreign-hostnames",
         3,
         "a list is written with what installations claim, and nothing else",
@@ -77,6 +69,14 @@ DEFECTS: Final = (
         "domain/marks.py",
         '    return match["owner"] if match else None',
         '    return match["owner"] if match else "cluster-a"',
+    ),
+    Defect(
+        "no-overlap",
+        6,
+        "previous CAs are retired as soon as the new ones are in force",
+        "domain/rotation.py",
+        "retire_after=now + overlap if retiring.fingerprints else now",
+        "retire_after=now",
     ),
     Defect(
         "second-upload",
