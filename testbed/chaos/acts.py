@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from testbed.chaos.authorities import UNKNOWN, all_fingerprints, fingerprints, pem_of
 from testbed.chaos.exclusions import may_create_authority, may_delete_authority, may_delete_namespace
-from testbed.chaos.served import MOVES_ARE_SERVED, ROTATIONS_ARE_SERVED
 from testbed.chaos.world import (
     ACCOUNTS,
     BINDING,
@@ -75,7 +74,7 @@ class ApplyBinding(Act):
         site = world.sites[self.site]
         manifest = self._manifest()
         present = site.read(BINDING, self.namespace, self.name)
-        if present is not None and not _may_become(present, manifest):
+        if present is not None and present["spec"]["zone"] != manifest["spec"]["zone"]:
             return False
         site.cluster.users.apply(manifest)
         world.bound |= {(self.zone, self.bundle, hostname) for hostname in self.hostnames}
@@ -323,9 +322,10 @@ def apply_authority(site: Site, namespace: str, bundle: str, *, own_token: bool,
         "accountId": ACCOUNTS[bundle],
         "source": {"secretRef": {"name": bundle}},
         "allowedBindings": {"namespaces": {"from": "All"}},
+        "rotation": {"overlap": f"{OVERLAP:.0f}s"},
     }
-    if ROTATIONS_ARE_SERVED:
-        spec["rotation"] = {"overlap": f"{OVERLAP:.0f}s", **({"strategy": "SideBySide"} if side_by_side else {})}
+    if side_by_side:
+        spec["rotation"]["strategy"] = "SideBySide"
     if own_token:
         spec["credentialsRef"] = {"name": TOKEN, "key": TOKEN}
     site.cluster.users.apply(resource(CA, namespace, bundle, spec))
@@ -385,9 +385,3 @@ def _switch_token(world: World, secret: str, *, disabled: bool) -> bool:
     changed = replace(token, disabled=disabled, usable_from=token.usable_from if disabled else 0.0)
     world.cloudflare.install(lambda state: state.with_token(secret, changed), settled=True)
     return changed != token
-
-
-def _may_become(present: Body, manifest: Body) -> bool:
-    return bool(present["spec"]["zone"] == manifest["spec"]["zone"]) and (
-        MOVES_ARE_SERVED or authority_place(present) == authority_place(manifest)
-    )

@@ -20,7 +20,6 @@ from testbed.chaos.acts import ApplyAuthority, ApplyBinding
 from testbed.chaos.expectation import complaints
 from testbed.chaos.loop import LivelockError, run
 from testbed.chaos.play import defects_of_the_operator
-from testbed.chaos.served import ROTATIONS_ARE_SERVED
 from testbed.chaos.world import BINDING, CA, WINDOW, Setting, World
 from testbed.cloudflare.faults import Moment
 from testbed.cluster.virtual_time import DeadlockError
@@ -100,7 +99,7 @@ SCENARIOS: Final = (
     Scenario("move to another CA", [_SET_UP], _MOVE),
     Scenario("deletion, retained", [_SET_UP, _RETAIN], [_DROP_BINDING, _DROP_AUTHORITY]),
     Scenario("adoption of what was retained", [_SET_UP, _RETAIN, [_DROP_BINDING, _DROP_AUTHORITY]], _SET_UP),
-    *((Scenario("rotation", [_SET_UP], [_ROTATE]),) if ROTATIONS_ARE_SERVED else ()),
+    Scenario("rotation", [_SET_UP], [_ROTATE]),
 )
 
 

@@ -1,13 +1,13 @@
-"""What the stories leave out, because this version of the operator does not serve it, and why that is nobody's defect.
+"""What the stories leave out, and why.
 
 | not played                                                  | because                                               |
 |-------------------------------------------------------------|-------------------------------------------------------|
 | a certificate deleted while another installation comes with | the CA resource has no claim of its own, so between   |
 | it, has a CA of it without held hostnames, or adopted it    | listing and first claim it cannot be seen; see below  |
-| the overlap of another `certificateAuthorityRef`            | the old CA ends when the new one is in force          |
-| Observe, Log, None, unpinned, CRLs                          | not served (`domain/served.py`)                       |
+| Log, None, unpinned, CRLs                                   | not served (`domain/served.py`)                       |
+| Observe                                                     | not played yet                                        |
 | lost statuses, force-orphan                                 | leave orphans by design, which only a command removes |
-| equal ownerIds, takeover                                    | not served                                            |
+| equal ownerIds, takeover                                    | not played yet                                        |
 
 A CA of a bundle is deleted in a story of two only if its certificate is adopted or the other installation has no CA
 of that bundle; and after that the other one begins with it only when the certificate has been gone for two windows.

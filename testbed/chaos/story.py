@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from testbed.chaos import acts, served
+from testbed.chaos import acts
 from testbed.chaos.acts import Act
 from testbed.chaos.authorities import SOURCES
 from testbed.chaos.mishaps import a_trouble
@@ -18,7 +18,7 @@ _PAUSES: Final = (0.05, 0.5, 2.0, 10.0, 45.0, 130.0, 300.0)
 _POLICIES: Final = (
     *((kind, "deletionPolicy", value) for kind in (BINDING, CA) for value in ("Retain", "Retain", "Delete")),
     (CA, "adoptionPolicy", "Never"),
-    *(((BINDING, "adoptionPolicy", "Never"),) if served.NEVER_IS_SERVED_OF_BINDINGS else ()),
+    (BINDING, "adoptionPolicy", "Never"),
 )
 _NAMES: Final = ("one", "two", "three")
 
@@ -47,7 +47,7 @@ class _Teller:
             latency=rng.choice((0.01, 0.5, 3.0)),
             requests=rng.choice((1200, 1200, 1200, 40)),
         )
-        self._rivals = served.RIVALS_ARE_SERVED and rng.random() < 0.4
+        self._rivals = rng.random() < 0.4
         self._bundles = rng.sample(_BUNDLES, rng.choice((1, 2, 2, 3)))
         self._zones = {
             account: rng.sample(zones, rng.randint(1, len(zones))) for account, zones in sorted(ZONES_OF.items())
@@ -106,7 +106,7 @@ class _Teller:
                 self._policy(site, bundle),
                 acts.ChangeSource(at=at, site=site, namespace=namespace, bundle=bundle, version=rng.randrange(3)),
             ),
-            (2, 1, 1, 1, 1, 1, 1, 1, 2, 3 if served.ROTATIONS_ARE_SERVED else 0),
+            (2, 1, 1, 1, 1, 1, 1, 1, 2, 3),
         )[0]
 
     def _policy(self, site: int, bundle: str) -> Act:

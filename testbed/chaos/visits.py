@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from testbed.chaos import dashboard, served
+from testbed.chaos import dashboard
 from testbed.chaos.acts import Act
 
 LABELS: Final = ("api", "www", "m", "pay", "id", "edge")
@@ -33,8 +33,7 @@ def _add_a_rule(rng: random.Random, at: float, zone: str, _bundle: str) -> Act:
 
 
 def _upload(rng: random.Random, at: float, _zone: str, bundle: str) -> Act:
-    version = rng.randrange(3) if served.ROTATIONS_ARE_SERVED else 0
-    return dashboard.DashboardUpload(at=at, bundle=bundle, version=version)
+    return dashboard.DashboardUpload(at=at, bundle=bundle, version=rng.randrange(3))
 
 
 def _take_off(rng: random.Random, at: float, zone: str, bundle: str) -> Act:
@@ -65,7 +64,7 @@ _VISITS: Final[Mapping[Draw, int]] = {
     _take_off: 1,
     _spoil: 2,
     _fill_slots: 1,
-    _empty_the_ruleset: 1 if served.REPLACED_RULESETS_ARE_SERVED else 0,
-    _destroy: 1 if served.DESTROYED_CERTIFICATES_ARE_SERVED else 0,
+    _empty_the_ruleset: 1,
+    _destroy: 1,
 }
 """How often each is drawn."""

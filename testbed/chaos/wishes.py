@@ -8,7 +8,6 @@ from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
-from testbed.chaos.served import MOVES_HAVE_AN_OVERLAP
 from testbed.cloudflare.monitor.truth import key_identifiers
 from testbed.cluster.objects import CERTIFICATE_AUTHORITY, HOST_BINDING, SECRET, Body, ObjectKey
 from testbed.cluster.store import Change, Store
@@ -32,10 +31,6 @@ class Spells(Generic[T]):
         self._ended.update(dict.fromkeys(self._wanted.keys() - wanted, now))
         self._wanted = {each: self._wanted.get(each, now) for each in wanted}
 
-    def forget(self, ended: Callable[[T], bool]) -> None:
-        """What has ended of these was never wanted."""
-        self._ended = {thing: at for thing, at in self._ended.items() if not ended(thing)}
-
     def last_unwanted(self, thing: T) -> float:
         """When it was last not wanted: now, or just before it began to be."""
         return self._wanted.get(thing, self._clock())
@@ -57,9 +52,6 @@ class Wishes:
         self._store = store
         self._issuers_of: dict[str, frozenset[str]] = {}
         """By the uid of a CA or of a binding."""
-        self._authority_of: dict[str, str] = {}
-        self._authorities: dict[str, set[str]] = {}
-        """By hostname, the uids of the CAs that its bindings are admitted to."""
         store.listeners.append(self._see)
 
     def _see(self, change: Change) -> None:
@@ -71,8 +63,6 @@ class Wishes:
         self.hostnames.note(frozenset().union(*(names for _, names in enforced)))
         pairs = ((hostname, issuer) for each, names in enforced for issuer in self._issuers(each) for hostname in names)
         self.issuers.note(frozenset(pairs))
-        if not MOVES_HAVE_AN_OVERLAP:
-            self._forget_moves(enforced)
 
     def _issuers(self, binding: Body) -> frozenset[str]:
         """Those of its CA's source, as it was when it could last be read; as long as the binding is not admitted those
@@ -82,19 +72,8 @@ class Wishes:
         namespace = reference.get("namespace", binding["metadata"]["namespace"])
         key = ObjectKey(CERTIFICATE_AUTHORITY, namespace, reference["name"])
         if _is_admitted(binding) and self._store.has(key):
-            self._authority_of[uid] = self._store.get(key)["metadata"]["uid"]
-            self._issuers_of[uid] = self._issuers_of.get(self._authority_of[uid], frozenset())
+            self._issuers_of[uid] = self._issuers_of.get(self._store.get(key)["metadata"]["uid"], frozenset())
         return self._issuers_of.get(uid, frozenset())
-
-    def _forget_moves(self, enforced: list[tuple[Body, frozenset[str]]]) -> None:
-        """What went because the hostname went to another CA counts as never wanted."""
-        before, self._authorities = self._authorities, {}
-        for binding, names in enforced:
-            for hostname in names:
-                authority = self._authority_of.get(binding["metadata"]["uid"], "")
-                self._authorities.setdefault(hostname, set()).add(authority)
-        moved = {name for name, now in self._authorities.items() if before.get(name, set()) - now}
-        self.issuers.forget(lambda pair: pair[0] in moved)
 
     def _read_sources(self) -> None:
         for body in self._store.find(CERTIFICATE_AUTHORITY):
