@@ -197,7 +197,8 @@ def _withdraws(zone: ZoneState, place: Place) -> bool:
 
 
 def _may_withdraw(zone: ZoneState, agenda: Agenda, place: Place) -> bool:
-    """By rules read afresh: another installation may have come, or changed its mind."""
+    """By rules and a list read afresh: another installation may have come, or changed its mind, and somebody may have
+    taken the hostname off the list that is all it will rely on."""
     waiting = unready(zone, place[1], zone.wanted[place])
     fresh_after = zone.now - FRESH_SECONDS
     if waiting:
@@ -206,9 +207,14 @@ def _may_withdraw(zone: ZoneState, agenda: Agenda, place: Place) -> bool:
             agenda.overlapping.add(place)
         if waiting.until is not None:
             agenda.wait(place, waiting.until)
-    elif zone.rules.begun < fresh_after:
+        return False
+    if zone.rules.begun < fresh_after:
         agenda.read_rules(fresh_after)
-    return not waiting and zone.rules.begun >= fresh_after
+        return False
+    if not _is_read(zone, place[0], fresh_after):
+        agenda.read_list(place[0], fresh_after)
+        return False
+    return True
 
 
 def _arrive(zone: ZoneState, agenda: Agenda, place: Place) -> None:

@@ -229,12 +229,22 @@ class ZoneState:
 
     @cached_property
     def incumbent(self) -> frozenset[str]:
-        """Hostnames that are ours: a claim holds them, on whatever list, a rule covers them, or one did when it was
-        last told of. Somebody may have taken any of these away."""
-        held = (group.hostnames for group in self.view.claims if group.key.state is ClaimState.HELD)
+        """Hostnames that are ours: a rule covers them, or one did when it was last told of, because somebody may have
+        taken it away. One that is held and was never covered is a newcomer still."""
         covered = (group.hostnames for group in self.view.enforcement if not group.key.retained)
-        told = (stake.enforced for stake in self.desired.stakes if stake.managed)
-        return frozenset[str]().union(*held, *covered, *told)
+        return self.told_enforced.union(*covered)
+
+    @cached_property
+    def told_enforced(self) -> frozenset[str]:
+        """Hostnames that were covered when the status of a binding that owns something was written."""
+        return frozenset[str]().union(*(stake.enforced for stake in self.desired.stakes if stake.managed))
+
+    @cached_property
+    def held_hostnames(self) -> frozenset[str]:
+        """Hostnames that our claims hold, on whatever list."""
+        return frozenset(
+            hostname for group in self.view.claims if group.key.state is ClaimState.HELD for hostname in group.hostnames
+        )
 
     def is_held(self, place: Place) -> bool:
         """Whether our claim says that the hostname is safely on the certificate's list."""

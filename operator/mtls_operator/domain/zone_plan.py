@@ -217,8 +217,10 @@ def _is_leaving(zone: ZoneState, stake: Stake, place: Place) -> bool:
 
 
 def _is_put_back(zone: ZoneState, place: Place) -> bool:
-    """Whether a hostname was enforced when somebody replaced the ruleset and is about to be so again. It goes on saying
-    that it is covered: a process that takes over now has to know that it was."""
+    """Whether a hostname was enforced when somebody took its rule away, or replaced the ruleset, and is about to be so
+    again. It goes on saying that it is covered: a process that takes over now has to know that it was."""
+    if zone.is_held(place) and place[1] in zone.told_enforced:
+        return True
     in_time = zone.now < zone.removals_from
     return in_time and place[1] in zone.known.replaced and place not in zone.known.put_since
 

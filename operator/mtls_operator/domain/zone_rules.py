@@ -138,7 +138,8 @@ def _unwanted_claims(zone: ZoneState, agenda: Agenda, place: Place) -> list[Clai
     present, target = zone.view.claim_keys(certificate, hostname), zone.destination(hostname)
     if hostname in zone.retained_hostnames:
         return [] if place in agenda.let_go else present
-    if not zone.view.enforcement_keys(hostname) or zone.has_moved(hostname):
+    relying = [key for key in zone.view.enforcement_keys(hostname) if not key.retained or zone.is_held(place)]
+    if not relying or zone.has_moved(hostname):
         return [ClaimKey(certificate, ClaimState.LEAVING)]
     if target is None:
         return present
@@ -153,13 +154,23 @@ def _enforcement_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[EnforcementK
         keys = zone.view.enforcement_keys(place[1])
         if target.policy is not None and place in agenda.confirmed:
             keys = [_on_the_way(zone, place, target, target.policy)]
+        elif place in agenda.confirmed:
+            # It goes on wanting what is in force, and a rule of ours is never disabled by us.
+            keys = [replace(key, enabled=True) for key in keys]
         for key in keys:
             wanted[key].add(place[1])
     for group in zone.view.enforcement:
-        staying = group.hostnames - zone.wanted_hostnames - zone.enforcement_to_give_up
+        staying = group.hostnames - zone.wanted_hostnames - _given_up(zone, group.key)
         wanted[group.key] |= staying - zone.retained_hostnames
         wanted[replace(group.key, retained=True)] |= staying & zone.retained_hostnames
     return {key: frozenset(hostnames) for key, hostnames in wanted.items()}
+
+
+def _given_up(zone: ZoneState, key: EnforcementKey) -> frozenset[str]:
+    """What leaves a rule because nobody wants it any more. What is retained stays, though somebody named it meanwhile
+    and gave it up before it was his."""
+    given_up = zone.enforcement_to_give_up
+    return given_up & zone.held_hostnames if key.retained else given_up
 
 
 def _on_the_way(zone: ZoneState, place: Place, target: Target, policy: Policy) -> EnforcementKey:

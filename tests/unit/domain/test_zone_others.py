@@ -265,3 +265,43 @@ def test_a_hostname_whose_claim_somebody_deleted_is_no_newcomers() -> None:
 
     assert issuers(zone) == [frozenset({"AA01", "BB02"})]
     assert zone.stage().stage is HostStage.ENFORCED
+
+
+def test_a_hostname_that_is_held_but_was_never_enforced_is_a_newcomer_still() -> None:
+    zone = CalmZone()
+    zone.after(replace(wanted(), blocked=False), seconds=30.0)
+    zone.cluster.put(replace(zone.ours(), blocked=True))
+    zone.wait(300.0)
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules((*ruleset.rules, claimed(HELD, ELSEWHERE, NEW, NEW), ruled("BB02")))
+    zone.operator.look()
+    zone.wait(10.0)
+
+    zone.after(replace(zone.ours(), blocked=False))
+
+    assert issuers(zone) == []
+    assert zone.ours().managed == {}
+
+
+def test_an_issuer_is_withdrawn_only_where_the_hostname_is_read_on_the_list_that_is_left() -> None:
+    zone = waiting_zone()
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    ready = claimed(HELD, ELSEWHERE, NEW, OLD | NEW, until="1970-01-01T05:00:00Z")
+    theirs = claimed(HELD, CERTIFICATE, OLD, OLD)
+    rules = tuple(
+        replace(ready, id=rule.id) if rule.id == theirs.id else rule for rule in ruleset.rules if rule.id != "them-rule"
+    )
+    zone.zone.set_rules(rules)
+    zone.operator.look()
+    zone.wait(100.0)
+    zone.zone.put_list(ELSEWHERE, frozenset())
+    seen: list[bool] = []
+    zone.zone.watch = lambda: seen.append(any(API in zone.zone.lists[each].now for each in (CERTIFICATE, ELSEWHERE)))
+
+    zone.wait(9_000.0)
+
+    assert all(seen)
+    assert issuers(zone) == [frozenset({"BB02"})]
+    assert API in zone.zone.lists[ELSEWHERE].now

@@ -211,3 +211,12 @@ def test_while_a_hostname_is_off_its_list_that_is_said_and_that_it_is_covered(zo
 
     assert (missing.stage, missing.missing) == (HostStage.ENFORCED, True)
     assert not zone.stage().missing
+
+
+def test_the_disabled_rule_of_a_binding_that_cannot_be_reconciled_is_enabled_as_it_was(zone: CalmZone) -> None:
+    zone.cluster.put(replace(zone.ours(), blocked=True))
+    spoil(zone, Enforcement, lambda rule: replace(rule, body=replace(rule.body, enabled=False)))
+
+    after_a_look(zone)
+
+    assert enforced() in zone.marks()

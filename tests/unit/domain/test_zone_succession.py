@@ -256,3 +256,15 @@ def test_until_it_is_enforced_again_a_hostname_goes_on_saying_that_it_was(zone: 
     zone.wait(5.0)
 
     assert set(stages) == {frozenset({API, WEB})}
+
+
+def test_what_we_retained_stays_though_a_binding_named_it_and_was_deleted_before_it_was_its_own() -> None:
+    kept = their_rule(API, retained=True, by=US)
+    zone = CalmZone(rules=(kept, FOREIGN), hostnames=frozenset({API}))
+    zone.after(wanted(), seconds=30.0)
+
+    zone.after(replace(zone.ours(), deleting=True))
+
+    assert zone.cluster.bindings == {}
+    assert zone.marks() == [replace(enforced(), retained=True), None]
+    assert zone.listed == {API}
