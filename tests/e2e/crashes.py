@@ -45,6 +45,7 @@ TEAR_DOWN = (
     "read rules",
     "delete rule: claim leaving",
     "read certificates",
+    "read uses of certificate",
     "delete certificate",
 )
 """The calls of a tear-down from its first write on, by a process that has not listed the certificates yet."""

@@ -20,6 +20,7 @@ _ENDPOINTS = (
     ("zones/ID", "read zone"),
     ("accounts/ID/mtls_certificates", "certificates"),
     ("accounts/ID/mtls_certificates/ID", "certificate"),
+    ("accounts/ID/mtls_certificates/ID/associations", "uses of certificate"),
     ("zones/ID/certificate_authorities/hostname_associations", "list"),
     ("zones/ID/rulesets/phases/http_request_firewall_custom/entrypoint", "rules"),
     ("zones/ID/rulesets", "ruleset"),
