@@ -74,7 +74,7 @@ def record(account: Account, agenda: Agenda, demand: Demand, found: Found) -> No
     marked = certificate_owner(certificate.name) is not None
     ownership = Ownership.CREATED if marked else Ownership.ADOPTED
     earlier = None if demand.certificate_id in account.known.gone else demand.certificate_id
-    retiring = after_replacement(demand.standing, earlier, certificate.id, bundle.fingerprints)
+    retiring = after_replacement(demand.standing, earlier, certificate.id, bundle.fingerprints, account.now)
     agenda.steps.append(RecordCertificate(demand.authority, certificate.id, ownership, bundle, retiring))
 
 

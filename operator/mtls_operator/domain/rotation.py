@@ -133,24 +133,31 @@ def is_current_enough(standing: Standing, wanted: frozenset[str]) -> bool:
 
 
 def after_replacement(
-    standing: Standing, earlier: CertificateId | None, current: CertificateId, holds: frozenset[str]
+    standing: Standing, earlier: CertificateId | None, current: CertificateId, holds: frozenset[str], now: float
 ) -> tuple[Retiring, ...]:
     """The entries once another object is current, which `holds` these certificates. `earlier` is the one before it,
-    None when it does not exist."""
+    None when it does not exist. Whatever is accepted still and only that one holds is named with it."""
     aimed_at = holds & standing.rotation.target if standing.rotation is not None else frozenset[str]()
     arrived = (_reduced(each, each.fingerprints - aimed_at) for each in standing.retiring)
     freed = (replace(e, certificate_id=None) if e.certificate_id == current else e for e in arrived)
     entries = [each for each in freed if not each.is_void]
     if earlier is None or earlier == current:
         return tuple(entries)
+    only_there = standing.in_force - holds
+    lost = [e for e in entries if (e.provisional or now < e.retire_after) and e.fingerprints & only_there]
+    kept = frozenset[str]().union(*(each.fingerprints & only_there for each in lost))
+    identifiers = frozenset[str]().union(*(each.key_identifiers for each in lost))
     held = [i for i, e in enumerate(entries) if e.certificate_id is None and e.fingerprints <= standing.in_force]
     if held:
-        entries[held[-1]] = replace(entries[held[-1]], certificate_id=earlier)
-        return tuple(entries)
+        entry = entries.pop(held[-1])
+        kept, identifiers = kept | entry.fingerprints, identifiers | entry.key_identifiers
+        entry = replace(entry, certificate_id=earlier, fingerprints=kept, key_identifiers=identifiers)
+        return (*entries[: held[-1]], entry, *entries[held[-1] :])
     rotation = standing.rotation
     widening = rotation is not None and rotation.phase is RotationPhase.WIDENING
     moment = max(standing.retires_last, rotation.started if rotation else 0.0)
-    return (*entries, Retiring(frozenset(), moment, provisional=widening, certificate_id=earlier))
+    left = Retiring(kept, moment, provisional=widening, certificate_id=earlier, key_identifiers=identifiers)
+    return (*entries, left)
 
 
 def after_phase(standing: Standing, now: float, overlap: float, *, in_force_everywhere: bool) -> Standing | None:

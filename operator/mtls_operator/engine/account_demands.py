@@ -36,7 +36,7 @@ def demand_of(record: AuthorityRecord, assessment: AuthorityAssessment, situatio
         idle=is_idle(record, owns_something=bool(certificate or status.pending_upload)),
         used_by=tuple(users),
         occupied=situation.occupied(record) if standing.objects else frozenset(),
-        behind=tuple(each.key for each in situation.behind(record)) if standing.objects else (),
+        behind=tuple(each.key for each in situation.behind(record)) if standing.rotation else (),
         claimed_by_others=situation.claimed_by_others(),
         overlap=rotation.overlap.total_seconds(),
         side_by_side=rotation.strategy == RotationStrategy.SIDE_BY_SIDE,

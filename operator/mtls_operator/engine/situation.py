@@ -123,14 +123,20 @@ class Situation:
 
     def behind(self, authority: AuthorityRecord) -> list[BindingRecord]:
         """Bindings for which the CA's current object is not in force yet: those that name an earlier one that they are
-        to leave. Where they stay on it beside the current one, they have to say of themselves that all is in force. A
-        binding that is still to get its first hostnames was never without the current object."""
+        to leave, or one that is nobody's, because it is gone. Where they stay on an earlier one beside the current one,
+        they have to say of themselves that all is in force. A binding that is still to get its first hostnames was
+        never without the current object."""
         standing, current = standing_of(authority.status), authority.status.certificate_id
         beside = kept_beside(standing)
         left = frozenset(standing.objects) - beside
+        everybodys = frozenset[str]().union(*(objects_of(each) for each in self.authorities))
         named = [(each, self._named(each, authority)) for each in self.bindings]
         return [
-            each for each, names in named if left & names or (beside & names and not _is_in_force_on(each, current))
+            each
+            for each, names in named
+            if left & names
+            or (beside & names and not _is_in_force_on(each, current))
+            or (authority_of(each) == authority.key and _recorded(each) - everybodys)
         ]
 
     def relied_on(self) -> frozenset[str]:
@@ -247,8 +253,7 @@ class Situation:
         objects = objects_of(authority)
         if not binding.status_is_readable:
             return objects if authority_of(binding) == authority.key else frozenset()
-        recorded = {each.certificate_id for each in binding.status.managed}
-        named = objects & (recorded | self.reserved.get(binding.key, frozenset()))
+        named = objects & (_recorded(binding) | self.reserved.get(binding.key, frozenset()))
         other = self.authority_for(binding)
         elsewhere = other is not None and other.key != authority.key and not other.deleting
         return named - objects_of(other) if other is not None and elsewhere else named
@@ -279,6 +284,10 @@ def objects_of(authority: AuthorityRecord) -> frozenset[str]:
 def rotation_of(authority: AuthorityRecord) -> EffectiveRotation:
     """How a change of a CA's source comes into force."""
     return effective_rotation(authority.spec.rotation if authority.spec else None)
+
+
+def _recorded(binding: BindingRecord) -> frozenset[str]:
+    return frozenset(each.certificate_id for each in binding.status.managed)
 
 
 def _is_in_force_on(binding: BindingRecord, certificate: str | None) -> bool:

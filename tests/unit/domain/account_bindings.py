@@ -44,7 +44,7 @@ class SimulatedBinding:
 
     def is_behind(self, demand: Demand, now: float) -> bool:
         """Whether the current object of its CA is not in force for it yet."""
-        earlier, beside = self.names.keys() & set(demand.standing.objects), _beside(demand)
+        earlier, beside = self.names.keys() - {demand.certificate_id}, _beside(demand)
         if not earlier <= beside or not earlier:
             return bool(earlier)
         return now < next((at for each, at in self.names.items() if each == demand.certificate_id), inf)

@@ -159,13 +159,13 @@ def test_before_the_overlap_is_over_more_in_the_current_object_than_wanted_is_no
 
 
 def test_the_object_that_was_current_is_left_with_what_retires() -> None:
-    assert after_replacement(BEGUN, CERTIFICATE, OTHER_CERTIFICATE, IN_BOTH) == BUNDLED.retiring
+    assert after_replacement(BEGUN, CERTIFICATE, OTHER_CERTIFICATE, IN_BOTH, NOW) == BUNDLED.retiring
 
 
 def test_an_object_that_gives_way_to_one_with_more_is_left_with_nothing_that_retires() -> None:
     gains = replace(CURRENT, rotation=Rotation(WIDENING, IN_BOTH, NOW))
 
-    entries = after_replacement(gains, CERTIFICATE, OTHER_CERTIFICATE, IN_BOTH)
+    entries = after_replacement(gains, CERTIFICATE, OTHER_CERTIFICATE, IN_BOTH, NOW)
 
     assert entries == (Retiring(frozenset(), NOW, provisional=True, certificate_id=CERTIFICATE),)
 
@@ -173,26 +173,39 @@ def test_an_object_that_gives_way_to_one_with_more_is_left_with_nothing_that_ret
 def test_a_second_object_that_is_left_has_an_entry_of_its_own() -> None:
     narrowing = in_phase(BUNDLED, NARROWING, counted(replace(RETIRES, certificate_id=CERTIFICATE)))
 
-    entries = after_replacement(narrowing, OTHER_CERTIFICATE, THIRD, TWO.fingerprints)
+    entries = after_replacement(narrowing, OTHER_CERTIFICATE, THIRD, TWO.fingerprints, NOW + OVERLAP)
 
     assert entries[1:] == (Retiring(frozenset(), NOW + OVERLAP, certificate_id=OTHER_CERTIFICATE),)
+
+
+def test_what_is_accepted_still_is_named_with_the_object_that_alone_holds_it() -> None:
+    overlapping = in_phase(BUNDLED, WIDENING, counted(RETIRES))
+    third = changed(overlapping, THREE)
+
+    entries = after_replacement(third, OTHER_CERTIFICATE, THIRD, THREE.fingerprints, NOW)
+
+    assert (entries[1].certificate_id, entries[1].fingerprints) == (OTHER_CERTIFICATE, IN_BOTH)
+    assert entries[1].key_identifiers == KEYS_OF_BOTH
+    assert after_replacement(third, OTHER_CERTIFICATE, THIRD, THREE.fingerprints, NOW + OVERLAP)[1].fingerprints == (
+        TWO.fingerprints
+    )
 
 
 def test_an_object_that_becomes_current_again_is_left_no_more() -> None:
     back = changed(BESIDE, ONE, {CERTIFICATE: ONE.fingerprints})
 
-    entries = after_replacement(back, OTHER_CERTIFICATE, CERTIFICATE, ONE.fingerprints)
+    entries = after_replacement(back, OTHER_CERTIFICATE, CERTIFICATE, ONE.fingerprints, NOW)
 
     assert [(each.fingerprints, each.certificate_id) for each in entries] == [(TWO.fingerprints, OTHER_CERTIFICATE)]
 
 
 @pytest.mark.parametrize("earlier", [None, OTHER_CERTIFICATE], ids=["is gone", "is the same"])
 def test_nothing_is_left_of_an_object_that_does_not_give_way(earlier: CertificateId | None) -> None:
-    assert after_replacement(CURRENT, earlier, OTHER_CERTIFICATE, ONE.fingerprints) == ()
+    assert after_replacement(CURRENT, earlier, OTHER_CERTIFICATE, ONE.fingerprints, NOW) == ()
 
 
 def test_an_object_without_a_rotation_is_left_from_the_beginning_of_time() -> None:
-    assert after_replacement(CURRENT, CERTIFICATE, OTHER_CERTIFICATE, ONE.fingerprints) == (
+    assert after_replacement(CURRENT, CERTIFICATE, OTHER_CERTIFICATE, ONE.fingerprints, NOW) == (
         Retiring(frozenset(), 0.0, certificate_id=CERTIFICATE),
     )
 
