@@ -62,7 +62,8 @@ class CrowdedAccount(AccountWorld):
             self._remove([self.occupant] if self.occupant in self.account.now else [])
 
     def _change_something(self) -> None:
-        if self.rng.random() < 0.25:
+        # Where any certificate in common is refused, a bundle that took the place of what was deleted stays for good.
+        if self.shape.unique != "any" and self.rng.random() < 0.25:
             unused = [each for each in self.account.now if each.id not in self.in_use]
             ours = [each for each in unused if certificate_owner(each.name) == US]
             self._remove(self.rng.sample(ours, min(1, len(ours))))
