@@ -221,11 +221,11 @@ def _about_certificates(world: World) -> Iterator[str]:
     known = {certificate_of(world, *edition): edition for edition in _EDITIONS}
     for each in held:
         owner, held_edition = certificate_owner(each.name), known.get(each.id)
-        if each.id in world.retention.certificates:
+        if each.id in world.retention.certificates or world.cloudflare.state.zones_using(each.id):
             continue
         if held_edition is None:
             yield f"certificate {each.name!r} is there twice, or holds more than one edition"
-        elif owner is not None and held_edition not in needed and not world.cloudflare.state.zones_using(each.id):
+        elif owner is not None and held_edition not in needed:
             yield f"certificate {each.name!r} is left, and nobody uses it"
     for site, body in world.site_bodies(CA):
         namespace, name = place_of(body)
