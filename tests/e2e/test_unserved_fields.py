@@ -55,7 +55,8 @@ def judge(tenant: Tenant, manifests: list[Manifest]) -> Judged:
         return {event["involvedObject"]["name"]: event["message"] for event in told if event["type"] == "Warning"}
 
     until(lambda: expected <= warnings().keys(), "a warning about each resource")
-    found = json.loads(tenant.kubectl("get", *what, "--output=json"))["items"]
+    document = json.loads(tenant.kubectl("get", *what, "--output=json"))
+    found = document.get("items", [document])
     conditions = {
         item["metadata"]["name"]: {each["type"]: each for each in item["status"]["conditions"]} for item in found
     }
