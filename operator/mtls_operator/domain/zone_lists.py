@@ -246,8 +246,6 @@ def _returns(zone: ZoneState, agenda: Agenda, place: Place) -> bool:
     since = zone.known.replaced_since
     if since is None or zone.now >= zone.removals_from or hostname not in zone.known.replaced:
         return False
-    if place not in zone.owned:
-        return False
     claimed = zone.known.claimed_since.get((certificate, hostname, ClaimState.ARRIVING), since)
     after = max(since, claimed, zone.known.list_written.get(certificate, since))
     if not _is_read(zone, certificate, after):
