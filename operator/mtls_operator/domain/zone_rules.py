@@ -133,13 +133,15 @@ def _wanted_claim(zone: ZoneState, agenda: Agenda, place: Place, target: Target)
 def _unwanted_claims(zone: ZoneState, agenda: Agenda, place: Place) -> list[ClaimKey]:
     """A hostname keeps its claim while a rule of ours relies on it: until it is out of the rule, or the rule is
     what the hostname needs on the list of another certificate, where it is held. Meanwhile it tells others where the
-    hostname is going: they wait for that. One that is retained never leaves: others would take it off the list."""
+    hostname is going: they wait for that. One that was only on its way there, while another list holds it, is relied on
+    by nobody. One that is retained never leaves: others would take it off the list."""
     certificate, hostname = place
     present, target = zone.view.claim_keys(certificate, hostname), zone.destination(hostname)
     if hostname in zone.retained_hostnames:
         return [] if place in agenda.let_go else present
     relying = [key for key in zone.view.enforcement_keys(hostname) if not key.retained or zone.is_held(place)]
-    if not relying or zone.has_moved(hostname):
+    is_on_its_way = not zone.is_held(place) and hostname in zone.held_hostnames
+    if not relying or is_on_its_way or zone.has_moved(hostname):
         return [ClaimKey(certificate, ClaimState.LEAVING)]
     if target is None:
         return present

@@ -245,3 +245,13 @@ def test_what_a_deleted_binding_gives_up_has_no_overlap_where_another_ca_takes_i
 
     assert (lists(zone), issuers(zone)) == ([False, True], [{"BB02"}])
     assert list(zone.cluster.bindings) == [ResourceKey("apps", "second")]
+
+
+def test_a_list_on_the_way_is_left_when_the_hostname_is_to_go_further_before_it_has_arrived(zone: CalmZone) -> None:
+    last = CertificateId("cccccccc-0000-4000-8000-000000000000")
+    zone.zone.lists[last] = Past([0.0], [frozenset()])
+    zone.after(replace(zone.ours(), target=SIDE_BY_SIDE), seconds=30.0)
+
+    zone.after(replace(zone.ours(), target=replace(MOVED, certificate=last)), seconds=10.0)
+
+    assert states(zone) == {"aa": "held", "bb": "leaving", "cc": "arriving"}

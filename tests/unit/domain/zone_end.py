@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Unreadable
+from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Unreadable, read_mark
 from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.zone_places import Target
 from mtls_operator.domain.zone_view import Policy
+from tests.unit.domain.simulated_installation import Operator
 from tests.unit.domain.simulated_zone import Past
 
 if TYPE_CHECKING:
@@ -32,9 +35,7 @@ def check_end(world: World) -> None:
 
 def _check_lists(world: World) -> None:
     for certificate, history in world.zone.lists.items():
-        wanted = {
-            name for o in world.operators for name, t in o.cluster.wanted().items() if t.certificate == certificate
-        }
+        wanted = {name for o in world.operators for name, t in _had(o).items() if t.certificate == certificate}
         foreign = {name for place, name in world.watch.foreign_since if place == certificate}
         # Lost to a race, a foreign hostname may have been brought back by somebody's old reading.
         tolerated = (
@@ -47,6 +48,15 @@ def _check_lists(world: World) -> None:
         surplus, missing = history.now - wanted - tolerated, (wanted | foreign) - history.now
         if surplus or missing:
             world.watch.complain(f"at the end {certificate[:2]} has {surplus} too many and lacks {missing}")
+
+
+def _had(operator: Operator) -> Mapping[str, Target]:
+    """What an installation wants and gets: a rule that somebody left in force may contradict for ever."""
+    contradicted = {name for plan in operator.plans() for name in plan.contradicted}
+    marks = (read_mark(rule) for rule in (operator.zone.ruleset.now.rules if operator.zone.ruleset.now else ()))
+    left = {name for mark in marks if isinstance(mark, Enforcement) and mark.retained for name in mark.hostnames}
+    wanted = operator.cluster.wanted()
+    return {name: target for name, target in wanted.items() if name not in contradicted & left}
 
 
 def _never_ours(world: World, certificate: CertificateId, history: Past[frozenset[str]]) -> set[str]:
@@ -67,7 +77,7 @@ def _left(world: World, certificate: CertificateId) -> set[str]:
 def _check_rules(world: World) -> None:
     marks = world.watch.marks()
     for operator in world.operators:
-        us, wanted = operator.cluster.installation, operator.cluster.wanted()
+        us, wanted = operator.cluster.installation, _had(operator)
         claims = Counter(
             (certificate, name, mark.state, mark.aim, mark.in_force)
             for _, mark in marks
