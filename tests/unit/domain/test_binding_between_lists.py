@@ -1,0 +1,52 @@
+"""What is said of hostnames that are on their way from one list to another, or that others keep from theirs."""
+
+from __future__ import annotations
+
+from mtls_operator.api.conditions import ConditionType
+from mtls_operator.api.host_binding import HostnameStatus
+from mtls_operator.domain.binding_status import binding_status
+from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from tests.unit.domain.test_binding_status import API, NOW, TWO, UNTIL, WWW, condition, conditions, view
+
+
+def test_a_hostname_that_moves_is_covered_and_the_binding_not_ready_until_it_is_there() -> None:
+    found = conditions(view({API: HostStage.ENFORCED, WWW: HostProgress(HostStage.MOVING, UNTIL)}))
+
+    told = (
+        "Rotating",
+        "moving from what is in force to what is wanted, covered all the while: www.example.com"
+        " (until 2026-03-01T12:01:30Z at least)",
+    )
+    assert condition(found, ConditionType.ASSOCIATED) == ("False", *told)
+    assert condition(found, ConditionType.RECONCILING) == ("True", *told)
+    assert condition(found, ConditionType.ENFORCED)[0] == "True"
+
+
+def test_a_hostname_that_waits_for_other_installations_names_them() -> None:
+    waits = HostProgress(HostStage.MOVING, None, ("east", "west"))
+    seen = view({API: HostStage.ENFORCED, WWW: waits})
+
+    reason, message = condition(conditions(seen), ConditionType.ASSOCIATED)[1:]
+
+    assert reason == "WaitingForOthers"
+    assert message.startswith("installation east, installation west must accept the same CAs")
+    assert binding_status(TWO, seen, NOW).hostnames[-1] == HostnameStatus(
+        name=WWW, state="Moving", message="waits for installation east, installation west"
+    )
+
+
+def test_a_hostname_that_somebody_keeps_taking_off_is_a_conflict_though_all_is_in_force_again() -> None:
+    seen = view({API: HostStage.ENFORCED, WWW: HostProgress(HostStage.ENFORCED, contested=True)})
+
+    reason, message = condition(conditions(seen), ConditionType.STALLED)[1:]
+
+    assert reason == "ManagementConflict"
+    assert message.startswith("somebody keeps taking www.example.com off")
+
+
+def test_a_hostname_that_is_off_its_list_is_said_to_be_put_back_and_covered() -> None:
+    found = conditions(view({API: HostStage.ENFORCED, WWW: HostProgress(HostStage.ENFORCED, missing=True)}))
+
+    told = ("Arriving", "somebody took them off the list of hostnames: put back and seen to settle, www.example.com")
+    assert condition(found, ConditionType.ASSOCIATED) == ("False", *told)
+    assert condition(found, ConditionType.ENFORCED)[0] == "True"
