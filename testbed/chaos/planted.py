@@ -51,7 +51,7 @@ DEFECTS: Final = (
         2,
         "the claim becomes leaving while the rule still covers the hostname",
         "domain/zone_rules.py",
-        "if not relying or zone.has_moved(hostname):",
+        "if not relying or is_on_its_way or zone.has_moved(hostname):",
         "if True:",
     ),
     Defect(
