@@ -11,7 +11,8 @@ Between installations rules are ANDed: a request has to satisfy the rules of eac
 | stop accepting a CA   | aims at the same and accepts what we keep     | we do, after its overlap too |
 | for a hostname        | does not, or not yet; or is bringing it in    | we wait: `WaitingForOthers`  |
 
-A hostname that we hold already is an incumbent's: it is never withdrawn because of what others do.
+A hostname that a rule of ours covers, or covered until somebody took it away, is an incumbent's: it is never withdrawn
+because of what others do. One that a claim only holds is a newcomer still.
 """
 
 from __future__ import annotations

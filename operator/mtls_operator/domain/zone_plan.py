@@ -2,7 +2,8 @@
 
 Theory. Every hostname on the list of a certificate (a *place*) walks along one line, and design.md's protocol of
 arriving and leaving is the order of the stops. Where a place stands is read from what Cloudflare holds (claims,
-list, enforcement rules) and from when this process saw it; nothing else is remembered, so a crash loses time only.
+list, enforcement rules) and from when this process saw it; nothing else is needed, so a crash loses time only.
+One thing is lost with the process: until when nothing may be removed after somebody replaced the ruleset.
 
     wanted:    recorded in status -> claim arriving -> on the list, seen, settled -> claim held -> enforced
     unwanted:  not enforced -> claim leaving -> window -> off the list, window, seen gone -> no claim -> struck

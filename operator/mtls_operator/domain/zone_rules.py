@@ -61,24 +61,26 @@ def _repairs(zone: ZoneState) -> list[ZoneStep]:
     """What somebody did to rules of ours and the edits for hostnames do not undo: they come first, so that a hostname
     is in a rule that can be read before the one that cannot goes."""
     bodies = {rule.id: rule.body for rule in (zone.rules.value.rules if zone.rules.value else ())}
-    before, idle = zone.view.first_foreign_rule, _idle_rules(zone)
+    before, apart = zone.view.first_foreign_rule, _rules_apart(zone)
     return [
         *(DeleteRule(each.rule_id) for each in zone.view.altered if _is_made_good(zone, each)),
-        *(WriteRule(body, rule_id, repairs=True) for rule_id, body in zone.view.defaced if rule_id not in idle),
+        *(WriteRule(body, rule_id, repairs=True) for rule_id, body in zone.view.defaced if rule_id not in apart),
         *(
             WriteRule(bodies[rule_id], rule_id, before, repairs=True)
             for rule_id in zone.view.misplaced
-            if rule_id not in idle
+            if rule_id not in apart
         ),
     ]
 
 
-def _idle_rules(zone: ZoneState) -> frozenset[str | None]:
-    """Rules that hold nothing but hostnames of bindings that are laid aside."""
-    aside = frozenset(hostname for stake in zone.desired.idle for hostname in stake.wants) - zone.wanted_hostnames
+def _rules_apart(zone: ZoneState) -> frozenset[str | None]:
+    """Rules that hold nothing but hostnames of bindings that are laid aside, or that act with another token, which is
+    the one to repair them with (safety invariant 12)."""
+    others = (*zone.desired.idle, *zone.desired.still)
+    apart = frozenset(hostname for stake in others for hostname in stake.wants) - zone.wanted_hostnames
     return frozenset(
-        [group.rule_id for group in zone.view.claims if group.hostnames <= aside]
-        + [group.rule_id for group in zone.view.enforcement if group.hostnames <= aside]
+        [group.rule_id for group in zone.view.claims if group.hostnames <= apart]
+        + [group.rule_id for group in zone.view.enforcement if group.hostnames <= apart]
     )
 
 

@@ -10,7 +10,8 @@ import pytest
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Unreadable, read_mark
 from mtls_operator.domain.observed import BlockResponse, Rule
 from mtls_operator.domain.records import ResourceKey
-from mtls_operator.domain.zone_plan import HostStage
+from mtls_operator.domain.zone_plan import HostStage, ZonePlan
+from mtls_operator.domain.zone_steps import WriteRule
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding
 from tests.unit.domain.test_zone_plan import (
@@ -220,3 +221,25 @@ def test_the_disabled_rule_of_a_binding_that_cannot_be_reconciled_is_enabled_as_
     after_a_look(zone)
 
     assert enforced() in zone.marks()
+
+
+def test_a_rule_that_holds_only_what_acts_with_another_token_is_repaired_with_that_token(zone: CalmZone) -> None:
+    second = Binding(ResourceKey("apps", "second"), (WEB,), replace(TARGET, policy=OTHER_POLICY), party=1)
+    zone.after(second)
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules((FOREIGN, *(rule for rule in ruleset.rules if rule.id != FOREIGN.id)))
+    zone.operator.known = zone.operator.known.with_rules_read(
+        zone.zone.ruleset.now, begun=zone.time.now, now=zone.time.now, us=zone.cluster.installation, window=90.0
+    )
+
+    first_party, second_party = zone.operator.plans()
+
+    assert moved(first_party) == [frozenset({API})]
+    assert moved(second_party) == [frozenset({WEB})]
+
+
+def moved(plan: ZonePlan) -> list[frozenset[str]]:
+    bodies = [step.body for step in plan.steps if isinstance(step, WriteRule) and step.repairs]
+    marks = [read_mark(Rule("moved", body)) for body in bodies]
+    return [mark.hostnames for mark in marks if isinstance(mark, Enforcement)]
