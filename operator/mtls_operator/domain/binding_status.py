@@ -178,7 +178,23 @@ def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
             f"{blocker.message} Retried until it succeeds; annotate with apishield-mtls.io/force-orphan=true to let go"
             " and leave what is at Cloudflare behind.",
         )
-    return waiting(Reason.DELETING, f"being removed: {_names_and_until(view, HostStage.LEAVING) or 'nothing left'}")
+    return _overlap(view) or waiting(
+        Reason.DELETING, f"being removed: {_names_and_until(view, HostStage.LEAVING) or 'nothing left'}"
+    )
+
+
+def _overlap(view: BindingView) -> Verdict | None:
+    """What a deletion says that waits until clients of its CA have had the time to change."""
+    moving = {name: each for name, each in (view.progress or {}).items() if each.heir is not None}
+    if not moving:
+        return None
+    latest = max(each.until for each in moving.values() if each.until is not None)
+    names = ", ".join(f"{name} (to {each.heir})" for name, each in sorted(moving.items()))
+    return waiting(
+        Reason.DELETION_BLOCKED,
+        f"another binding gets these hostnames with another CA, and both CAs are accepted until {_moment(latest)}:"
+        f" {names}. Shorten spec.rotation.overlap of the other CA to end that sooner.",
+    )
 
 
 def _associated(view: BindingView, hostnames: Sequence[str]) -> Verdict:

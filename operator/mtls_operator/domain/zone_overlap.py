@@ -3,7 +3,8 @@
 A change of `certificateAuthorityRef` is a rotation of these hostnames (design.md). A CA's own rotation counts its
 overlap in its status; here it is counted in the claim that still holds the hostname on the earlier list, as `until`,
 from the moment at which the new CA is in force beside the earlier one. So it survives a restart, and other
-installations see it. A binding that is deleted gives its CA up at once, whoever wants the hostname next.
+installations see it. It makes no difference whether the binding changes or another one gets the hostname, be it because
+this one is deleted: its deletion waits for the overlap (docs/adr/0017).
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ def told_until(zone: ZoneState, place: Place, key: ClaimKey, target: Target) -> 
     """What the claim on the earlier list says of how long its CA is accepted; None while that is not counted."""
     if not _is_counted_here(zone, place, target):
         return target.until
-    if key.until is not None and key.aim == target.aim:
-        return key.until
+    if _is_counted(key, target):
+        return _moment(_end(zone, key, target))
     return _moment(zone.now + target.overlap) if _is_in_force(zone, place[1], target) else None
 
 
@@ -33,10 +34,22 @@ def overlap_until(zone: ZoneState, hostname: str, target: Target) -> float | Non
     return max((end for end in ends if end > zone.now), default=None)
 
 
+def counted_until(zone: ZoneState, hostname: str, target: Target) -> float | None:
+    """The same, once it is counted: what a condition can say without saying something else a moment later."""
+    counted = any(_is_counted(key, target) for _, key in _earlier(zone, hostname))
+    return overlap_until(zone, hostname, target) if counted else None
+
+
+def _is_counted(key: ClaimKey, target: Target) -> bool:
+    return key.until is not None and key.aim == target.aim
+
+
 def _end(zone: ZoneState, key: ClaimKey, target: Target) -> float:
+    """An overlap that is made shorter ends earlier, one that is made longer is not begun again."""
+    latest = zone.now + target.overlap
     if key.until is None or key.aim != target.aim:
-        return zone.now + target.overlap
-    return datetime.fromisoformat(key.until).timestamp()
+        return latest
+    return min(latest, datetime.fromisoformat(key.until).timestamp())
 
 
 def _earlier(zone: ZoneState, hostname: str) -> Iterator[tuple[Place, ClaimKey]]:
@@ -48,9 +61,7 @@ def _earlier(zone: ZoneState, hostname: str) -> Iterator[tuple[Place, ClaimKey]]
 
 def _is_counted_here(zone: ZoneState, place: Place, target: Target) -> bool:
     certificate, hostname = place
-    moves = any(
-        hostname in stake.managed.get(certificate, frozenset()) and not stake.deleting for stake in zone.desired.stakes
-    )
+    moves = any(hostname in stake.managed.get(certificate, frozenset()) for stake in zone.desired.stakes)
     return moves and target.overlap > 0 and certificate not in target.earlier
 
 

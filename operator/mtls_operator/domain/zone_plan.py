@@ -26,6 +26,7 @@ from mtls_operator.domain import zone_adoption, zone_lists, zone_others, zone_ru
 from mtls_operator.domain.marks import ClaimState, Installation
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
+from mtls_operator.domain.zone_overlap import counted_until
 from mtls_operator.domain.zone_places import Desired, Stake, Timing, ZoneState
 from mtls_operator.domain.zone_steps import (
     Managed,
@@ -61,6 +62,8 @@ class HostProgress:
     """Somebody took it off the list: it is being put back, while its rule stays."""
     contested: bool = False
     """Somebody keeps taking it off the list."""
+    heir: ResourceKey | None = None
+    """Another binding that gets it, with another CA: both are accepted until its overlap is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +233,7 @@ def _host_progress(zone: ZoneState, agenda: zone_lists.Agenda, place: Place, *, 
     certificate, hostname = place
     until = agenda.until.get(place)
     if is_leaving:
-        return HostProgress(HostStage.LEAVING, until)
+        return _leaving(zone, hostname, until)
     if zone.is_gone(certificate):
         return HostProgress(HostStage.PENDING)
     overlaps, held = place in agenda.overlapping, zone.is_held(place)
@@ -242,6 +245,16 @@ def _host_progress(zone: ZoneState, agenda: zone_lists.Agenda, place: Place, *, 
         return HostProgress(HostStage.ASSOCIATED)
     arriving = hostname in zone.view.claimed(certificate, ClaimState.ARRIVING)
     return HostProgress(HostStage.ARRIVING if arriving else HostStage.PENDING, until)
+
+
+def _leaving(zone: ZoneState, hostname: str, until: float | None) -> HostProgress:
+    target = zone.destination(hostname)
+    overlap = counted_until(zone, hostname, target) if target else None
+    if overlap is None:
+        return HostProgress(HostStage.LEAVING, until)
+    everybody = (*zone.desired.own, *zone.desired.still)
+    heir = next(stake.binding for stake in everybody if stake.wants.get(hostname) == target)
+    return HostProgress(HostStage.LEAVING, overlap, heir=heir)
 
 
 def _places(managed: Managed) -> frozenset[Place]:

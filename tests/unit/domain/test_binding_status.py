@@ -15,7 +15,7 @@ from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.binding_status import BindingView, binding_status, with_managed
 from mtls_operator.domain.observed import Zone
-from mtls_operator.domain.records import BindingRecord, Record
+from mtls_operator.domain.records import BindingRecord, Record, ResourceKey
 from mtls_operator.domain.sources import CredentialKey, SourceKey, SourceKind
 from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
 from mtls_operator.domain.zone_plan import HostProgress, HostStage
@@ -184,6 +184,16 @@ BLOCKED = (
             [API],
             ("Deleting", f"being removed: {API} (until 2026-03-01T12:01:30Z at least)"),
         ),
+        (
+            view({API: HostProgress(HostStage.LEAVING, UNTIL, heir=ResourceKey("shop", "three"))}),
+            [API],
+            (
+                "DeletionBlocked",
+                "another binding gets these hostnames with another CA, and both CAs are accepted until"
+                f" 2026-03-01T12:01:30Z: {API} (to shop/three). Shorten spec.rotation.overlap of the other CA to end"
+                " that sooner.",
+            ),
+        ),
         (view(), [], ("Deleting", "being removed: nothing left")),
         (
             view({API: HostStage.LEAVING}, trouble=OUTAGE),
@@ -204,6 +214,7 @@ BLOCKED = (
     ],
     ids=[
         "leaving",
+        "another binding gets it",
         "nothing left",
         "outage",
         "refused, and no token is known",

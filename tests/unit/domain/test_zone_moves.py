@@ -238,13 +238,50 @@ def test_back_in_the_overlap_the_roles_are_swapped(zone: CalmZone) -> None:
     assert (lists(zone), issuers(zone)) == ([True, False], [{"AA01"}])
 
 
-def test_what_a_deleted_binding_gives_up_has_no_overlap_where_another_ca_takes_it_over(zone: CalmZone) -> None:
-    zone.cluster.put(Binding(ResourceKey("apps", "second"), (API,), WITH_OVERLAP))
+SECOND = ResourceKey("apps", "second")
 
-    zone.after(replace(zone.ours(), deleting=True))
+
+def test_what_a_deleted_binding_gives_up_has_the_overlap_of_the_ca_that_takes_it_over(zone: CalmZone) -> None:
+    zone.cluster.put(Binding(SECOND, (API,), WITH_OVERLAP))
+
+    zone.after(replace(zone.ours(), deleting=True), seconds=7_000.0)
+    overlap = (lists(zone), issuers(zone), states(zone))
+    zone.wait(7_000.0)
+
+    assert overlap == ([True, True], [{"AA01", "BB02"}], {"aa": "held", "bb": "held"})
+    assert (lists(zone), issuers(zone)) == ([False, True], [{"BB02"}])
+    assert list(zone.cluster.bindings) == [SECOND]
+
+
+def test_a_deletion_that_waits_for_an_overlap_tells_who_gets_the_hostname_and_until_when(zone: CalmZone) -> None:
+    begun = zone.time.now
+    zone.cluster.put(Binding(SECOND, (API,), WITH_OVERLAP))
+
+    zone.after(replace(zone.ours(), deleting=True), seconds=3_000.0)
+
+    told = zone.stage()
+    assert (told.stage, told.heir) == (HostStage.LEAVING, SECOND)
+    assert told.until is not None
+    assert begun + 90 + 7200 <= told.until <= begun + 110 + 7200
+
+
+def test_an_overlap_that_is_made_shorter_ends_earlier(zone: CalmZone) -> None:
+    zone.after(replace(zone.ours(), target=WITH_OVERLAP), seconds=1_000.0)
+
+    zone.after(replace(zone.ours(), target=replace(WITH_OVERLAP, overlap=600.0)), seconds=400.0)
+    meanwhile = issuers(zone)
+    zone.wait(600.0)
+
+    assert meanwhile == [{"AA01", "BB02"}]
+    assert (lists(zone), issuers(zone)) == ([False, True], [{"BB02"}])
+
+
+def test_an_overlap_that_is_made_longer_is_not_begun_again(zone: CalmZone) -> None:
+    zone.after(replace(zone.ours(), target=WITH_OVERLAP), seconds=5_000.0)
+
+    zone.after(replace(zone.ours(), target=replace(WITH_OVERLAP, overlap=86_400.0)), seconds=3_000.0)
 
     assert (lists(zone), issuers(zone)) == ([False, True], [{"BB02"}])
-    assert list(zone.cluster.bindings) == [ResourceKey("apps", "second")]
 
 
 def test_a_list_on_the_way_is_left_when_the_hostname_is_to_go_further_before_it_has_arrived(zone: CalmZone) -> None:
