@@ -289,6 +289,9 @@ class HostBindingStatus(Part):
     """Hostnames that are in the state that the spec asks for, and hostnames of the spec: `2/3`."""
     rules: Annotated[tuple[ManagedRule, ...], limits(**list_type("map", "id"))] = ()
     """Enforcement rules of the zone that cover hostnames of this binding."""
+    removals_from: Moment | None = None
+    """Somebody replaced the zone's custom rules: nothing is removed in the zone before this moment, so that other
+    installations can put their claims back. Absent: nothing of the kind was noticed lately."""
     plan: Annotated[tuple[str, ...], limits(**list_type("atomic"))] = ()
     """With managementPolicy Observe: what would be done, one step a line, in order."""
     last_handled_reconcile_at: str | None = None

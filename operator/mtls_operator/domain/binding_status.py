@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import ceil
 
 from mtls_operator.api.conditions import Condition, ConditionStatus, ConditionType, find
 from mtls_operator.api.host_binding import (
@@ -53,6 +54,9 @@ class BindingView:
     """What Ready says of a binding that has all it asks for, besides that."""
     is_fresh: bool = True
     """Whether everything has been looked at since a fresh look was asked for."""
+    removals_from: float | None = None
+    """Until when nothing may be removed in the zone, in seconds since the epoch: a process that takes over has to know
+    it."""
 
 
 def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> HostBindingStatus:
@@ -74,6 +78,9 @@ def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> H
             "effective": _effective(record),
             "zone_id": view.zone.id if view.zone else record.status.zone_id,
             "zone_name": view.zone.name if view.zone else record.status.zone_name,
+            "removals_from": None
+            if view.removals_from is None
+            else datetime.fromtimestamp(ceil(view.removals_from), UTC),
             "certificate_authority_not_after": view.not_after or record.status.certificate_authority_not_after,
             "last_handled_reconcile_at": record.status.last_handled_reconcile_at
             if view.progress is None or not view.is_fresh
@@ -263,6 +270,11 @@ def _names_and_until(view: BindingView, stage: HostStage) -> str:
     latest = max((each.until for each in there.values() if each.until is not None), default=None)
     names = ", ".join(sorted(there))
     return names if latest is None else f"{names} (until {_moment(latest)} at least)"
+
+
+def _ceiling_of(seconds: float | None) -> datetime | None:
+    """The moment in whole seconds, as it is written; not a bit earlier than it is."""
+    return None if seconds is None else datetime.fromtimestamp(ceil(seconds), UTC)
 
 
 def _moment(seconds: float) -> str:

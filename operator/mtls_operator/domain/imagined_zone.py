@@ -68,8 +68,8 @@ class _Imagined:
                 self.known = written.with_list_read(certificate, hostnames, self.now)
             case WriteRule() | DeleteRule():
                 self.known = self.known.with_rules_written(self._edited(step), begun=self.now, now=self.now, us=us)
-            case NoteReplacement(hostnames):
-                self.known = self.known.with_replaced(hostnames, self.now)
+            case NoteReplacement():
+                self.known = self.known.with_replaced(self.now)
             case Conclude(places):
                 self.known = self.known.with_released(places)
             case _:

@@ -25,6 +25,7 @@ from mtls_operator.domain.zone_places import Stake, Target
 from mtls_operator.domain.zone_steps import Managed
 
 _COVERED = frozenset({HostnameState.ENFORCED.value, HostnameState.MOVING.value})
+_SETTLED = _COVERED | {HostnameState.ASSOCIATED.value}
 
 Conflicts = Mapping[ResourceKey, Mapping[str, ResourceKey]]
 """Per binding, the hostnames that it does not get, and the binding that has them."""
@@ -94,6 +95,7 @@ def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
         adopts=adopts(record.spec),
         retains=record.deleting and is_retained(record.spec),
         enforced=frozenset(each.name for each in record.status.hostnames if each.state in _COVERED),
+        settled=frozenset(each.name for each in record.status.hostnames if each.state in _SETTLED),
         idle=idle,
     )
 

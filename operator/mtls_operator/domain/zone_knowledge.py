@@ -66,10 +66,10 @@ class ZoneKnowledge:
     accepted: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     """The issuers that our rules accepted for a hostname when they were last seen, also after somebody took a rule
     away: as long as a claim relies on it, or every mark of ours is gone."""
+    bereft: bool = False
+    """Whether the rules were read without any mark of ours, though by exact knowledge claims of ours were there."""
     replaced_since: float | None = None
     """When it was seen that somebody had replaced the ruleset by one without any rule of ours."""
-    replaced: frozenset[str] = frozenset()
-    """The hostnames that were enforced before that."""
     released: frozenset[Place] = frozenset()
     """Given up: seen gone, or claimed by another installation, and our own claim is gone too."""
 
@@ -80,7 +80,14 @@ class ZoneKnowledge:
         has passed: only then has somebody really put an older one, or none, in its place."""
         if self._is_older(ruleset) and begun < self.rules_seen + window:
             return self
-        known = replace(self, rules=Reading(ruleset, begun), rules_seen=now, rules_must_be_read=False)
+        is_exact = self.rules is not None and self.rules_exact_from(window) is None
+        known = replace(
+            self,
+            rules=Reading(ruleset, begun),
+            rules_seen=now,
+            rules_must_be_read=False,
+            bereft=self.bereft or (is_exact and bool(self.claimed_since)),
+        )
         return known._with_our_marks(now, us)
 
     def with_rules_written(self, ruleset: Ruleset, *, begun: float, now: float, us: Installation) -> ZoneKnowledge:
@@ -160,9 +167,9 @@ class ZoneKnowledge:
         """A look is due: what was read before is read again, once."""
         return replace(self, doubted=now)
 
-    def with_replaced(self, hostnames: frozenset[str], now: float) -> ZoneKnowledge:
-        """After it was noticed that no rule of ours is left, though these hostnames were enforced."""
-        return replace(self, replaced_since=now, replaced=hostnames)
+    def with_replaced(self, now: float) -> ZoneKnowledge:
+        """After it was noticed that no rule of ours is left, though there should be some."""
+        return replace(self, replaced_since=now, bereft=False)
 
     def with_released(self, places: frozenset[Place]) -> ZoneKnowledge:
         """After our claims on these places were given up."""
@@ -199,6 +206,7 @@ class ZoneKnowledge:
         }
         return replace(
             self,
+            bereft=self.bereft and not marks,
             claimed_since=since,
             accepted={
                 **{hostname: each for hostname, each in self.accepted.items() if not marks or hostname in claimed},

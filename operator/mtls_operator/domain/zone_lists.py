@@ -243,8 +243,9 @@ def _returns(zone: ZoneState, agenda: Agenda, place: Place) -> bool:
     """A hostname that was enforced when somebody replaced the ruleset is enforced again as soon as it is read on its
     list: it never left it. False if it has to arrive like any other."""
     certificate, hostname = place
-    since = zone.known.replaced_since
-    if since is None or zone.now >= zone.removals_from or hostname not in zone.known.replaced:
+    since = zone.replaced_since
+    is_open = hostname in zone.told_enforced and hostname not in zone.view.enforced
+    if zone.now >= zone.removals_from or not is_open:
         return False
     claimed = zone.known.claimed_since.get((certificate, hostname, ClaimState.ARRIVING), since)
     after = max(since, claimed, zone.known.list_written.get(certificate, since))

@@ -82,6 +82,8 @@ class Stake:
     """What it has stays in force when it is let go."""
     enforced: frozenset[str] = frozenset()
     """Hostnames that were covered by a rule when its status was written."""
+    settled: frozenset[str] = frozenset()
+    """Those, and the ones that were safely on their list without a rule."""
     idle: bool = False
     """Laid aside: nothing is done for it, not even for what it has."""
 
@@ -99,6 +101,9 @@ class Desired:
     """Installations that are gone and whose marks become ours."""
     idle: tuple[Stake, ...] = ()
     """Stakes that act with the same token and are laid aside: what they hold stays as it is too."""
+    removals_from: float = float("-inf")
+    """From when on something may be removed in the zone, as statuses say: an earlier process may have noticed that
+    somebody replaced the ruleset."""
 
     @property
     def own(self) -> tuple[Stake, ...]:
@@ -112,6 +117,7 @@ def desired_of(
     own: Iterable[Stake],
     still: Iterable[Stake],
     predecessors: frozenset[Installation] = frozenset(),
+    removals_from: float = float("-inf"),
 ) -> Desired:
     """The stakes of those who act with one token, and of the others."""
     mine = tuple(own)
@@ -121,7 +127,15 @@ def desired_of(
         still=tuple(still),
         predecessors=predecessors,
         idle=tuple(stake for stake in mine if stake.idle),
+        removals_from=removals_from,
     )
+
+
+def removals_from(desired: Desired, known: ZoneKnowledge, timing: Timing) -> float:
+    """From when on something may be removed. Where somebody replaced the whole ruleset, other installations have to put
+    their claims back first, whichever process of ours noticed it."""
+    since = known.replaced_since
+    return desired.removals_from if since is None else max(desired.removals_from, since + timing.ceiling)
 
 
 @dataclass(frozen=True)
@@ -153,22 +167,26 @@ class ZoneState:
         """Every place in some binding's status, and not left to stakes for which nothing is done now."""
         return recorded_by(self.desired.stakes) - self.wanted_by_still.keys()
 
-    @property
-    def removals_from(self) -> float:
-        """From when on something may be removed. Where somebody replaced the whole ruleset, other installations have to
-        put their claims back first."""
-        since = self.known.replaced_since
-        return float("-inf") if since is None else since + self.timing.ceiling
-
     @cached_property
-    def vanished(self) -> frozenset[str]:
-        """Hostnames that were enforced by what their bindings say, and that no rule of ours is left for, because there
-        is none of ours at all: somebody replaced the ruleset."""
+    def removals_from(self) -> float:
+        return removals_from(self.desired, self.known, self.timing)
+
+    @property
+    def replaced_since(self) -> float:
+        """When it was noticed that somebody had replaced the ruleset, if nothing may be removed because of that."""
+        return self.removals_from - self.timing.ceiling
+
+    @property
+    def has_vanished(self) -> bool:
+        """Whether there is no rule of ours at all, though this process has read some, or some must have been there by
+        what bindings say: somebody replaced the ruleset. A claim that was only on its way, or on its way out, when the
+        process before us died is missed: it may never have been there, or have been removed in good order."""
         succeeds = any(each.mark.installation in self.desired.predecessors for each in self.view.marks_of_others)
-        if not self.view.is_without_us or succeeds or self.now < self.removals_from:
-            return frozenset()
+        if not self.view.is_without_us or succeeds:
+            return False
         everybody = (*self.desired.stakes, *self.desired.still)
-        return frozenset(hostname for stake in everybody if not stake.idle for hostname in stake.enforced)
+        told = any(stake.enforced or stake.settled for stake in everybody if not stake.idle)
+        return self.known.bereft or (told and self.now >= self.removals_from)
 
     def is_gone(self, certificate: CertificateId) -> bool:
         """Whether Cloudflare said that it has no such certificate, and again a consistency window later."""

@@ -3,7 +3,7 @@
 Theory. Every hostname on the list of a certificate (a *place*) walks along one line, and design.md's protocol of
 arriving and leaving is the order of the stops. Where a place stands is read from what Cloudflare holds (claims,
 list, enforcement rules) and from when this process saw it; nothing else is needed, so a crash loses time only.
-One thing is lost with the process: until when nothing may be removed after somebody replaced the ruleset.
+One thing is in neither: until when nothing may be removed after somebody replaced the ruleset. Statuses say it.
 
     wanted:    recorded in status -> claim arriving -> on the list, seen, settled -> claim held -> enforced
     unwanted:  not enforced -> claim leaving -> window -> off the list, window, seen gone -> no claim -> struck
@@ -27,7 +27,7 @@ from mtls_operator.domain.marks import ClaimState, Installation
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
 from mtls_operator.domain.zone_overlap import counted_until
-from mtls_operator.domain.zone_places import Desired, Stake, Timing, ZoneState
+from mtls_operator.domain.zone_places import Desired, Stake, Timing, ZoneState, removals_from
 from mtls_operator.domain.zone_steps import (
     Managed,
     NoteReplacement,
@@ -86,16 +86,18 @@ class ZonePlan:
 
 def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing) -> ZonePlan:
     """Decide the next steps in a zone. Pure: equal arguments give an equal plan."""
+    allowed_from = removals_from(desired, known, timing)
+    banned_until = allowed_from if now < allowed_from else None
     if not any(stake.wants or stake.managed for stake in desired.own):
-        return ZonePlan(tuple(_finalizer_removals(desired)), None, {})
+        return ZonePlan(tuple(_finalizer_removals(desired)), None, {}, put_back_until=banned_until)
     if known.rules is None or known.rules_must_be_read:
-        return ZonePlan((*_finalizer_removals(desired), ReadRules()), None, None)
+        return ZonePlan((*_finalizer_removals(desired), ReadRules()), None, None, put_back_until=banned_until)
     asked = ZoneState(desired, known, known.rules, now, timing)
     rival = zone_succession.impostor(asked)
     if rival is not None:
-        return _halted(asked, rival)
-    if asked.vanished:
-        return ZonePlan((NoteReplacement(asked.vanished),), None, None)
+        return replace(_halted(asked, rival), put_back_until=banned_until)
+    if asked.has_vanished:
+        return ZonePlan((NoteReplacement(),), None, None, put_back_until=banned_until)
     contradicted = zone_others.contradicted(asked)
     free = replace(asked, desired=_without(desired, contradicted)) if contradicted else asked
     reserve = zone_adoption.reserve(free)
@@ -114,7 +116,7 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
         _progress(zone, agenda, reserve.refused),
         frozenset(reserve.undecided),
         contradicted,
-        put_back_until=zone.removals_from if now < zone.removals_from else None,
+        put_back_until=banned_until,
     )
 
 
@@ -226,7 +228,7 @@ def _is_put_back(zone: ZoneState, place: Place) -> bool:
     if zone.is_held(place) and place[1] in zone.told_enforced:
         return True
     in_time = zone.now < zone.removals_from
-    return in_time and place[1] in zone.known.replaced and place not in zone.known.put_since
+    return in_time and place[1] in zone.told_enforced and place not in zone.known.put_since
 
 
 def _host_progress(zone: ZoneState, agenda: zone_lists.Agenda, place: Place, *, is_leaving: bool) -> HostProgress:

@@ -63,9 +63,7 @@ class DeleteRule:
 
 @dataclass(frozen=True, slots=True)
 class NoteReplacement:
-    """Remember that somebody replaced the ruleset, and which hostnames were enforced. Nothing is written."""
-
-    hostnames: frozenset[str]
+    """Remember that somebody replaced the ruleset. Nothing is written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ def judgement_of(
     would_be, would_lose = foreseen_stakes(bindings)
     observed = {record.key for record, _ in bindings if is_observed(record.spec) and not record.deleting}
     credentials = {record.key: assessment.credential for record, assessment in bindings}
+    times = [at.timestamp() for record, _ in bindings if (at := record.status.removals_from) is not None]
     parties = tuple(
         Party(
             credential,
@@ -64,6 +65,7 @@ def judgement_of(
                 own=[stake for stake in stakes if credentials[stake.binding] == credential],
                 still=[stake for stake in stakes if credentials[stake.binding] != credential],
                 predecessors=predecessors,
+                removals_from=max(times, default=float("-inf")),
             ),
             _foreseen(
                 us,

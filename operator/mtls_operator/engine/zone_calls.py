@@ -49,8 +49,8 @@ class ZoneCalls:
             case WriteRule() | DeleteRule():
                 written = await self._write_rule(known.rules.value if known.rules else None, step)
                 return known.with_rules_written(written, begun=begun, now=self.clock.now(), us=self.us)
-            case NoteReplacement(hostnames):
-                return known.with_replaced(hostnames, self.clock.now())
+            case NoteReplacement():
+                return known.with_replaced(self.clock.now())
             case Conclude(places):
                 return known.with_released(places)
             case _:

@@ -55,6 +55,7 @@ class ZoneReport:
                 remark=_conflict(plan) or self.remark,
                 plan=None if foreseen is None else foreseen.get(record.key, ()),
                 is_fresh=self._is_fresh(record),
+                removals_from=plan.put_back_until,
                 not_after=authority.status.not_after if authority else None,
             )
             yield record, binding_status(record, view, now)

@@ -45,6 +45,7 @@ from tests.unit.domain.virtual_time import Body, Process, Sleep, VirtualTime, Wa
 
 T = TypeVar("T")
 COVERED = frozenset({HostStage.ENFORCED, HostStage.MOVING})
+SETTLED = COVERED | {HostStage.ASSOCIATED}
 _OK = ok(Reason.ACCEPTED, "")
 
 
@@ -69,6 +70,9 @@ class Binding:
     """Whether its deletion policy is Retain."""
     managed: Managed = field(default_factory=dict)
     enforced: frozenset[str] = frozenset()
+    settled: frozenset[str] = frozenset()
+    """What its status says of hostnames: covered, and covered or at least safely on their list."""
+    removals_from: float | None = None
     has_finalizer: bool = False
     deleting: bool = False
 
@@ -78,7 +82,10 @@ class Binding:
 
     def judged(self) -> tuple[BindingRecord, BindingAssessment]:
         """As the planner's callers see it."""
-        told = tuple(HostnameStatus(name=name, state="Enforced") for name in sorted(self.enforced))
+        told = tuple(
+            HostnameStatus(name=name, state="Enforced" if name in self.enforced else "Associated")
+            for name in sorted(self.enforced | self.settled)
+        )
         record = Record(
             metadata=Metadata(
                 name=self.key.name,
@@ -126,23 +133,29 @@ class Cluster:
         self.changed()
 
     def report(self, plans: Sequence[ZonePlan]) -> None:
-        """Write into the statuses which hostnames are enforced, where that can be told."""
+        """Write into the statuses which hostnames are enforced, where that can be told, and until when nothing may be
+        removed."""
+        until = next((plan.put_back_until for plan in plans), None)
+        self.bindings = {key: replace(each, removals_from=until) for key, each in self.bindings.items()}
         for plan in plans:
             for key, stages in (plan.progress or {}).items():
                 enforced = frozenset(name for name, each in stages.items() if each.stage in COVERED)
-                if key in self.bindings and self.bindings[key].enforced != enforced:
-                    self.bindings[key] = replace(self.bindings[key], enforced=enforced)
+                settled = frozenset(name for name, each in stages.items() if each.stage in SETTLED)
+                if key in self.bindings:
+                    self.bindings[key] = replace(self.bindings[key], enforced=enforced, settled=settled)
         self.stakes, _ = stakes_of([each.judged() for each in self.bindings.values()])
 
     def desired(self) -> list[Desired]:
         """What each party wants, while the others stand still."""
         parties = {stake.binding: self.bindings[stake.binding].party for stake in self.stakes}
+        times = [each.removals_from for each in self.bindings.values() if each.removals_from is not None]
         return [
             desired_of(
                 self.installation,
                 own=[stake for stake in self.stakes if parties[stake.binding] == party],
                 still=[stake for stake in self.stakes if parties[stake.binding] != party],
                 predecessors=self.predecessors,
+                removals_from=max(times, default=float("-inf")),
             )
             for party in sorted(set(parties.values()))
         ]
@@ -250,7 +263,7 @@ class Operator:
     def _remembering(self, step: NoteReplacement | Conclude) -> ZoneKnowledge:
         if isinstance(step, Conclude):
             return self.known.with_released(step.places)
-        return self.known.with_replaced(step.hostnames, self.time.now)
+        return self.known.with_replaced(self.time.now)
 
     def _in_cluster(self, step: AddFinalizer | RemoveFinalizer | RecordManaged) -> Body:
         key = step.binding if isinstance(step, RecordManaged) else step.resource

@@ -163,3 +163,21 @@ def test_after_a_lost_write_of_a_list_nothing_of_that_list_is_known() -> None:
 
     assert set(lost.lists) == {other}
     assert lost.put_since == {}
+
+
+def test_all_claims_gone_from_one_reading_to_the_next_were_taken_by_somebody_unless_a_write_of_ours_was_lost() -> None:
+    known = written(nothing_known(0.0), ruleset(5, HELD), now=10.0)
+    in_doubt = known.with_rules_unknown(20.0)
+    started = read(nothing_known(0.0), ruleset(5, HELD), begun=1.0)
+
+    assert read(known, ruleset(6), begun=30.0).bereft
+    assert not read(in_doubt, ruleset(6), begun=30.0).bereft
+    assert not read(started, ruleset(6), begun=30.0).bereft
+
+
+def test_what_was_taken_is_known_until_it_is_noted_or_seen_again() -> None:
+    known = read(written(nothing_known(0.0), ruleset(5, HELD), now=10.0), ruleset(6), begun=30.0)
+
+    assert read(known, ruleset(7), begun=40.0).bereft
+    assert not known.with_replaced(40.0).bereft
+    assert not read(known, ruleset(7, HELD), begun=40.0).bereft
