@@ -43,15 +43,15 @@ DEFECTS: Final = (
         2,
         "a hostname is enforced as soon as it was put, not when it has settled",
         "domain/zone_lists.py",
-        "    return max(put + settle, _late_write",
-        "    return max(put, _late_write",
+        "    return max(put + settle, late_write",
+        "    return max(put, late_write",
     ),
     Defect(
         "early-release",
         2,
         "the claim becomes leaving while the rule still covers the hostname",
         "domain/zone_rules.py",
-        "if not relying or is_on_its_way or zone.has_moved(hostname):",
+        "if not relying or zone.is_on_its_way(place) or zone.has_moved(hostname):",
         "if True:",
     ),
     Defect(

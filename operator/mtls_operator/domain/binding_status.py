@@ -78,9 +78,7 @@ def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> H
             "effective": _effective(record),
             "zone_id": view.zone.id if view.zone else record.status.zone_id,
             "zone_name": view.zone.name if view.zone else record.status.zone_name,
-            "removals_from": None
-            if view.removals_from is None
-            else datetime.fromtimestamp(ceil(view.removals_from), UTC),
+            "removals_from": _ceiling_of(view.removals_from),
             "certificate_authority_not_after": view.not_after or record.status.certificate_authority_not_after,
             "last_handled_reconcile_at": record.status.last_handled_reconcile_at
             if view.progress is None or not view.is_fresh

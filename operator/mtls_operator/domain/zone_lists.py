@@ -1,4 +1,4 @@
-"""The walk of each place along a certificate's list: what has to be read, written, or waited for.
+"""The walk of each place along a certificate's list, and the writes of the list.
 
 This is the middle of the protocol in design.md (Arriving, Leaving), between the claim and the rule. The order of
 readings, the waiting times and the unconditional writes are those that `sharing_protocol_sim.py` was run with.
@@ -6,49 +6,14 @@ readings, the waiting times and the unconditional writes are those that `sharing
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from mtls_operator.domain.marks import ClaimState
 from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.zone_agenda import Agenda, is_read, late_write_seen_at, look_for
 from mtls_operator.domain.zone_knowledge import Place
+from mtls_operator.domain.zone_leaving import announced_at, walk_unwanted
 from mtls_operator.domain.zone_others import unready
 from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
 from mtls_operator.domain.zone_steps import Conclude, ReadList, ReadRules, WriteList, ZoneStep
-
-
-@dataclass(slots=True)
-class Agenda:
-    """What the walk of all places comes to."""
-
-    settled: set[Place] = field(default_factory=set)
-    """Arrived: the claim may become `held`."""
-    confirmed: set[Place] = field(default_factory=set)
-    """Held, read on the list, and not yet enforced as wanted: may be."""
-    lost: set[Place] = field(default_factory=set)
-    """Held, but not on the list: has to arrive again before it is enforced."""
-    concluded: set[Place] = field(default_factory=set)
-    """Given up: the claim may go."""
-    let_go: set[Place] = field(default_factory=set)
-    """Left in force, with everything marked for it: the claim may go."""
-    writes: set[CertificateId] = field(default_factory=set)
-    rules_begun_after: float = float("-inf")
-    lists_begun_after: dict[CertificateId, float] = field(default_factory=dict)
-    until: dict[Place, float] = field(default_factory=dict)
-    waiting: dict[Place, tuple[str, ...]] = field(default_factory=dict)
-    """The ownerIds of the installations that are not ready for what is wanted of a hostname."""
-    overlapping: set[Place] = field(default_factory=set)
-    """In force as wanted, with the CA from before beside it until its overlap is over."""
-    wakes: list[float] = field(default_factory=list)
-
-    def read_rules(self, after: float) -> None:
-        self.rules_begun_after = max(self.rules_begun_after, after)
-
-    def read_list(self, certificate: CertificateId, after: float) -> None:
-        self.lists_begun_after[certificate] = max(after, self.lists_begun_after.get(certificate, after))
-
-    def wait(self, place: Place, until: float) -> None:
-        self.until[place] = until
-        self.wakes.append(until)
 
 
 def agenda(zone: ZoneState) -> Agenda:
@@ -57,7 +22,7 @@ def agenda(zone: ZoneState) -> Agenda:
     for place in sorted(zone.wanted):
         _walk_wanted(zone, result, place)
     for place in sorted(zone.unwanted):
-        _walk_unwanted(zone, result, place)
+        walk_unwanted(zone, result, place)
     return result
 
 
@@ -74,19 +39,6 @@ def _walk_wanted(zone: ZoneState, agenda: Agenda, place: Place) -> None:
         _arrive(zone, agenda, place)
 
 
-def _walk_unwanted(zone: ZoneState, agenda: Agenda, place: Place) -> None:
-    certificate, hostname = place
-    if hostname in zone.retained_hostnames:
-        _retain(zone, agenda, place)
-    elif hostname in zone.view.claimed(certificate, ClaimState.LEAVING):
-        if zone.now < zone.removals_from:
-            agenda.wait(place, zone.removals_from)
-        elif certificate in zone.known.missing:
-            _leave_nothing(zone, agenda, place)
-        else:
-            _leave(zone, agenda, place)
-
-
 def steps(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
     """Conclusions first, then readings, rules before lists, then writes on fresh readings."""
     if agenda.concluded:
@@ -96,28 +48,9 @@ def steps(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
     reads: list[ZoneStep] = [
         ReadList(certificate)
         for certificate, after in sorted(agenda.lists_begun_after.items())
-        if not _is_read(zone, certificate, after)
+        if not is_read(zone, certificate, after)
     ]
     return reads + [step for certificate in sorted(agenda.writes) for step in _write(zone, certificate)]
-
-
-def look_for(zone: ZoneState, agenda: Agenda, certificate: CertificateId) -> None:
-    """Ask for the list of a certificate that was not there when it was asked for last, after a pause."""
-    again = zone.asked_again_at(certificate)
-    if zone.now >= again:
-        agenda.read_list(certificate, again)
-    else:
-        agenda.wakes.append(again)
-
-
-def _leave_nothing(zone: ZoneState, agenda: Agenda, place: Place) -> None:
-    """A hostname is on no list of a certificate that does not exist, which is believed when it was said twice, with a
-    consistency window between."""
-    certificate, _ = place
-    if zone.is_gone(certificate):
-        agenda.concluded.add(place)
-    else:
-        look_for(zone, agenda, certificate)
 
 
 def _keep(zone: ZoneState, agenda: Agenda, place: Place) -> None:
@@ -125,7 +58,7 @@ def _keep(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     the list it is put back at once: its rule stays, because without it the hostname would be open."""
     certificate, hostname = place
     put, reading = zone.known.put_since.get(place), zone.known.lists.get(certificate)
-    if put is not None and not _is_read(zone, certificate, _settled_at(zone, place, put)):
+    if put is not None and not is_read(zone, certificate, _settled_at(zone, place, put)):
         _follow(zone, agenda, place, put)
     elif (reading.begun if reading else float("-inf")) < zone.known.doubted:
         agenda.read_list(certificate, zone.known.doubted)
@@ -161,13 +94,7 @@ def _settled_at(zone: ZoneState, place: Place, put: float) -> float:
     certificate, hostname = place
     shared = zone.view.is_shared(certificate) or hostname in zone.view.known_to_others
     settle = zone.timing.shared_settle if shared else zone.timing.settle
-    return max(put + settle, _late_write_seen_at(zone, certificate))
-
-
-def _late_write_seen_at(zone: ZoneState, certificate: CertificateId) -> float:
-    """From when on a reading shows what a write of ours did that was given up and took effect after a later one."""
-    lost = zone.known.list_lost.get(certificate)
-    return float("-inf") if lost is None else lost + zone.timing.slow_call + zone.timing.window
+    return max(put + settle, late_write_seen_at(zone, certificate))
 
 
 def _confirm(zone: ZoneState, agenda: Agenda, place: Place) -> None:
@@ -211,7 +138,7 @@ def _may_withdraw(zone: ZoneState, agenda: Agenda, place: Place) -> bool:
     if zone.rules.begun < fresh_after:
         agenda.read_rules(fresh_after)
         return False
-    if not _is_read(zone, place[0], fresh_after):
+    if not is_read(zone, place[0], fresh_after):
         agenda.read_list(place[0], fresh_after)
         return False
     return True
@@ -231,7 +158,7 @@ def _arrive(zone: ZoneState, agenda: Agenda, place: Place) -> None:
         _poll(zone, agenda, place, put, settled_at)
     elif zone.rules.begun < settled_at:
         agenda.read_rules(settled_at)
-    elif not _is_read(zone, certificate, settled_at):
+    elif not is_read(zone, certificate, settled_at):
         agenda.read_list(certificate, settled_at)
     elif hostname in zone.known.lists[certificate].value:
         agenda.settled.add(place)
@@ -249,7 +176,7 @@ def _returns(zone: ZoneState, agenda: Agenda, place: Place) -> bool:
         return False
     claimed = zone.known.claimed_since.get((certificate, hostname, ClaimState.ARRIVING), since)
     after = max(since, claimed, zone.known.list_written.get(certificate, since))
-    if not _is_read(zone, certificate, after):
+    if not is_read(zone, certificate, after):
         agenda.read_list(certificate, after)
         return True
     if hostname in zone.known.lists[certificate].value:
@@ -274,90 +201,12 @@ def _poll(zone: ZoneState, agenda: Agenda, place: Place, put: float, settled_at:
             agenda.wakes.append(again)
 
 
-def _leave(zone: ZoneState, agenda: Agenda, place: Place) -> None:
-    certificate, hostname = place
-    taken_off = zone.known.taken_off_since.get(place)
-    if taken_off is None:
-        _take_off(zone, agenda, place)
-        return
-    announced_at = _announced_at(zone, place)
-    # Written without it too early, it may have been put back and dropped again by others until a window later.
-    gone_at = zone.timing.window + (taken_off if taken_off >= announced_at else announced_at + zone.timing.window)
-    gone_at = max(gone_at, _late_write_seen_at(zone, certificate))
-    if zone.now < gone_at:
-        agenda.wait(place, gone_at)
-    elif not _is_read(zone, certificate, gone_at):
-        agenda.read_list(certificate, gone_at)
-    elif hostname not in zone.view.untouchable and not _is_as_others_want(zone, place):
-        agenda.writes.add(certificate)
-    elif zone.rules.begun < zone.known.lists[certificate].begun:
-        agenda.read_rules(zone.known.lists[certificate].begun)
-    else:
-        agenda.concluded.add(place)
-
-
-def _retain(zone: ZoneState, agenda: Agenda, place: Place) -> None:
-    """The claim goes when the rules that cover the hostname are marked as retained, and when others have had time to
-    see what we wrote last under it: it makes them wait for that (`Timing.shared_settle`)."""
-    certificate, hostname = place
-    if zone.known.rules_exact_from(zone.timing.window) is not None:
-        return
-    if not all(key.retained for key in zone.view.enforcement_keys(hostname)):
-        return
-    written = zone.known.list_written.get(certificate, zone.known.started)
-    until = written + zone.timing.window + (zone.timing.slow_call if zone.view.is_shared(certificate) else 0.0)
-    if zone.now < until and zone.view.claim_keys(certificate, hostname):
-        agenda.wait(place, until)
-    else:
-        agenda.let_go.add(place)
-
-
-def _take_off(zone: ZoneState, agenda: Agenda, place: Place) -> None:
-    """Others have had the window to see the claim `leaving`; theirs are read afresh before the list is written."""
-    certificate, _ = place
-    announced_at = _announced_at(zone, place)
-    fresh_after = max(announced_at, zone.now - FRESH_SECONDS)
-    if zone.now < announced_at:
-        agenda.wait(place, announced_at)
-    elif zone.rules.begun < fresh_after:
-        agenda.read_rules(fresh_after)
-    elif _is_kept(zone, place):
-        agenda.concluded.add(place)
-    else:
-        agenda.writes.add(certificate)
-
-
-def _announced_at(zone: ZoneState, place: Place) -> float:
-    """From when on no write of another installation can rest on our claim as it was before `leaving`. What a slow
-    write brought back later, seen gone once, could come back from a list read before and a claim gone after."""
-    certificate, hostname = place
-    since = zone.known.claimed_since[(certificate, hostname, ClaimState.LEAVING)]
-    return since + zone.timing.window + (zone.timing.slow_call if zone.view.is_shared(certificate) else 0.0)
-
-
-def _is_as_others_want(zone: ZoneState, place: Place) -> bool:
-    """On the list exactly if another installation relies on it there."""
-    certificate, hostname = place
-    on_list = hostname in zone.known.lists[certificate].value
-    return on_list == (hostname in zone.view.relied_on_by_others(certificate))
-
-
-def _is_kept(zone: ZoneState, place: Place) -> bool:
-    certificate, hostname = place
-    return hostname in zone.view.relied_on_by_others(certificate) or hostname in zone.view.untouchable
-
-
-def _is_read(zone: ZoneState, certificate: CertificateId, after: float) -> bool:
-    reading = zone.known.lists.get(certificate)
-    return reading is not None and reading.begun >= after
-
-
 def _write(zone: ZoneState, certificate: CertificateId) -> list[ZoneStep]:
     """Rules before the list: a claim that is gone was dropped a window after the list was clean of it."""
     fresh_after = zone.now - FRESH_SECONDS
     if zone.rules.begun < fresh_after:
         return [ReadRules()]
-    if not _is_read(zone, certificate, max(fresh_after, zone.rules.begun)):
+    if not is_read(zone, certificate, max(fresh_after, zone.rules.begun)):
         return [ReadList(certificate)]
     return [WriteList(certificate, _content(zone, certificate), repairs=_is_repair(zone, certificate))]
 
@@ -372,7 +221,7 @@ def _is_repair(zone: ZoneState, certificate: CertificateId) -> bool:
 def _content(zone: ZoneState, certificate: CertificateId) -> frozenset[str]:
     """What was read, without what was given up, with what is claimed. Foreign hostnames stay (invariant 3)."""
     view = zone.view
-    kept = view.relied_on_by_others(certificate) | view.untouchable
+    kept = view.relied_on_by_others(certificate) | zone.untouchable(certificate)
     ours = view.claimed(certificate, ClaimState.ARRIVING) | view.claimed(certificate, ClaimState.HELD)
     given_up = (view.given_up_by_others(certificate) | _our_removals(zone, certificate)) - kept
     if zone.now < zone.removals_from:
@@ -385,5 +234,5 @@ def _our_removals(zone: ZoneState, certificate: CertificateId) -> frozenset[str]
     return frozenset(
         hostname
         for hostname in zone.view.claimed(certificate, ClaimState.LEAVING)
-        if (certificate, hostname) in zone.unwanted and _announced_at(zone, (certificate, hostname)) <= zone.rules.begun
+        if (certificate, hostname) in zone.unwanted and announced_at(zone, (certificate, hostname)) <= zone.rules.begun
     )

@@ -184,8 +184,7 @@ class ZoneState:
         succeeds = any(each.mark.installation in self.desired.predecessors for each in self.view.marks_of_others)
         if not self.view.is_without_us or succeeds:
             return False
-        everybody = (*self.desired.stakes, *self.desired.still)
-        told = any(stake.enforced or stake.settled for stake in everybody if not stake.idle)
+        told = any(stake.enforced or stake.settled for stake in self._acting if not stake.idle)
         return self.known.bereft or (told and self.now >= self.removals_from)
 
     def is_gone(self, certificate: CertificateId) -> bool:
@@ -225,8 +224,34 @@ class ZoneState:
     @cached_property
     def retained_hostnames(self) -> frozenset[str]:
         """Hostnames to let go of with everything in force: somebody who owns them wants that, and nobody wants them."""
-        everybody = (*self.desired.stakes, *self.desired.still)
-        return self._unwanted_hostnames(stake for stake in everybody if stake.retains)
+        return self._unwanted_hostnames(stake for stake in self._acting if stake.retains)
+
+    @cached_property
+    def retained_places(self) -> frozenset[Place]:
+        """Where these stay on the list: everywhere but where they are claimed as on their way only, for others than
+        those who want that."""
+        retaining = recorded_by(stake for stake in self._acting if stake.retains)
+        places = (place for place in recorded_by(self._acting) if place[1] in self.retained_hostnames)
+        return frozenset(
+            place
+            for place in places
+            if place in retaining or not (self.is_on_its_way(place) and self.view.claim_keys(*place))
+        )
+
+    def is_on_its_way(self, place: Place) -> bool:
+        """Whether another list is what the rules rely on for the hostname: there it is held, here it is not."""
+        return not self.is_held(place) and place[1] in self.held_hostnames
+
+    def untouchable(self, certificate: CertificateId) -> frozenset[str]:
+        """Hostnames that stay on a certificate's list though no claim says so: somebody has left a rule for them in
+        force, which does not say on which list it relies, or they are in marks that this version cannot read. Of a rule
+        that we are about to leave it is known that it relies on what is retained."""
+        known = frozenset(name for name in self.retained_hostnames if (certificate, name) not in self.retained_places)
+        return self.view.unreadable | self.view.left_by_others | (self.view.left_by_us - known)
+
+    @property
+    def _acting(self) -> tuple[Stake, ...]:
+        return (*self.desired.stakes, *self.desired.still)
 
     @cached_property
     def enforcement_to_give_up(self) -> frozenset[str]:

@@ -22,9 +22,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from mtls_operator.domain import zone_adoption, zone_lists, zone_others, zone_rules, zone_succession
+from mtls_operator.domain import zone_adoption, zone_leaving, zone_lists, zone_others, zone_rules, zone_succession
 from mtls_operator.domain.marks import ClaimState, Installation
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.zone_agenda import Agenda
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
 from mtls_operator.domain.zone_overlap import counted_until
 from mtls_operator.domain.zone_places import Desired, Stake, Timing, ZoneState, removals_from
@@ -107,7 +108,7 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
         agenda.read_rules(known.doubted)
     for certificate, after in reserve.lists_begun_after.items():
         agenda.read_list(certificate, after)
-    gone = frozenset(place for place in known.released | agenda.let_go if not zone.view.claim_keys(*place))
+    gone = zone_leaving.left(zone, agenda) | {each for each in known.released if not zone.view.claim_keys(*each)}
     contests = [until for place in known.undone if (until := zone.contested_until(place)) > now]
     wakes = [*agenda.wakes, *reserve.wakes, *zone_rules.wakes(zone), *zone_succession.wakes(zone), *contests]
     return ZonePlan(
@@ -124,7 +125,7 @@ def _halted(zone: ZoneState, rival: Installation) -> ZonePlan:
     """Nothing is written where another cluster acts under our name; only looked at again when a look is due."""
     looks = [ReadRules()] if zone.rules.begun < zone.known.doubted else []
     steps = (*_finalizer_removals(zone.desired), *looks)
-    return ZonePlan(steps, None, _progress(zone, zone_lists.Agenda(), {}), rival=rival)
+    return ZonePlan(steps, None, _progress(zone, Agenda(), {}), rival=rival)
 
 
 def _without(desired: Desired, contradicted: Collection[str]) -> Desired:
@@ -185,7 +186,7 @@ def _wanted_places(stake: Stake) -> frozenset[Place]:
 
 
 def _progress(
-    zone: ZoneState, agenda: zone_lists.Agenda, refused: Mapping[ResourceKey, Collection[str]]
+    zone: ZoneState, agenda: Agenda, refused: Mapping[ResourceKey, Collection[str]]
 ) -> dict[ResourceKey, dict[str, HostProgress]]:
     return {
         stake.binding: {
@@ -231,7 +232,7 @@ def _is_put_back(zone: ZoneState, place: Place) -> bool:
     return in_time and place[1] in zone.told_enforced and place not in zone.known.put_since
 
 
-def _host_progress(zone: ZoneState, agenda: zone_lists.Agenda, place: Place, *, is_leaving: bool) -> HostProgress:
+def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving: bool) -> HostProgress:
     certificate, hostname = place
     until = agenda.until.get(place)
     if is_leaving:

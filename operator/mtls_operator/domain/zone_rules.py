@@ -17,8 +17,8 @@ from mtls_operator.domain import zone_succession
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, claim_body, enforcement_body, rule_ref
 from mtls_operator.domain.observed import RuleBody
 from mtls_operator.domain.rule_groups import Edit, Group, RemoveRule, additions, removals
+from mtls_operator.domain.zone_agenda import Agenda
 from mtls_operator.domain.zone_knowledge import Place
-from mtls_operator.domain.zone_lists import Agenda
 from mtls_operator.domain.zone_others import accepted_by_others, unready
 from mtls_operator.domain.zone_overlap import told_until
 from mtls_operator.domain.zone_places import Target, ZoneState
@@ -139,11 +139,10 @@ def _unwanted_claims(zone: ZoneState, agenda: Agenda, place: Place) -> list[Clai
     by nobody. One that is retained never leaves: others would take it off the list."""
     certificate, hostname = place
     present, target = zone.view.claim_keys(certificate, hostname), zone.destination(hostname)
-    if hostname in zone.retained_hostnames:
+    if place in zone.retained_places:
         return [] if place in agenda.let_go else present
     relying = [key for key in zone.view.enforcement_keys(hostname) if not key.retained or zone.is_held(place)]
-    is_on_its_way = not zone.is_held(place) and hostname in zone.held_hostnames
-    if not relying or is_on_its_way or zone.has_moved(hostname):
+    if not relying or zone.is_on_its_way(place) or zone.has_moved(hostname):
         return [ClaimKey(certificate, ClaimState.LEAVING)]
     if target is None:
         return present

@@ -129,13 +129,14 @@ class ZoneView:
         return leaving - self.relied_on_by_others(certificate)
 
     @cached_property
-    def untouchable(self) -> frozenset[str]:
-        """Hostnames that stay on every list though no claim says so: somebody, be it us, has left a rule for them in
-        force, or they are in marks that this version cannot read."""
-        return self.unreadable.union(
-            *(rule.hostnames for rule in self.rules_of_others if rule.retained),
-            *(rule.hostnames for rule in self.enforcement if rule.key.retained),
-        )
+    def left_by_others(self) -> frozenset[str]:
+        """Hostnames for which another installation has left a rule in force."""
+        return _union(rule.hostnames for rule in self.rules_of_others if rule.retained)
+
+    @cached_property
+    def left_by_us(self) -> frozenset[str]:
+        """Hostnames for which we have left a rule in force."""
+        return _union(rule.hostnames for rule in self.enforcement if rule.key.retained)
 
     @cached_property
     def known_to_others(self) -> frozenset[str]:

@@ -123,8 +123,12 @@ class Cluster:
     def put(self, binding: Binding) -> None:
         """Create or change a binding; one that is deleted and that no finalizer holds vanishes."""
         before = self.bindings.get(binding.key)
-        if before is not None and before.deleting and before.retained:
-            self.left_in_force |= before.places() - binding.places()
+        if before is not None and before.deleting:
+            # One binding that retains is enough for all that is in force for a hostname.
+            retained = self.retained() - self.wanted().keys()
+            self.left_in_force |= {
+                place for place in before.places() - binding.places() if before.retained or place[1] in retained
+            }
         self.bindings[binding.key] = binding
         self.ever_managed |= binding.places()
         if binding.deleting and not binding.has_finalizer:

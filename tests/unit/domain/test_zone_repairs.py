@@ -68,6 +68,17 @@ def test_a_hostname_that_somebody_took_off_the_list_is_put_back_at_once_and_seen
     assert enforced() in zone.marks()
 
 
+def test_a_hostname_that_somebody_brings_back_while_it_leaves_is_taken_off_again(zone: CalmZone) -> None:
+    zone.after(replace(zone.ours(), deleting=True), seconds=100.0)
+    taken_off = zone.listed
+    zone.zone.put_list(CERTIFICATE, frozenset({"old.example.com", API}))
+
+    zone.wait(5_000.0)
+
+    assert API not in taken_off
+    assert zone.listed == {"old.example.com"}
+
+
 def test_after_a_start_a_list_that_may_be_old_is_read_again_before_it_is_repaired(zone: CalmZone) -> None:
     zone.zone.put_list(CERTIFICATE, frozenset())
     zone.begin_again()
