@@ -10,12 +10,14 @@ import base64
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from kubernetes.aio import client, config
 
 from mtls_operator.api.constants import GROUP, VERSION
 from mtls_operator.cluster.cluster_api import ClusterApi, Listed
+from mtls_operator.cluster.core_reads import CoreReads
 from mtls_operator.cluster.errors import explained
 from mtls_operator.cluster.kinds import PLURALS
 from mtls_operator.cluster.reflector import Object, Reflector
@@ -25,6 +27,7 @@ from mtls_operator.domain.sources import SourceData, SourceKey, SourceKind, Unre
 _PATCH = "application/json-patch+json"
 _TIMEOUT_SECONDS = 30
 _PAGE = 500
+_PLURALS = {SourceKind.SECRET: "secrets", SourceKind.CONFIG_MAP: "configmaps"}
 
 
 class ApiServer(ClusterApi):
@@ -32,14 +35,14 @@ class ApiServer(ClusterApi):
 
     def __init__(self, connection: client.ApiClient) -> None:
         self._objects = client.CustomObjectsApi(connection)
-        self._core = client.CoreV1Api(connection)
+        self._core = CoreReads(connection)
         self._events = client.EventsV1Api(connection)
 
     async def cluster_uid(self) -> str:
         """The UID of namespace kube-system, by which a cluster is told from others. Raises ClusterError."""
         with explained("reading namespace kube-system"):
-            namespace = await self._core.read_namespace("kube-system", _request_timeout=_TIMEOUT_SECONDS)
-        return str(namespace.metadata.uid)
+            namespace = await self._core.read("namespaces/kube-system", _TIMEOUT_SECONDS)
+            return str(namespace["metadata"]["uid"])
 
     async def list_all(self, kind: str) -> Listed:
         """Every object of one of our kinds, in all namespaces. Raises ClusterError rather than give a part."""
@@ -113,19 +116,14 @@ class ApiServer(ClusterApi):
 
     async def follow_source(self, source: SourceKey, on_data: Callable[[SourceData], None]) -> None:
         """By a field selector on the name, so that a Role with `resourceNames` is enough."""
-        by_kind = {
-            SourceKind.SECRET: self._core.list_namespaced_secret_without_preload_content,
-            SourceKind.CONFIG_MAP: self._core.list_namespaced_config_map_without_preload_content,
-        }
         await Reflector(
             str(source),
-            by_kind[source.kind],
+            partial(self._core.begin, f"namespaces/{source.namespace}/{_PLURALS[source.kind]}"),
             on_list=lambda objects: on_data(_data(source.kind, objects[0]) if objects else None),
             on_change=lambda found: on_data(_data(source.kind, found)),
             on_delete=lambda _: on_data(None),
             on_trouble=lambda why: on_data(Unreadable(why)),
-            namespace=source.namespace,
-            field_selector=f"metadata.name={source.name}",
+            selection={"fieldSelector": f"metadata.name={source.name}"},
         ).run()
 
     async def follow_namespaces(self, on_labels: Callable[[str, Mapping[str, str] | None], None]) -> None:
@@ -148,7 +146,7 @@ class ApiServer(ClusterApi):
 
         await Reflector(
             "namespaces",
-            self._core.list_namespace_without_preload_content,
+            partial(self._core.begin, "namespaces"),
             on_list=tell_all,
             on_change=tell,
             on_delete=lambda found: forget(_name(found)),

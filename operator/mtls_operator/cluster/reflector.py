@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from mtls_operator.cluster.core_reads import Query, whole_body
 from mtls_operator.cluster.errors import ApiServerUnavailable, ClusterError, explained, refused
 
 _LOG = logging.getLogger(__name__)
@@ -25,8 +26,8 @@ _SILENCE_SECONDS = 75.0
 """Bookmarks come about once a minute: a watch that is silent for longer is dead."""
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
-RawList = Callable[..., Awaitable[Any]]
-"""A list call of the package whose answer is not read yet (`..._without_preload_content`)."""
+RawList = Callable[[Query, float], Awaitable[Any]]
+"""A list or watch of some objects, given the query and a timeout in seconds; its answer is not read yet."""
 Object = Mapping[str, Any]
 
 
@@ -46,14 +47,14 @@ class Reflector:
         on_change: Callable[[Object], None],
         on_delete: Callable[[Object], None],
         on_trouble: Callable[[str], None],
-        **selection: str,
+        selection: Query | None = None,
     ) -> None:
         self._what = what
         self._list = list_objects
         self._on_list = on_list
         self._handlers = {"ADDED": on_change, "MODIFIED": on_change, "DELETED": on_delete}
         self._on_trouble = on_trouble
-        self._selection = selection
+        self._selection = selection or {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -72,7 +73,7 @@ class Reflector:
     async def _list_and_watch(self) -> None:
         with explained(f"listing {self._what}"):
             async with asyncio.timeout(_LIST_SECONDS):
-                listed = json.loads(await _body(await self._list(**self._selection)))
+                listed = json.loads(await whole_body(await self._list(self._selection, _LIST_SECONDS)))
         self._on_list(listed["items"])
         version, now = listed["metadata"]["resourceVersion"], asyncio.get_running_loop().time
         while True:
@@ -84,16 +85,16 @@ class Reflector:
 
     async def _watch(self, version: str) -> str:
         """Until the API server ends the watch; returns the version from which the next one goes on."""
-        answer = await self._list(
-            **self._selection,
-            watch=True,
-            allow_watch_bookmarks=True,
-            resource_version=version,
-            timeout_seconds=_WATCH_SECONDS,
-            _request_timeout=_WATCH_SECONDS + _SILENCE_SECONDS,
-        )
+        watch = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        answer = await self._list({**self._selection, **watch}, _WATCH_SECONDS + _SILENCE_SECONDS)
         try:
-            _refuse_failure(answer.status, answer.reason)
+            if answer.status != 200:
+                raise refused(answer.status, answer.reason)
             while True:
                 async with asyncio.timeout(_SILENCE_SECONDS):
                     line = await answer.content.readline()
@@ -110,14 +111,3 @@ class Reflector:
         if handle := self._handlers.get(event["type"]):
             handle(found)
         return str(found["metadata"]["resourceVersion"])
-
-
-async def _body(answer: Any) -> bytes:
-    body: bytes = await answer.read()
-    _refuse_failure(answer.status, body.decode(errors="replace"))
-    return body
-
-
-def _refuse_failure(status: int, said: str) -> None:
-    if status != 200:
-        raise refused(status, said)
