@@ -1,7 +1,8 @@
 """Writes to our resources: status, finalizers, and an event for each condition that turns.
 
 Nothing is written that would not change anything, and what the API server answers is remembered at once, so
-that the next decision rests on it. A resource that changed meanwhile is read again and decided on again.
+that the next decision rests on it. A resource that changed meanwhile is read again and decided on again. One that did
+not, though the API server says so, cannot be written to for now: to decide again at once would go on for ever.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from mtls_operator.api.constants import FINALIZER, FORCE_ORPHAN
 from mtls_operator.api.host_binding import HostBindingStatus
 from mtls_operator.api.reasons import Reason
 from mtls_operator.cluster.cluster_api import ClusterApi
-from mtls_operator.cluster.errors import ClusterError, ResourceChanged, ResourceGone
+from mtls_operator.cluster.errors import ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.cluster.events import event_body
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord
 from mtls_operator.engine.clock import Clock
@@ -82,7 +83,7 @@ class ResourceWriter(Generic[R]):
     async def write_status(self, record: R, status: CertificateAuthorityStatus | HostBindingStatus) -> bool:
         """Write the status if it says anything new, and post an event for what turned; False if it does not.
 
-        Raises ClusterError; after ResourceChanged and ResourceGone what is there now is known.
+        Raises ClusterError; after ResourceChanged and ResourceGone what is there now is known, and it is another.
         """
         if status == record.status:
             return False
@@ -125,15 +126,20 @@ class ResourceWriter(Generic[R]):
         except ResourceGone:
             self._forget(record)
             raise
-        except ResourceChanged:
-            await self._read_again(record)
+        except ResourceChanged as error:
+            if await self._is_unchanged(record):
+                raise WriteRefused(f"{error}, and yet it is as it was") from None
             raise
 
-    async def _read_again(self, record: R) -> None:
+    async def _is_unchanged(self, record: R) -> bool:
+        """Read a resource again; whether it is what was decided on."""
         try:
-            self._take(await self._api.get(self._kind, record.key))
+            found = await self._api.get(self._kind, record.key)
         except ResourceGone:
             self._forget(record)
+            return False
+        self._take(found)
+        return bool(found["metadata"]["resourceVersion"] == record.metadata.resource_version)
 
     def _take(self, body: Mapping[str, Any]) -> None:
         record = self._parse(body)
