@@ -4,6 +4,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 IMAGE_PROOF_DIR ?= $(shell pwd)/build/image-proof
+# One worker for each core, and not for each core of a large machine: some start a control plane. Tests of e2e wait more
+# than they work.
+WORKERS ?= auto --maxprocesses 4
+E2E_WORKERS ?= 4
 CHART := deploy/helm/cloudflare-mtls-operator
 export PYTHONPATH := operator:.
 export PYTHONDONTWRITEBYTECODE := 1
@@ -50,14 +54,16 @@ generate: $(VENV)/installed ## generate CRDs, reference pages, the chart's READM
 	$(PY) deploy/argocd/render.py > deploy/argocd/argocd-cm.yaml
 
 unit: $(VENV)/installed ## pure and fast; domain/ at 100 % branch coverage
-	$(PY) -m coverage run -m pytest tests/unit
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest --numprocesses $(WORKERS) tests/unit
+	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 
-contract: $(VENV)/installed ## what we rely on: the testbed against the real SDK and the real control plane
-	$(PY) -m pytest tests/contract
+contract: controlplane ## what we rely on: the testbed against the real SDK and the real control plane
+	$(PY) -m pytest --numprocesses $(WORKERS) --dist worksteal tests/contract
 
-e2e: $(VENV)/installed ## the operator on a real API server, installed by helm
-	$(PY) -m pytest tests/e2e
+e2e: controlplane ## the operator on a real API server, installed by helm
+	$(PY) -m pytest --numprocesses $(E2E_WORKERS) --dist loadfile --no-loadscope-reorder tests/e2e
 
 controlplane: $(VENV)/installed ## fetch or build the control plane (minutes, once per machine)
 	$(PY) -m testbed.controlplane --fetch

@@ -1,4 +1,4 @@
-"""Fixtures shared by the suites: a real control plane, one for the whole run."""
+"""Fixtures shared by the suites: a real control plane, one for each process that runs tests."""
 
 from __future__ import annotations
 

@@ -1,43 +1,43 @@
-"""The world of the end-to-end tests: one cluster with the operator for all of them, a tenant of its own for each."""
+"""The world of the end-to-end tests: one cluster with the operator for all of them, a tenant of its own for each.
+
+`make e2e` spreads the modules over a few workers, each with a world of its own, because most of a test is waiting.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
 
 import pytest
 
 from testbed.controlplane import ControlPlane
 from tests.e2e.tenant import Tenant
-from tests.e2e.two_clusters import Story, play_all
 from tests.e2e.world import World, cloudflare, world_on
+
+LONGEST_FIRST: Final = (
+    "test_two_clusters",
+    "test_crash",
+    "test_crash_of_a_rotation",
+    "test_namespace_deletion",
+    "test_refused_references",
+    "test_old_reads",
+    "test_steady_state",
+    "test_faults",
+    "test_policies",
+    "test_demo",
+    "test_sharing",
+)
+"""The modules that take longest. The others fill up what is left of the workers' time."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for the stories of two clusters comes last, when they have been played beside all other tests."""
-    items.sort(key=_wants_stories)
+    """Workers take the modules in the order of their tests."""
+    places = {f"tests.e2e.{name}": place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(_module(item), len(places)))
 
 
-def _wants_stories(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and "stories" in item.fixturenames
-
-
-@pytest.fixture(scope="session", autouse=True)
-def stories_under_way(request: pytest.FixtureRequest) -> Iterator[Future[dict[str, Story]] | None]:
-    """The stories of two clusters, begun before the first test where a test wants them: they consist of waiting, and go
-    on beside the other tests. None where no test wants them."""
-    if not any(map(_wants_stories, request.session.items)):
-        yield None
-        return
-    request.getfixturevalue("control_plane_programs")
-    with ThreadPoolExecutor(1) as player:
-        yield player.submit(play_all)
-
-
-@pytest.fixture(scope="session")
-def stories(stories_under_way: Future[dict[str, Story]]) -> dict[str, Story]:
-    """The stories of two clusters, played to their end."""
-    return stories_under_way.result()
+def _module(item: pytest.Item) -> str:
+    return item.module.__name__ if isinstance(item, pytest.Function) else ""
 
 
 @pytest.fixture(scope="session")

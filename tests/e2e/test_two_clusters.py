@@ -5,12 +5,18 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.story import uploads
-from tests.e2e.two_clusters import ONE, OTHER, ROTATION, STORIES, Story, come
+from tests.e2e.two_clusters import ONE, OTHER, ROTATION, STORIES, Story, come, play_all
 
 every_story = pytest.mark.parametrize("name", STORIES)
 who_stays = pytest.mark.parametrize(
     ("name", "stays"), [("who came first goes first", OTHER), ("who came last goes first", ONE)]
 )
+
+
+@pytest.fixture(scope="module")
+def stories(control_plane_programs: None) -> dict[str, Story]:
+    """The stories of two clusters, played to their end."""
+    return play_all()
 
 
 @every_story

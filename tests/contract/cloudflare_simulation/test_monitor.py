@@ -52,6 +52,7 @@ def test_a_token_that_nobody_knows_belongs_to_no_installation(world: Monitored) 
         ("a.example.com", False, ""),
         ("c.example.com", False, ""),
     ],
+    ids=["its issuer", "another issuer", "no certificate", "another host"],
 )
 def test_a_guard_is_read_as_the_edge_evaluates_it(host: str, verified: bool, issuer: str) -> None:
     expression = pinned("a.example.com", "b.example.com")

@@ -72,7 +72,11 @@ def test_a_client_certificate_with_its_chain_is_no_other_ca() -> None:
     assert fingerprints(chosen({"ca.crt": ROOT.pem, "tls.crt": LEAF.pem + INTERMEDIATE.pem})) == [ROOT.fingerprint]
 
 
-@pytest.mark.parametrize(("key", "expected"), [("ca.crt", ROOT.fingerprint), ("tls.crt", INTERMEDIATE.fingerprint)])
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [("ca.crt", ROOT.fingerprint), ("tls.crt", INTERMEDIATE.fingerprint)],
+    ids=["the usual one", "the other"],
+)
 def test_a_key_that_is_named_is_taken(key: str, expected: str) -> None:
     assert fingerprints(chosen({"ca.crt": ROOT.pem, "tls.crt": INTERMEDIATE.pem}, key)) == [expected]
 
