@@ -230,7 +230,7 @@ def _under_way(view: BindingView) -> Verdict | None:
     if missing := sorted(name for name, each in (view.progress or {}).items() if each.missing):
         return waiting(
             Reason.ARRIVING,
-            f"somebody took them off the list of hostnames: put back and seen to settle, {', '.join(missing)}",
+            f"somebody took them off the list; they have to be seen there and to settle: {', '.join(missing)}",
         )
     if leaving := _names_and_until(view, HostStage.LEAVING):
         return waiting(Reason.LEAVING, f"being given up: {leaving}")

@@ -79,6 +79,13 @@ def pause(period: float, chance: float) -> float:
 
 def looked_at(known: ZoneKnowledge, certificates: Iterable[CertificateId]) -> float | None:
     """Since when everything of a zone that matters to these certificates is known: when the oldest reading of it was
-    begun. None: something of it has not been read."""
-    readings = [known.rules, *(known.lists.get(each) for each in certificates)]
-    return min(reading.begun for reading in readings if reading) if all(readings) else None
+    begun, or the answer was there that a certificate does not exist. None: something of it has not been asked for."""
+    times = [known.rules.begun if known.rules else None, *(_asked_at(known, each) for each in certificates)]
+    return min((at for at in times if at is not None), default=None) if None not in times else None
+
+
+def _asked_at(known: ZoneKnowledge, certificate: CertificateId) -> float | None:
+    if certificate in known.missing:
+        return known.missing[certificate][1]
+    reading = known.lists.get(certificate)
+    return reading.begun if reading else None

@@ -45,6 +45,13 @@ class Agenda:
         self.wakes.append(until)
 
 
+def look_at(zone: ZoneState, agenda: Agenda, certificate: CertificateId) -> None:
+    """Read a list once if a look is due, whatever is to be done with its hostnames: also if nothing is."""
+    _, asked = zone.known.missing.get(certificate, (0.0, float("-inf")))
+    if asked < zone.known.doubted:
+        agenda.read_list(certificate, zone.known.doubted)
+
+
 def look_for(zone: ZoneState, agenda: Agenda, certificate: CertificateId) -> None:
     """Ask for the list of a certificate that was not there when it was asked for last, after a pause."""
     again = zone.asked_again_at(certificate)

@@ -25,7 +25,7 @@ from enum import StrEnum
 from mtls_operator.domain import zone_adoption, zone_leaving, zone_lists, zone_others, zone_rules, zone_succession
 from mtls_operator.domain.marks import ClaimState, Installation
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
-from mtls_operator.domain.zone_agenda import Agenda
+from mtls_operator.domain.zone_agenda import Agenda, look_at
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
 from mtls_operator.domain.zone_overlap import counted_until
 from mtls_operator.domain.zone_places import Desired, Stake, Timing, ZoneState, removals_from
@@ -104,8 +104,7 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
     reserve = zone_adoption.reserve(free)
     zone = replace(free, desired=reserve.leave(free.desired))
     agenda = zone_lists.agenda(zone)
-    if asked.wanted:
-        agenda.read_rules(known.doubted)
+    _look(zone, agenda)
     for certificate, after in reserve.lists_begun_after.items():
         agenda.read_list(certificate, after)
     gone = zone_leaving.left(zone, agenda) | {each for each in known.released if not zone.view.claim_keys(*each)}
@@ -123,9 +122,17 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
 
 def _halted(zone: ZoneState, rival: Installation) -> ZonePlan:
     """Nothing is written where another cluster acts under our name; only looked at again when a look is due."""
-    looks = [ReadRules()] if zone.rules.begun < zone.known.doubted else []
-    steps = (*_finalizer_removals(zone.desired), *looks)
-    return ZonePlan(steps, None, _progress(zone, Agenda(), {}), rival=rival)
+    agenda = Agenda()
+    _look(zone, agenda)
+    steps = (*_finalizer_removals(zone.desired), *zone_lists.steps(zone, agenda))
+    return ZonePlan(steps, None, _progress(zone, agenda, {}), rival=rival)
+
+
+def _look(zone: ZoneState, agenda: Agenda) -> None:
+    """A look that is due reads the rules and every list that somebody owns something on, also what is laid aside."""
+    agenda.read_rules(zone.known.doubted)
+    for certificate in {certificate for stake in zone.desired.own for certificate in stake.managed}:
+        look_at(zone, agenda, certificate)
 
 
 def _without(desired: Desired, contradicted: Collection[str]) -> Desired:

@@ -47,6 +47,9 @@ def test_a_hostname_that_somebody_keeps_taking_off_is_a_conflict_though_all_is_i
 def test_a_hostname_that_is_off_its_list_is_said_to_be_put_back_and_covered() -> None:
     found = conditions(view({API: HostStage.ENFORCED, WWW: HostProgress(HostStage.ENFORCED, missing=True)}))
 
-    told = ("Arriving", "somebody took them off the list of hostnames: put back and seen to settle, www.example.com")
+    told = (
+        "Arriving",
+        "somebody took them off the list; they have to be seen there and to settle: www.example.com",
+    )
     assert condition(found, ConditionType.ASSOCIATED) == ("False", *told)
     assert condition(found, ConditionType.ENFORCED)[0] == "True"

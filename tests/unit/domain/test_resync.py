@@ -105,3 +105,10 @@ def test_a_zone_of_which_something_was_never_read_was_not_looked_at() -> None:
     unread = ZoneKnowledge(started=0.0, lists=known(one=70.0).lists)
 
     assert [looked_at(known(one=70.0), {TWO}), looked_at(unread, {ONE})] == [None, None]
+
+
+def test_a_certificate_that_is_not_there_was_looked_at_when_that_was_said() -> None:
+    zone = known(one=70.0).with_list_missing(TWO, 60.0)
+
+    assert looked_at(zone, {ONE, TWO}) == 50.0
+    assert looked_at(zone.with_list_missing(TWO, 40.0), {TWO}) == 40.0
