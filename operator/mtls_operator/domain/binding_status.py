@@ -183,8 +183,10 @@ def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
             f"{blocker.message} Retried until it succeeds; annotate with apishield-mtls.io/force-orphan=true to let go"
             " and leave what is at Cloudflare behind.",
         )
-    return _overlap(view) or waiting(
-        Reason.DELETING, f"being removed: {_names_and_until(view, HostStage.LEAVING) or 'nothing left'}"
+    return (
+        _overlap(view)
+        or _held_up(view)
+        or waiting(Reason.DELETING, f"being removed: {_names_and_until(view, HostStage.LEAVING) or 'nothing left'}")
     )
 
 
@@ -199,6 +201,20 @@ def _overlap(view: BindingView) -> Verdict | None:
         Reason.DELETION_BLOCKED,
         f"another binding gets these hostnames with another CA, and both CAs are accepted until {_moment(latest)}:"
         f" {names}. Shorten spec.rotation.overlap of the other CA to end that sooner.",
+    )
+
+
+def _held_up(view: BindingView) -> Verdict | None:
+    """What a deletion says that waits for another binding of the same hostnames."""
+    waiting_for = {name: each.held_up_by for name, each in (view.progress or {}).items() if each.held_up_by is not None}
+    if not waiting_for:
+        return None
+    names = ", ".join(f"{name} ({other})" for name, other in sorted(waiting_for.items()))
+    return waiting(
+        Reason.DELETION_BLOCKED,
+        "another MtlsHostBinding has these hostnames with another certificate and cannot be reconciled now, so what"
+        f" covers them stays as it is: {names}. See its Ready condition; lift its suspension, mend or delete it, or"
+        " annotate this one with apishield-mtls.io/force-orphan=true to let go and leave what is at Cloudflare behind.",
     )
 
 
@@ -308,6 +324,8 @@ def _message(view: BindingView, progress: Mapping[str, HostProgress], hostname: 
         return "on the list already, put there by somebody else"
     if hostname not in progress:
         return None
+    if (other := progress[hostname].held_up_by) is not None:
+        return f"waits for MtlsHostBinding {other}, which has it too and cannot be reconciled"
     if others := progress[hostname].waits_for:
         return f"waits for {_installations(others)}"
     until = progress[hostname].until

@@ -18,7 +18,7 @@ Rules of this module:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -28,7 +28,7 @@ from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, Resource
 from mtls_operator.domain.zone_agenda import Agenda, look_at
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
 from mtls_operator.domain.zone_overlap import counted_until
-from mtls_operator.domain.zone_places import Desired, Stake, Timing, ZoneState, removals_from
+from mtls_operator.domain.zone_places import Desired, Stake, Target, Timing, ZoneState, removals_from
 from mtls_operator.domain.zone_steps import (
     Managed,
     NoteReplacement,
@@ -63,6 +63,8 @@ class HostProgress:
     """Somebody took it off the list: it is being put back, while its rule stays."""
     contested: bool = False
     """Somebody keeps taking it off the list."""
+    held_up_by: ResourceKey | None = None
+    """A binding that has the hostname on another list and cannot be reconciled: what it needs is not known."""
     heir: ResourceKey | None = None
     """Another binding that gets it, with another CA: both are accepted until its overlap is over."""
 
@@ -243,7 +245,7 @@ def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving:
     certificate, hostname = place
     until = agenda.until.get(place)
     if is_leaving:
-        return _leaving(zone, hostname, until)
+        return _leaving(zone, place, until)
     if zone.is_gone(certificate):
         return HostProgress(HostStage.PENDING)
     overlaps, held = place in agenda.overlapping, zone.is_held(place)
@@ -257,14 +259,30 @@ def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving:
     return HostProgress(HostStage.ARRIVING if arriving else HostStage.PENDING, until)
 
 
-def _leaving(zone: ZoneState, hostname: str, until: float | None) -> HostProgress:
+def _leaving(zone: ZoneState, place: Place, until: float | None) -> HostProgress:
+    _, hostname = place
     target = zone.destination(hostname)
-    overlap = counted_until(zone, hostname, target) if target else None
+    if target is None:
+        return HostProgress(HostStage.LEAVING, until, held_up_by=_held_up_by(zone, place))
+    overlap = counted_until(zone, hostname, target)
     if overlap is None:
         return HostProgress(HostStage.LEAVING, until)
-    everybody = (*zone.desired.own, *zone.desired.still)
-    heir = next(stake.binding for stake in everybody if stake.wants.get(hostname) == target)
-    return HostProgress(HostStage.LEAVING, overlap, heir=heir)
+    return HostProgress(
+        HostStage.LEAVING, overlap, heir=next(key for key, each in _wanting(zone, hostname) if each == target)
+    )
+
+
+def _held_up_by(zone: ZoneState, place: Place) -> ResourceKey | None:
+    """Who keeps a hostname from leaving a list: a binding that has it on another and does not say what it needs of the
+    rules that cover it."""
+    leaves = any(key.state is ClaimState.LEAVING for key in zone.view.claim_keys(*place))
+    return None if leaves else next((key for key, _ in _wanting(zone, place[1])), None)
+
+
+def _wanting(zone: ZoneState, hostname: str) -> Iterator[tuple[ResourceKey, Target]]:
+    for stake in (*zone.desired.own, *zone.desired.still):
+        if hostname in stake.wants:
+            yield stake.binding, stake.wants[hostname]
 
 
 def _places(managed: Managed) -> frozenset[Place]:
