@@ -65,6 +65,7 @@ class OperatorProcess:
     wire: Wire
     engine: Engine
     workers: Workers
+    metrics: Metrics
     boundaries: list[Boundary] = field(default_factory=list)
     _cluster: SimulatedCluster | None = None
     _task: asyncio.Task[None] | None = None
@@ -138,17 +139,18 @@ def start(
     uid = cluster.users.read("Namespace", "", "kube-system") or {}
     installation = Installation(owner=owner, cluster=uid["metadata"]["uid"])
     wire = Wire(cloudflare, lambda: client.alive)
+    metrics = Metrics(clock.now)
     engine = Engine(
         configuration,
         Identity(pod="operator-0", namespace="cfmtls-system", installation=installation),
         api=client,
         http=open_http(transport=wire),
         clock=clock,
-        metrics=Metrics(clock.now),
+        metrics=metrics,
         health=Health(120.0, clock.now),
     )
     workers = Workers(engine, random.Random(clock.chance.getrandbits(64)), lambda: client.alive)
-    process = OperatorProcess(client, wire, engine, workers)
+    process = OperatorProcess(client, wire, engine, workers, metrics)
     prepare(process)
     process.begin(cluster)
     return process

@@ -67,8 +67,6 @@ class _Zone:
     unwritable: Setbacks[ResourceKey]
     """Bindings whose status or finalizer the API server does not let us write."""
     cluster_failures: int = 0
-    measured: Reading[Ruleset | None] | None = None
-    """The reading of the rules that was told of last."""
     barred: frozenset[Place] = frozenset()
     """What another installation has otherwise, by the reading of the rules beside it."""
     barred_by: Reading[Ruleset | None] | None = None
@@ -142,7 +140,6 @@ class ZoneReconciler:
             if await self._let_go(zone, judged):
                 continue
             now = self.situation.clock.now()
-            self._measure(zone_id, zone, judged)
             planned = [(party, self._plan(zone, party, now)) for party in judged.parties]
             if not (barred := barred_by(planned)) <= zone.barred:
                 # Another binding of this cluster may have what this one must not.
@@ -152,6 +149,7 @@ class ZoneReconciler:
                 continue
             wakes = await self._act(zone_id, zone, planned)
             if wakes is not None:
+                self._measure(zone_id, zone, judged)
                 return min(wakes, default=None)
 
     def _plan(self, zone: _Zone, party: Party, now: float) -> ZonePlan:
@@ -172,12 +170,10 @@ class ZoneReconciler:
         return before[1]
 
     def _measure(self, zone_id: str, zone: _Zone, judged: Judgement) -> None:
-        """Tell of what is ours by mark and in no resource, once per reading of the rules."""
-        if zone.known.rules is not None and zone.known.rules is not zone.measured:
-            zone.measured = zone.known.rules
-            stakes = {stake.binding: stake for party in judged.parties for stake in party.desired.own}
-            found = orphans(zone.measured.value, self.installation, stakes.values())
-            self.metrics.orphaned(zone_id, len(found))
+        """Tell of what is ours by mark and in no resource: also when the last one that had it was let go."""
+        if zone.known.rules is not None:
+            stakes = [stake for party in judged.parties for stake in party.desired.own]
+            self.metrics.orphaned(zone_id, len(orphans(zone.known.rules.value, self.installation, stakes)))
 
     def _judge(self, zone_id: str, zone: _Zone) -> Judgement:
         """A binding that cannot be written to goes on wanting what its status records, and holds up nobody."""

@@ -16,6 +16,7 @@ from tests.contract.cluster.world import BINDING, CA
 from tests.virtual_time import in_virtual_time, until
 
 HOUR = 3600.0
+SOON = 60.0
 THEIRS = "theirs.example.com"
 Scene = Callable[[World], None]
 
@@ -123,7 +124,7 @@ async def test_a_plan_follows_what_others_change_at_cloudflare() -> None:
 async def test_a_deletion_that_waits_ends_when_the_user_lets_go_and_nothing_is_touched(fields: dict[str, Any]) -> None:
     """What keeps the others than the suspended from being let go is a Cloudflare that is away."""
     world = World.begin()
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock) as operator:
         world.apply_both()
         await until(world.all_ready)
         world.cloudflare.faults.add(Fault(AnswerStatus(503), times=None))
@@ -134,7 +135,9 @@ async def test_a_deletion_that_waits_ends_when_the_user_lets_go_and_nothing_is_t
         for kind, name in ((BINDING, "api"), (CA, "partners")):
             world.cluster.users.annotate(kind, "shop", name, {"apishield-mtls.io/force-orphan": "true"})
         await until(world.all_gone)
+        await asyncio.sleep(SOON)
 
+    assert operator.metrics.registry.get_sample_value("cfmtls_orphans", {"zone": ZONE}) == 1.0
     assert world.rules() == ["block", "log"]
     assert len(world.cloudflare.state.certificates[ACCOUNT]) == 1
 
