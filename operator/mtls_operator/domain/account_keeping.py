@@ -25,8 +25,8 @@ from mtls_operator.domain.account_search import (
     is_listed,
     is_listed_afresh,
 )
-from mtls_operator.domain.account_steps import ClearPendingUpload, ReadCertificates, RecordRotation
-from mtls_operator.domain.account_upload import is_announced_settled, obtain
+from mtls_operator.domain.account_steps import ClearPendingUpload, RecordRotation
+from mtls_operator.domain.account_upload import is_announced_settled, list_again, obtain
 from mtls_operator.domain.certificates import Bundle, CaCertificate
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.rotation import (
@@ -45,7 +45,7 @@ def keep(account: Account, agenda: Agenda, demand: Demand, current: CertificateI
     if source is None:
         return
     if _must_be_listed(account, demand, source, current):
-        agenda.steps.append(ReadCertificates(demand.authority))
+        list_again(account, agenda, demand, _lacking(account, demand, source, current))
         return
     if unseen := _unseen(account, demand):
         for certificate_id in unseen:

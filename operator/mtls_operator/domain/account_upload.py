@@ -31,12 +31,20 @@ def obtain(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) -> 
     if is_adoption_refused(account, agenda, demand, bundle.fingerprint):
         return
     if not is_listed_afresh(account, demand):
-        agenda.steps.append(ReadCertificates(demand.authority))
+        list_again(account, agenda, demand, bundle)
     elif demand.pending_upload not in (frozenset(), bundle.fingerprints):
         if is_announced_settled(account, agenda, demand):
             _find_or_upload(account, agenda, demand, bundle)
     else:
         _find_or_upload(account, agenda, demand, bundle)
+
+
+def list_again(account: Account, agenda: Agenda, demand: Demand, lacking: Bundle | None) -> None:
+    """List the account for a CA that may lack an object with these certificates. That no slot is free for it is said
+    until another listing tells otherwise: a look that finds the same is no news."""
+    agenda.steps.append(ReadCertificates(demand.authority))
+    if lacking is not None and not find(account, demand, lacking.fingerprint) and not _has_slot(account, demand, 0):
+        agenda.without_slot.add(demand.authority)
 
 
 def is_announced_settled(account: Account, agenda: Agenda, demand: Demand) -> bool:
@@ -118,7 +126,7 @@ def _is_refused(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle
 def _upload(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) -> None:
     if bundle.fingerprint in agenda.uploading:
         return
-    if len(occupants(account.known.listed_by(demand.token))) + len(agenda.uploading) >= account.limit:
+    if not _has_slot(account, demand, len(agenda.uploading)):
         agenda.without_slot.add(demand.authority)
         agenda.wakes.append(account.now + account.timing.window)
         return
@@ -128,3 +136,8 @@ def _upload(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) ->
         agenda.steps.append(RecordPendingUpload(demand.authority, bundle))
     name = certificate_name(demand.display_name, bundle.fingerprint, account.owner)
     agenda.steps.append(Upload(demand.authority, bundle, name))
+
+
+def _has_slot(account: Account, demand: Demand, taken: int) -> bool:
+    """Whether the last listing leaves a slot besides those that are taken since."""
+    return len(occupants(account.known.listed_by(demand.token))) + taken < account.limit

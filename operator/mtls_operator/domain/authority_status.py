@@ -250,6 +250,9 @@ def _stage(status: CertificateAuthorityStatus, behind: Sequence[ResourceKey]) ->
 
 
 def _quota(view: AuthorityView) -> Verdict:
+    if view.trouble is not None and view.trouble.reason is Reason.QUOTA_EXHAUSTED:
+        # Cloudflare granted less than the operator is told: only its refusal shows it.
+        return view.trouble
     if not view.without_slot:
         return ok(Reason.QUOTA_AVAILABLE, "a slot is there, or none is needed")
     names = ", ".join(_named(each, view) for each in view.occupants or ())

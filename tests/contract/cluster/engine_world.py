@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from mtls_operator.configuration import Configuration
-from testbed.chaos.operator_process import OperatorProcess, start
+from testbed.chaos.operator_process import OperatorProcess, running_operator, start
 from testbed.cloudflare.monitor import Monitor
 from testbed.cloudflare.settings import Settings
 from testbed.cloudflare.simulation import CloudflareSimulation
@@ -16,6 +18,7 @@ from testbed.cluster import SimulatedCluster, VirtualClock
 from testbed.cluster.virtual_time import EPOCH
 from tests.certificates import make_ca
 from tests.contract.cluster.world import API_VERSION, BINDING, CA
+from tests.virtual_time import until
 
 ACCOUNT: Final = "a" * 32
 ZONE: Final = "b" * 32
@@ -63,6 +66,10 @@ class World:
         """A new process of the operator."""
         return start(CONFIGURATION, self.cluster, self.cloudflare, self.clock)
 
+    def running(self) -> AbstractAsyncContextManager[OperatorProcess]:
+        """A process of the operator until the block ends."""
+        return running_operator(CONFIGURATION, self.cluster, self.cloudflare, self.clock)
+
     def apply_both(self) -> None:
         """A CA with its Secret, and a binding to it."""
         self.apply_authority("partners")
@@ -84,6 +91,14 @@ class World:
             **fields,
         }
         self.cluster.users.apply(_resource(BINDING, name, spec))
+
+    def apply_second(self) -> None:
+        """Another binding to the CA, which has everything to do yet."""
+        self.apply_binding("second", "www.example.com")
+
+    def second(self) -> tuple[str, str]:
+        """Whether that one is ready, and why not."""
+        return self.condition(BINDING, "second")
 
     def delete_both(self) -> None:
         self.cluster.users.delete(CA, "shop", "partners")
@@ -126,6 +141,16 @@ class World:
 
     def is_ready(self, kind: str, name: str) -> bool:
         return self.condition(kind, name)[0] == "True"
+
+
+@asynccontextmanager
+async def in_force(settings: Settings | None = None) -> AsyncIterator[World]:
+    """A world whose operator runs until the block ends, when its CA and its binding have become ready."""
+    world = World.begin(settings=settings)
+    async with world.running():
+        world.apply_both()
+        await until(world.all_ready)
+        yield world
 
 
 def _resource(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:

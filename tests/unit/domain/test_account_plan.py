@@ -213,6 +213,14 @@ def test_without_a_slot_nothing_is_sent_and_it_is_tried_again_after_a_window() -
     )
 
 
+def test_that_there_is_no_slot_is_said_until_another_listing_tells_otherwise() -> None:
+    again = plan(WANTED, known=listed(uploaded(TWO)), now=NOW + WINDOW, limit=1)
+    with_its_own_there = plan(WANTED, known=listed(uploaded(ONE)), now=NOW + WINDOW, limit=1)
+
+    assert again == AccountPlan(READ, None, without_slot=frozenset({CA}))
+    assert with_its_own_there == AccountPlan(READ, None)
+
+
 def test_an_upload_takes_the_slot_of_the_next() -> None:
     twin = replace(WANTED, authority=TWIN, bundle=TWO)
 

@@ -120,6 +120,13 @@ def test_without_a_free_slot_what_is_in_force_stays() -> None:
     assert plan(BEGUN, known=listed(uploaded()), limit=1) == AccountPlan((), NOW + WINDOW, without_slot=frozenset({CA}))
 
 
+def test_that_a_rotation_has_no_slot_is_said_until_another_listing_tells_otherwise() -> None:
+    full = listed(uploaded())
+
+    assert plan(BEGUN, known=full, now=NOW + WINDOW, limit=1) == AccountPlan(READ, None, without_slot=frozenset({CA}))
+    assert plan(BEGUN, known=full, now=NOW + WINDOW, limit=2) == AccountPlan(READ, None)
+
+
 def test_what_has_expired_is_not_sent_again() -> None:
     expired = read_bundle(make_ca("Old", now=MADE, days=1).pem.encode(), MADE)
     later = (MADE + timedelta(days=2)).timestamp()

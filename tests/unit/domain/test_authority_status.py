@@ -126,6 +126,15 @@ def test_without_a_slot_those_that_occupy_them_are_named_and_the_way_out() -> No
     assert condition(conditions, ConditionType.READY)[1] == "QuotaExhausted"
 
 
+def test_where_cloudflare_grants_fewer_slots_than_the_operator_is_told_its_refusal_says_so() -> None:
+    refused = waiting(Reason.QUOTA_EXHAUSTED, "there is no place for one more")
+
+    conditions = status(replace(VIEW, trouble=refused)).conditions
+
+    assert condition(conditions, ConditionType.QUOTA_AVAILABLE) == ("False", "QuotaExhausted", refused.message)
+    assert condition(conditions, ConditionType.READY) == ("False", "QuotaExhausted", refused.message)
+
+
 def test_an_outage_explains_why_a_ca_without_its_certificate_does_not_get_on() -> None:
     ready = condition(status(replace(VIEW, trouble=OUTAGE)).conditions, ConditionType.READY)
 
