@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pytest
 from testbed.cloudflare.state import State
 from testbed.demo.stage import ACCOUNT, OTHER_ZONES, ROOT, ZONE, ZONE_NAME
 from tests.certificates import make_ca
+from tests.e2e.waiting import PATIENCE
 from tests.e2e.world import OWNER, World
 
+TIMEOUT = f"--timeout={PATIENCE:.0f}s"
 QUICKSTART = "examples/quickstart/"
 EXAMPLES = [QUICKSTART, *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "examples").glob("*.yaml"))]
 ACCOUNT_TOKEN = "account-t0ken-" + "k3Wq" * 6
@@ -40,14 +43,14 @@ class User:
         output = f"jsonpath={{range .items[?(@.apiVersion=='apishield-mtls.io/v1alpha1')]}}{template}{{end}}"
         return self.kubectl("get", "-f", str(ROOT / example), "-o", output).split()
 
-    def wait(self, example: str, condition: str) -> None:
-        for resource in self.resources(example):
+    def wait(self, resources: Sequence[str], condition: str) -> None:
+        for resource in resources:
             namespace, name = resource.split("/", 1)
-            self.kubectl("wait", f"--for={condition}", "--timeout=60s", "--namespace", namespace, name)
+            self.kubectl("wait", f"--for={condition}", TIMEOUT, "--namespace", namespace, name)
 
-    def delete(self, example: str) -> None:
+    def delete(self, resources: Sequence[str]) -> None:
         """CAs and bindings; namespaces stay, as nothing here deletes their content."""
-        for resource in self.resources(example):
+        for resource in resources:
             namespace, name = resource.split("/", 1)
             self.kubectl("delete", "--wait=false", "--namespace", namespace, name)
 
@@ -91,11 +94,12 @@ def user(world: World, account: None, tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_becomes_ready_as_its_comment_says_and_leaves_nothing(user: User, example: str) -> None:
     user.follow(example)
-    user.wait(example, "condition=Ready")
+    resources = user.resources(example)
+    user.wait(resources, "condition=Ready")
     certificates, lists = held_by(user.world.simulation.state)
 
-    user.delete(example)
-    user.wait(example, "delete")
+    user.delete(resources)
+    user.wait(resources, "delete")
 
     assert certificates == 1
     assert lists != {}

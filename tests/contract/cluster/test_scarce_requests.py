@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from testbed.chaos.operator_process import running_operator
 from testbed.cloudflare.faults import AnswerPage, Fault, Match
 from testbed.cloudflare.settings import RateLimit, Settings
-from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, TOKEN, World
+from tests.contract.cluster.engine_world import ACCOUNT, TOKEN, World, in_force
 from tests.contract.cluster.world import BINDING
 from tests.virtual_time import in_virtual_time, until
 
@@ -35,20 +34,17 @@ async def leave(world: World, requests: int) -> None:
 
 @in_virtual_time
 async def test_when_little_is_left_what_is_new_waits_for_the_next_window_and_says_so() -> None:
-    world = World.begin(settings=LIMIT)
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
-        world.apply_both()
-        await until(world.all_ready)
+    async with in_force(LIMIT) as world:
         await asyncio.sleep(HOUR)
         # A first call opens the window.
         await leave(world, 400)
         world.cloudflare.spend_rate(TOKEN, 320)
-        world.apply_binding("second", "www.example.com")
+        world.apply_second()
         await asyncio.sleep(2)
         begun = world.clock.now()
         await asyncio.sleep(60)
-        waiting, told = calls_since(world, begun), world.condition(BINDING, "second")
-        await until(lambda: world.condition(BINDING, "second")[0] == "True")
+        waiting, told = calls_since(world, begun), world.second()
+        await until(lambda: world.second()[0] == "True")
 
     assert waiting == []
     assert told == ("False", "RateLimited")
@@ -57,10 +53,7 @@ async def test_when_little_is_left_what_is_new_waits_for_the_next_window_and_say
 
 @in_virtual_time
 async def test_a_deletion_uses_what_is_kept_back_for_it() -> None:
-    world = World.begin(settings=LIMIT)
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
-        world.apply_both()
-        await until(world.all_ready)
+    async with in_force(LIMIT) as world:
         await asyncio.sleep(HOUR)
         await leave(world, 400)
         world.cloudflare.spend_rate(TOKEN, 340)
@@ -76,7 +69,7 @@ async def test_a_deletion_uses_what_is_kept_back_for_it() -> None:
 @in_virtual_time
 async def test_after_a_refusal_for_the_limit_nothing_is_sent_for_as_long_as_cloudflare_says() -> None:
     world = World.begin(settings=LIMIT)
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+    async with world.running():
         world.apply_both()
         await asyncio.sleep(10)
         world.cloudflare.spend_rate(TOKEN, 1200)
@@ -104,7 +97,7 @@ async def test_while_cloudflare_is_away_one_call_goes_out_per_pause_for_all_zone
     zones = [f"zone-{number}.example" for number in range(10)]
     for number, name in enumerate(zones):
         world.cloudflare.add_zone(f"{number:032x}", name, ACCOUNT)
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+    async with world.running():
         world.apply_both()
         await until(world.all_ready)
         for name in zones:

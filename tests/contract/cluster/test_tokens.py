@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from testbed.chaos.operator_process import running_operator
 from testbed.cloudflare.faults import AnswerStatus, Effect, Fault, Garble, Match
-from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, TOKEN, World
+from tests.contract.cluster.engine_world import ACCOUNT, TOKEN, World, in_force
 from tests.contract.cluster.world import BINDING, CA
 from tests.virtual_time import in_virtual_time, until
 
@@ -37,7 +36,7 @@ def verifications(world: World) -> list[str]:
 @in_virtual_time
 async def test_a_token_is_verified_apart_from_the_set_up_and_once_a_day_from_then_on() -> None:
     world = World.begin()
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+    async with world.running():
         world.apply_both()
         await asyncio.sleep(120)
         at_first = verifications(world)
@@ -53,12 +52,12 @@ async def test_a_token_is_verified_apart_from_the_set_up_and_once_a_day_from_the
 async def test_a_token_that_expires_within_a_week_is_warned_of_and_does_its_work() -> None:
     world = World.begin()
     known_as(world, expires_on=world.clock.now() + 5 * DAY)
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+    async with world.running():
         world.apply_both()
         await until(lambda: told(world) == EXPIRING)
         await until(world.all_ready)
-        world.apply_binding("second", "www.example.com")
-        await until(lambda: world.condition(BINDING, "second")[0] == "True")
+        world.apply_second()
+        await until(lambda: world.second()[0] == "True")
 
     events = [entry.what for entry in world.cluster.log if "CredentialsExpiring" in entry.what]
     assert events
@@ -68,7 +67,7 @@ async def test_a_token_that_expires_within_a_week_is_warned_of_and_does_its_work
 async def test_the_warning_comes_when_a_week_is_left_and_goes_with_the_token() -> None:
     world = World.begin()
     known_as(world, expires_on=world.clock.now() + 7.1 * DAY)
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+    async with world.running():
         world.apply_both()
         await asyncio.sleep(0.09 * DAY)
         before = told(world)
@@ -86,12 +85,12 @@ async def test_the_warning_comes_when_a_week_is_left_and_goes_with_the_token() -
 async def test_a_new_process_does_not_take_a_warning_back_and_give_it_again() -> None:
     world = World.begin()
     known_as(world, expires_on=world.clock.now() + 5 * DAY)
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+    async with world.running():
         world.apply_both()
         await until(lambda: world.all_ready() and told(world) == EXPIRING)
         await asyncio.sleep(3600)
     requests = len(world.cluster.log)
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+    async with world.running():
         await asyncio.sleep(3600)
 
     assert {entry.what.split(" ")[0] for entry in world.cluster.log[requests:]} <= {"list", "get", "watch"}
@@ -103,18 +102,15 @@ async def test_a_new_process_does_not_take_a_warning_back_and_give_it_again() ->
 async def test_a_token_that_has_ended_is_named_while_what_is_in_force_stays_until_it_is_good_again(
     ending: str,
 ) -> None:
-    world = World.begin()
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
-        world.apply_both()
-        await until(world.all_ready)
-        in_force = world.rules()
+    async with in_force() as world:
+        rules_before = world.rules()
         known_as(world, disabled=ending == "disabled", expires_on=world.clock.now() - 1)
         await asyncio.sleep(1200)
         ended, rules = told(world), world.rules()
         known_as(world)
         await asyncio.sleep(1200)
 
-    assert (ended, rules) == (INVALID, in_force)
+    assert (ended, rules) == (INVALID, rules_before)
     assert told(world) == RESOLVED
     assert world.all_ready()
     assert world.cloudflare.monitor.finish() == []
@@ -125,12 +121,12 @@ async def test_a_token_that_has_ended_is_named_while_what_is_in_force_stays_unti
 async def test_a_token_that_cannot_be_verified_is_used_all_the_same(effect: Effect) -> None:
     world = World.begin()
     world.cloudflare.faults.add(Fault(effect, Match(path="tokens/verify$"), times=None))
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+    async with world.running():
         world.apply_both()
         await until(world.all_ready)
         await asyncio.sleep(3600)
-        world.apply_binding("second", "www.example.com")
-        await until(lambda: world.condition(BINDING, "second")[0] == "True")
+        world.apply_second()
+        await until(lambda: world.second()[0] == "True")
 
     assert verifications(world)
     assert told(world) == RESOLVED
@@ -140,7 +136,7 @@ async def test_a_token_that_cannot_be_verified_is_used_all_the_same(effect: Effe
 async def test_a_token_that_an_account_owns_is_verified_at_its_account() -> None:
     world = World.begin()
     known_as(world, account_id=ACCOUNT, expires_on=world.clock.now() + 5 * DAY)
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+    async with world.running():
         world.apply_both()
         await until(lambda: told(world) == EXPIRING)
 
@@ -149,30 +145,24 @@ async def test_a_token_that_an_account_owns_is_verified_at_its_account() -> None
 
 @in_virtual_time
 async def test_a_rotated_token_takes_effect_within_seconds() -> None:
-    world = World.begin()
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
-        world.apply_both()
-        await until(world.all_ready)
+    async with in_force() as world:
         known_as(world, disabled=True)
-        world.apply_binding("second", "www.example.com")
-        await until(lambda: world.condition(BINDING, "second")[1] == "CredentialsInvalid")
+        world.apply_second()
+        await until(lambda: world.second()[1] == "CredentialsInvalid")
         await asyncio.sleep(3600)
         known_as(world, ANOTHER)
         world.cluster.users.put_secret("cfmtls-system", "token", {"token": ANOTHER})
         await asyncio.sleep(5)
 
-    assert world.condition(BINDING, "second") == ("False", "Arriving")
+    assert world.second() == ("False", "Arriving")
 
 
 @in_virtual_time
 async def test_a_namespace_that_goes_with_a_token_that_never_worked_is_cleaned_up_with_the_last_that_did() -> None:
-    world = World.begin()
-    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
-        world.apply_both()
-        await until(world.all_ready)
+    async with in_force() as world:
         world.cluster.users.put_secret("cfmtls-system", "token", {"token": "nobody-knows-this-token-0123456789"})
-        world.apply_binding("second", "www.example.com")
-        await until(lambda: world.condition(BINDING, "second")[1] == "CredentialsInvalid")
+        world.apply_second()
+        await until(lambda: world.second()[1] == "CredentialsInvalid")
         world.cluster.users.delete("Secret", "cfmtls-system", "token")
         world.cluster.users.delete_namespace("shop")
         await until(lambda: world.cluster.users.read("Namespace", "", "shop") is None)
