@@ -30,6 +30,8 @@ class Agenda:
     until: dict[Place, float] = field(default_factory=dict)
     waiting: dict[Place, tuple[str, ...]] = field(default_factory=dict)
     """The ownerIds of the installations that are not ready for what is wanted of a hostname."""
+    settling: set[Place] = field(default_factory=set)
+    """Enforced and put back on the list, where they have to settle again."""
     overlapping: set[Place] = field(default_factory=set)
     """In force as wanted, with the CA from before beside it until its overlap is over."""
     wakes: list[float] = field(default_factory=list)

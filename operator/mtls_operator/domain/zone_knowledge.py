@@ -57,6 +57,8 @@ class ZoneKnowledge:
     put_since: Mapping[Place, float] = field(default_factory=dict)
     """Since when every list that we wrote had the hostname on it, counted anew when it had to be put back. Only while
     we claim it as arriving or held: what was put before the claim, or before it was given up, others may drop."""
+    put_back: frozenset[Place] = frozenset()
+    """Those of them that were held already, and off the list, when they were put there."""
     taken_off_since: Mapping[Place, float] = field(default_factory=dict)
     """The same for a hostname that we took off."""
     undone: Mapping[Place, tuple[float, ...]] = field(default_factory=dict)
@@ -128,12 +130,15 @@ class ZoneKnowledge:
             if claimed == certificate and state is ClaimState.LEAVING and hostname not in hostnames:
                 place = (certificate, hostname)
                 off[place] = now if hostname in base else self.taken_off_since.get(place, now)
-        again = {place: at for place, at in put.items() if place in self.put_since and place[1] not in base}
+        added = {place: at for place, at in put.items() if place[0] == certificate and place[1] not in base}
+        held = {claim[:2] for claim in self.claimed_since if claim[2] is ClaimState.HELD}
+        again = {place: at for place, at in added.items() if place in self.put_since}
         undone = dict(self.undone) | {place: (*self.undone.get(place, ())[-2:], at) for place, at in again.items()}
         return replace(
             self,
             list_written={**self.list_written, certificate: now},
             put_since=put,
+            put_back=self.put_back | (added.keys() & held),
             taken_off_since=off,
             undone=undone,
             released=self.released - put.keys(),
@@ -219,6 +224,7 @@ class ZoneKnowledge:
             },
             enforced_since={hostname: self.enforced_since.get(hostname, now) for hostname in enforced},
             put_since={place: at for place, at in self.put_since.items() if place in relied_on},
+            put_back=self.put_back & relied_on,
             taken_off_since={place: at for place, at in self.taken_off_since.items() if place in leaving},
             released=self.released - (relied_on - leaving),
         )

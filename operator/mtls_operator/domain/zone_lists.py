@@ -59,6 +59,8 @@ def _keep(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     certificate, hostname = place
     put, reading = zone.known.put_since.get(place), zone.known.lists.get(certificate)
     if put is not None and not is_read(zone, certificate, _settled_at(zone, place, put)):
+        if place in zone.known.put_back:
+            agenda.settling.add(place)
         _follow(zone, agenda, place, put)
     elif (reading.begun if reading else float("-inf")) < zone.known.doubted:
         agenda.read_list(certificate, zone.known.doubted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -266,9 +266,12 @@ class ZoneState:
     @cached_property
     def known_hostnames(self) -> frozenset[str]:
         """Hostnames that any binding of the cluster records or wants."""
-        everybody = (*self.desired.stakes, *self.desired.idle, *self.desired.still)
-        recorded = frozenset(hostname for _, hostname in recorded_by(everybody))
-        return recorded.union(*(stake.wants for stake in everybody))
+        return _hostnames_of((*self.desired.stakes, *self.desired.idle, *self.desired.still))
+
+    @cached_property
+    def left_to_others(self) -> frozenset[str]:
+        """Hostnames that only bindings have which are laid aside, or act with another token."""
+        return _hostnames_of((*self.desired.idle, *self.desired.still)) - _hostnames_of(self.desired.stakes)
 
     @cached_property
     def incumbent(self) -> frozenset[str]:
@@ -336,6 +339,11 @@ def recorded_by(stakes: Iterable[Stake]) -> frozenset[Place]:
         for certificate, names in stake.managed.items()
         for hostname in names
     )
+
+
+def _hostnames_of(stakes: Collection[Stake]) -> frozenset[str]:
+    recorded = frozenset(hostname for _, hostname in recorded_by(stakes))
+    return recorded.union(*(stake.wants for stake in stakes))
 
 
 def _wanted_by(stakes: Iterable[Stake]) -> Mapping[Place, Target]:

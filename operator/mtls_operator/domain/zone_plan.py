@@ -250,7 +250,8 @@ def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving:
         return HostProgress(HostStage.PENDING)
     overlaps, held = place in agenda.overlapping, zone.is_held(place)
     if overlaps or (held and zone.is_enforced_under(hostname, _policy(zone, place))):
-        return HostProgress(HostStage.ENFORCED, until if overlaps else None, missing=zone.is_seen_missing(place))
+        missing = zone.is_seen_missing(place) or place in agenda.settling
+        return HostProgress(HostStage.ENFORCED, until if overlaps else None, missing=missing)
     if hostname in zone.view.enforced or _is_put_back(zone, place):
         return HostProgress(HostStage.MOVING, until, agenda.waiting.get(place, ()))
     if held:

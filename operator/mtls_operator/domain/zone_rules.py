@@ -76,8 +76,7 @@ def _repairs(zone: ZoneState) -> list[ZoneStep]:
 def _rules_apart(zone: ZoneState) -> frozenset[str | None]:
     """Rules that hold nothing but hostnames of bindings that are laid aside, or that act with another token, which is
     the one to repair them with (safety invariant 12)."""
-    others = (*zone.desired.idle, *zone.desired.still)
-    apart = frozenset(hostname for stake in others for hostname in stake.wants) - zone.wanted_hostnames
+    apart = zone.left_to_others
     return frozenset(
         [group.rule_id for group in zone.view.claims if group.hostnames <= apart]
         + [group.rule_id for group in zone.view.enforcement if group.hostnames <= apart]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mtls_operator.domain.marks import Claim, Enforcement, Installation, claim_body, enforcement_body
+from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, claim_body, enforcement_body
 from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
 from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import ForeignMark
@@ -28,10 +28,10 @@ def impostor(zone: ZoneState) -> Installation | None:
 
 
 def inheritances(zone: ZoneState) -> list[ZoneStep]:
-    """The marks of predecessors, signed by us."""
-    return [
-        _signed(zone, each) for each in zone.view.marks_of_others if each.mark.installation in zone.desired.predecessors
-    ]
+    """The marks of predecessors, signed by us, each with the token of a binding that has a hostname of it; with any if
+    there is none (safety invariant 12)."""
+    theirs = (each for each in zone.view.marks_of_others if each.mark.installation in zone.desired.predecessors)
+    return [_signed(zone, each) for each in theirs if not each.mark.hostnames <= zone.left_to_others]
 
 
 def adoptions(zone: ZoneState) -> list[ZoneStep]:
@@ -40,14 +40,14 @@ def adoptions(zone: ZoneState) -> list[ZoneStep]:
     found = [
         _without(each, rule, covered)
         for each, rule in _retained(zone)
-        if (covered := frozenset(name for name in rule.hostnames if zone.now >= _settled_at(zone, name)))
+        if (covered := frozenset(name for name in _left(zone, rule) if zone.now >= _settled_at(zone, name)))
     ]
     return [ReadRules()] if found and zone.rules.begun < zone.now - FRESH_SECONDS else found
 
 
 def wakes(zone: ZoneState) -> list[float]:
     """When a hostname can leave a rule that others retained."""
-    times = [_settled_at(zone, name) for _, rule in _retained(zone) for name in rule.hostnames]
+    times = [_settled_at(zone, name) for _, rule in _retained(zone) for name in _left(zone, rule)]
     return [at for at in times if zone.now < at < float("inf")]
 
 
@@ -59,6 +59,13 @@ def _retained(zone: ZoneState) -> Iterator[tuple[ForeignMark, Enforcement]]:
     for each in zone.view.marks_of_others:
         if isinstance(each.mark, Enforcement) and _is_left(each):
             yield each, each.mark
+
+
+def _left(zone: ZoneState, rule: Enforcement) -> frozenset[str]:
+    """The hostnames of a retained rule but those that its installation brings in again: it takes them out itself, and
+    covers them until then."""
+    theirs = (claim for claim in zone.view.others if claim.installation == rule.installation)
+    return rule.hostnames.difference(*(claim.hostnames for claim in theirs if claim.state is not ClaimState.LEAVING))
 
 
 def _settled_at(zone: ZoneState, hostname: str) -> float:

@@ -165,6 +165,17 @@ def test_after_a_lost_write_of_a_list_nothing_of_that_list_is_known() -> None:
     assert lost.put_since == {}
 
 
+def test_what_is_put_on_one_list_is_not_undone_on_another() -> None:
+    elsewhere = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
+    known = written(nothing_known(0.0), ruleset(5, HELD), now=10.0)
+    known = known.with_list_read(CERTIFICATE, frozenset(), 11.0).with_list_written(CERTIFICATE, frozenset({API}), 12.0)
+
+    known = known.with_list_read(elsewhere, frozenset(), 13.0).with_list_written(elsewhere, frozenset({API}), 14.0)
+
+    assert known.undone == {}
+    assert known.put_back == {PLACE}
+
+
 def test_all_claims_gone_from_one_reading_to_the_next_were_taken_by_somebody_unless_a_write_of_ours_was_lost() -> None:
     known = written(nothing_known(0.0), ruleset(5, HELD), now=10.0)
     in_doubt = known.with_rules_unknown(20.0)

@@ -225,6 +225,17 @@ def test_while_a_hostname_is_off_its_list_that_is_said_and_that_it_is_covered(zo
     assert not zone.stage().missing
 
 
+def test_what_was_put_back_is_said_to_be_off_the_list_until_it_has_settled_there(zone: CalmZone) -> None:
+    zone.zone.put_list(CERTIFICATE, frozenset({"old.example.com"}))
+    missing = []
+    zone.operator.before_step = lambda _operator, _step: missing.append(zone.stage().missing)
+
+    after_a_look(zone)
+
+    assert missing == [False, False, True, True, True]
+    assert not zone.stage().missing
+
+
 def test_the_disabled_rule_of_a_binding_that_cannot_be_reconciled_is_enabled_as_it_was(zone: CalmZone) -> None:
     zone.cluster.put(replace(zone.ours(), blocked=True))
     spoil(zone, Enforcement, lambda rule: replace(rule, body=replace(rule.body, enabled=False)))

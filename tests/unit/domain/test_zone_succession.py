@@ -19,11 +19,13 @@ from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_knowledge import nothing_known
 from mtls_operator.domain.zone_places import Desired, desired_of
 from mtls_operator.domain.zone_plan import HostStage, ZonePlan, plan_zone
+from mtls_operator.domain.zone_steps import WriteRule
 from tests.unit.domain.simulated_installation import Binding
 from tests.unit.domain.test_zone_plan import (
     API,
     CERTIFICATE,
     FOREIGN,
+    KEY,
     OTHERS,
     TARGET,
     TIMING,
@@ -268,3 +270,31 @@ def test_what_we_retained_stays_though_a_binding_named_it_and_was_deleted_before
     assert zone.cluster.bindings == {}
     assert zone.marks() == [replace(enforced(), retained=True), None]
     assert zone.listed == {API}
+
+
+def test_the_marks_of_a_predecessor_are_signed_with_the_token_of_a_binding_that_has_a_hostname_of_them() -> None:
+    theirs = (their_rule(WEB, by=TWIN), FOREIGN, rule(claim(ClaimState.HELD, WEB, by=TWIN), "twin"))
+    zone = CalmZone(rules=theirs)
+    zone.cluster.predecessors = frozenset({TWIN})
+    zone.cluster.bindings[KEY] = wanted()
+    zone.cluster.put(Binding(ResourceKey("apps", "second"), (WEB,), TARGET, party=1))
+    known = zone.operator.known.with_rules_read(zone.zone.ruleset.now, begun=95.0, now=95.0, us=US, window=90.0)
+
+    first, second = (plan_zone(each, known, 95.0, TIMING) for each in zone.cluster.desired())
+
+    assert signed(first) == []
+    assert signed(second) == ["their-rule", "twin"]
+
+
+def signed(plan: ZonePlan) -> list[str | None]:
+    return [step.rule_id for step in plan.steps if isinstance(step, WriteRule) and step.rule_id is not None]
+
+
+def test_a_hostname_stays_in_a_retained_rule_whose_installation_brings_it_in_again() -> None:
+    again = rule(claim(ClaimState.ARRIVING, API, by=OTHERS), "again")
+    zone = CalmZone(rules=(their_rule(API, WEB, retained=True), FOREIGN, again), hostnames=frozenset({API, WEB}))
+
+    zone.after(wanted(API, WEB))
+
+    assert replace(enforced(API), installation=OTHERS, retained=True) in zone.marks()
+    assert enforced(API, WEB) in zone.marks()
