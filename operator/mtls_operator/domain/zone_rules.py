@@ -3,7 +3,7 @@
 Rules of this module:
 - A hostname enters an enforcement rule only when its claim is `held` and it was read on the list, and its claim
   becomes `leaving` only when no rule of ours covers it any more (safety invariant 2, both directions).
-- Claims and enforcement that no status knows (orphans) stay exactly as they are.
+- Claims and enforcement that no status knows (orphans) stay as they are; what somebody changed of them is repaired.
 - A rule that exists is written only on exact knowledge of what it holds.
 """
 
