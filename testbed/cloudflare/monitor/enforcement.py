@@ -1,4 +1,4 @@
-"""Invariants 2 and 13: nobody is locked out, and what was enforced stays enforced until it is given up.
+"""Invariants 2, 10 and 13: nobody is locked out, and what was enforced stays enforced until it is given up.
 
 Everything here compares what was wrong before a request with what is wrong after it: only what a request of an
 installation made wrong counts against it, not what people or drift left behind.
@@ -121,17 +121,18 @@ class _Loss:
 
 
 class Coverage:
-    """Invariant 13 over time: hostnames that lost their enforcement without being given up.
+    """Invariants 13 and 10 over time: hostnames that lost their enforcement without being given up.
 
     A loss ends well when all claims of the owner on the hostname are `leaving`. It is a violation when the owner covers
     the hostname again instead and nobody covered it meanwhile, and when it is still claimed `held` at the end.
 
     `given_up` says when the user of an owner last wanted a hostname without enforcement. What was given up that short
     a time ago that the owner need not have heard of more is no loss: wanted again before its claim is `leaving`, it is
-    still on its list, and covered again at once.
+    still on its list, and covered again at once. What is released though its user wants it breaks invariant 10, unless
+    another installation has it. Absent: nobody knows what users want, so whatever is released was given up.
     """
 
-    def __init__(self, given_up: GivenUp) -> None:
+    def __init__(self, given_up: GivenUp | None) -> None:
         self._losses: dict[_Loss, bool] = {}
         self._given_up = given_up
 
@@ -143,17 +144,28 @@ class Coverage:
         before, after = covered(case.before, zone_id), covered(case.after, zone_id)
         protected: frozenset[str] = frozenset().union(*after.values())
         released = _released(case.after, zone_id)
-        for owner, hostname in released:
-            self._losses.pop(_Loss(zone_id, owner, hostname), None)
+        for owner, hostname in sorted(released):
+            lost = self._losses.pop(_Loss(zone_id, owner, hostname), None)
+            if lost is not None and self._is_wanted(case, zone_id, owner, hostname):
+                yield 10, f"{owner} gives up {hostname}, which its user wants to be enforced"
         for owner in before.keys() | after.keys():
             old, new = before.get(owner, frozenset()), after.get(owner, frozenset())
             for hostname in old - new:
-                given_up = self._given_up(owner, hostname) > case.now - _HEARD_WITHIN
-                if (owner, hostname) not in released and not given_up:
+                if (owner, hostname) not in released and not self._was_given_up(case, owner, hostname):
                     self._losses[_Loss(zone_id, owner, hostname)] = hostname not in protected
             for hostname in sorted(new - old):
                 if self._losses.pop(_Loss(zone_id, owner, hostname), False):
                     yield 13, f"{hostname} of {owner} was without enforcement for a while, and never given up"
+
+    def _was_given_up(self, case: Case, owner: str, hostname: str) -> bool:
+        return self._given_up is not None and self._given_up(owner, hostname) > case.now - _HEARD_WITHIN
+
+    def _is_wanted(self, case: Case, zone_id: str, owner: str, hostname: str) -> bool:
+        if self._given_up is None or self._was_given_up(case, owner, hostname):
+            return False
+        others = {each.owner for each in claims(case.before, zone_id) if each.hostname == hostname}
+        others |= {mark.owner for _, mark in enforcements(case.before, zone_id) if hostname in mark.guard.hostnames}
+        return others <= {owner}
 
     def still_lost(self, state: State) -> Findings:
         """What is lost in the end though its owner still claims to hold it."""

@@ -1,13 +1,15 @@
-"""Invariants 2 and 13: nobody is locked out, and what was enforced stays enforced until it is given up."""
+"""Invariants 2, 10 and 13: nobody is locked out, and what was enforced stays enforced until it is given up."""
 
 from typing import Any
 
 import pytest
 
+from testbed.cloudflare.monitor import Monitor
 from tests.contract.cloudflare_simulation.monitored import (
     CERTIFICATES,
     OTHER_ROOT,
     ROOT,
+    WINDOW,
     Monitored,
     make_monitored,
     pinned,
@@ -29,6 +31,7 @@ def test_set_up_and_tear_down_in_order_is_fine(world: Monitored) -> None:
     world.east.put(world.certificate, HOST)
     held = world.east.claim("held", world.certificate, HOST, rule=arriving)
     rule = world.east.enforce(HOST)
+    world.given_up[HOST] = world.clock()
     world.east.drop(rule)
     leaving = world.east.claim("leaving", world.certificate, HOST, rule=held)
     world.east.put(world.certificate)
@@ -166,7 +169,8 @@ def test_a_gap_during_a_rotation_violates_invariant_13(world: Monitored) -> None
 
 
 @pytest.mark.parametrize("other", ["arriving", "held"])
-def test_enforcing_again_after_the_hostname_was_given_up_is_fine(world: Monitored, other: str) -> None:
+def test_enforcing_again_after_the_hostname_was_given_up_is_fine(other: str) -> None:
+    world = make_monitored(Monitor(window=WINDOW))
     world.east.put(world.certificate, HOST)
     claim = world.east.claim(other, world.certificate, HOST)
     rule = world.east.enforce(HOST)
@@ -177,6 +181,27 @@ def test_enforcing_again_after_the_hostname_was_given_up_is_fine(world: Monitore
     world.east.enforce(HOST)
 
     assert world.monitor.finish() == []
+
+
+def test_giving_up_what_the_user_wants_violates_invariant_10(world: Monitored) -> None:
+    world.east.put(world.certificate, HOST)
+    claim = world.east.claim("held", world.certificate, HOST)
+    world.east.drop(world.east.enforce(HOST))
+
+    world.east.claim("leaving", world.certificate, HOST, rule=claim)
+
+    assert world.violated == [10]
+
+
+def test_what_another_installation_has_may_be_given_up(world: Monitored) -> None:
+    world.east.put(world.certificate, HOST)
+    world.west.claim("held", world.certificate, HOST)
+    claim = world.east.claim("held", world.certificate, HOST)
+    world.east.drop(world.east.enforce(HOST))
+
+    world.east.claim("leaving", world.certificate, HOST, rule=claim)
+
+    assert world.violated == []
 
 
 def test_a_gap_that_another_installation_covers_is_none(world: Monitored) -> None:
