@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from testbed.chaos.authorities import UNKNOWN, all_fingerprints, fingerprints, pem_of
+from testbed.chaos.authorities import NO_KEY, UNKNOWN, all_fingerprints, fingerprints, pem_of
 from testbed.chaos.exclusions import may_create_authority, may_delete_authority, may_delete_namespace
 from testbed.chaos.world import (
     ACCOUNTS,
     BINDING,
     CA,
-    OVERLAP,
     TOKEN,
     ZONES,
     Body,
@@ -41,20 +40,35 @@ class Act:
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyAuthority(Act):
-    """A CA and its source; with `own_token` it brings the token of its namespace."""
+    """A CA and its source; with `own_token` it brings the token of its namespace. `admits`: bindings of which
+    namespaces."""
 
     namespace: str
     bundle: str
     own_token: bool = False
     side_by_side: bool = False
+    admits: str = "All"
 
     def perform(self, world: World) -> bool:
         site = world.sites[self.site]
         if not may_create_authority(world, site, self.bundle) or not site.is_open(self.namespace):
             return False
         put_source(site, self.namespace, self.bundle)
-        apply_authority(site, self.namespace, self.bundle, own_token=self.own_token, side_by_side=self.side_by_side)
+        site.cluster.users.apply(self._manifest(world.setting.overlap))
         return True
+
+    def _manifest(self, overlap: float) -> Body:
+        spec: Body = {
+            "accountId": ACCOUNTS[self.bundle],
+            "source": {"secretRef": {"name": self.bundle}},
+            "allowedBindings": {"namespaces": {"from": self.admits}},
+            "rotation": {"overlap": f"{overlap:.0f}s"},
+        }
+        if self.side_by_side:
+            spec["rotation"]["strategy"] = "SideBySide"
+        if self.own_token:
+            spec["credentialsRef"] = {"name": TOKEN, "key": TOKEN}
+        return resource(CA, self.namespace, self.bundle, spec)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +169,20 @@ class DeleteNamespace(Act):
             return False
         site.cluster.users.delete_namespace(self.namespace)
         return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteEverything(Act):
+    """All bindings and CAs of a cluster that may go, in any order."""
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        going = [(BINDING, *place_of(each)) for each in site.bodies(BINDING)]
+        going += [(CA, *place_of(each)) for each in site.bodies(CA) if may_delete_authority(world, site, each)]
+        world.rng.shuffle(going)
+        for kind, namespace, name in going:
+            site.cluster.users.delete(kind, namespace, name)
+        return bool(going)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,23 +340,9 @@ class Nudge(Act):
 
 
 def put_source(site: Site, namespace: str, bundle: str) -> None:
-    """The Secret of a CA as it should be."""
-    site.cluster.users.put_secret(namespace, bundle, {"ca.crt": pem_of(bundle, site.version(namespace, bundle))})
-
-
-def apply_authority(site: Site, namespace: str, bundle: str, *, own_token: bool, side_by_side: bool = False) -> None:
-    """A CA that admits all namespaces."""
-    spec: Body = {
-        "accountId": ACCOUNTS[bundle],
-        "source": {"secretRef": {"name": bundle}},
-        "allowedBindings": {"namespaces": {"from": "All"}},
-        "rotation": {"overlap": f"{OVERLAP:.0f}s"},
-    }
-    if side_by_side:
-        spec["rotation"]["strategy"] = "SideBySide"
-    if own_token:
-        spec["credentialsRef"] = {"name": TOKEN, "key": TOKEN}
-    site.cluster.users.apply(resource(CA, namespace, bundle, spec))
+    """The Secret of a CA as it should be; whoever made it left the private key beside the certificates."""
+    pem = pem_of(bundle, site.version(namespace, bundle))
+    site.cluster.users.put_secret(namespace, bundle, {"ca.crt": f"{pem}{NO_KEY}"})
 
 
 def suspend(site: Site, kind: str, namespace: str, name: str, *, on: bool) -> None:

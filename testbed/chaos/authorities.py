@@ -23,6 +23,8 @@ SOURCES: Final = {
 two bundles."""
 UNKNOWN: Final = -1
 """The version of what is no edition of any bundle: a mixture, as in a rotation."""
+NO_KEY: Final = "-----BEGIN EC PRIVATE KEY-----\nbm90IGEga2V5\n-----END EC PRIVATE KEY-----\n"
+"""Looks like a private key."""
 _FROM = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from testbed.chaos.acts import apply_authority, deleting, give_consent, put_source, restore_tokens, set_policy, suspend
+from testbed.chaos.acts import ApplyAuthority, deleting, give_consent, put_source, restore_tokens, set_policy, suspend
 from testbed.chaos.dashboard import remove_forgotten
-from testbed.chaos.exclusions import may_create_authority
 from testbed.chaos.expectation import complaints
 from testbed.chaos.world import (
     BINDING,
@@ -106,10 +105,10 @@ def _mend_references(world: World, site: Site) -> None:
             continue
         place, bundle = authority_place(body)
         authority = site.read(CA, place, bundle)
-        if authority is None and site.is_open(place) and may_create_authority(world, site, bundle):
-            put_source(site, place, bundle)
-            apply_authority(site, place, bundle, own_token=False)
-        elif authority is None or is_deleting(authority) or not site.is_open(place):
+        again = ApplyAuthority(at=0, site=world.sites.index(site), namespace=place, bundle=bundle)
+        if authority is None and again.perform(world):
+            continue
+        if authority is None or is_deleting(authority) or not site.is_open(place):
             site.cluster.users.delete(BINDING, namespace, name)
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from testbed.chaos.acts import certificate_of
 from testbed.chaos.authorities import SOURCES, UNKNOWN, key_identifiers
+from testbed.chaos.records import managed_places
 from testbed.chaos.world import (
     BINDING,
     CA,
@@ -120,11 +121,7 @@ def _about_binding(world: World, site: Site, in_force: _InForce, body: Body) -> 
     name = "/".join(place_of(body))
     bundle, version, _ = wish = _wish(site, body)
     won = {hostname for hostname in body["spec"]["hostnames"] if in_force.policies.get(hostname) == [wish]}
-    managed = {
-        (each["certificateId"], hostname)
-        for each in body.get("status", {}).get("managed", [])
-        for hostname in each["hostnames"]
-    }
+    managed = managed_places(body)
     if managed != {(certificate_of(world, bundle, version), hostname) for hostname in won}:
         yield f"{site.owner}: binding {name} records {sorted(managed)}, in force for it is {sorted(won)}"
     if won == set(body["spec"]["hostnames"]):
@@ -185,7 +182,7 @@ def _about_lists(world: World) -> Iterator[str]:
         for hostname, policies in _InForce.of(world, site).policies.items():
             for bundle, version, _ in policies:
                 ours.setdefault((_zone_id(hostname), certificate_of(world, bundle, version) or ""), set()).add(hostname)
-    retained = _InForce.retained(world).policies.keys()
+    retained = _InForce.retained(world).policies.keys() | world.retention.associated
     foreign: dict[tuple[str, str], set[str]] = {}
     for zone_id, put_on, hostname in world.foreign:
         foreign.setdefault((zone_id, put_on), set()).add(hostname)

@@ -1,8 +1,7 @@
 """Defects that are put into a copy of the operator one by one, to see that stories find them.
 
 Zero violations mean something only if there would be some: `python -m testbed.chaos planted` plays stories with each
-defect of this table until one fails, and says how many it took. A defect is the smallest change of the source that
-breaks what its invariant promises; `sound` is there exactly once, or the table is out of date and says so.
+defect of `defects` until one fails that does not fail without it, and says how many it took.
 """
 
 from __future__ import annotations
@@ -15,110 +14,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import mtls_operator
+from testbed.chaos.defects import DEFECTS, Defect
+from testbed.chaos.play import play
+from testbed.chaos.story import story_of
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _PACKAGE: Final = Path(mtls_operator.__file__).parent
-
-
-@dataclass(frozen=True)
-class Defect:
-    """`invariant` of the design that is broken first of all; others may be found before it."""
-
-    name: str
-    invariant: int
-    what: str
-    file: str
-    sound: str
-    broken: str
-
-
-DEFECTS: Final = (
-    Defect(
-        "settle-time",
-        2,
-        "a hostname is enforced as soon as it was put, not when it has settled",
-        "domain/zone_lists.py",
-        "    return max(put + settle, late_write",
-        "    return max(put, late_write",
-    ),
-    Defect(
-        "early-release",
-        2,
-        "the claim becomes leaving while the rule still covers the hostname",
-        "domain/zone_rules.py",
-        "if not relying or zone.is_on_its_way(place) or zone.has_moved(hostname):",
-        "if True:",
-    ),
-    Defect(
-        "foreign-hostnames",
-        3,
-        "a list is written with what installations claim, and nothing else",
-        "domain/zone_lists.py",
-        "return (observed - given_up) |",
-        "return (observed - observed) | given_up - given_up |",
-    ),
-    Defect(
-        "unmarked-deletion",
-        5,
-        "an adopted certificate without a mark is deleted with its CA",
-        "domain/marks.py",
-        '    return match["owner"] if match else None',
-        '    return match["owner"] if match else "cluster-a"',
-    ),
-    Defect(
-        "no-overlap",
-        6,
-        "previous CAs are retired as soon as the new ones are in force",
-        "domain/rotation.py",
-        "retire_after=now + overlap if retiring.fingerprints else now",
-        "retire_after=now",
-    ),
-    Defect(
-        "second-upload",
-        7,
-        "what may have been sent is sent again at once",
-        "domain/account_upload.py",
-        "    return since is None or looked_long_enough(account, agenda, demand, since)",
-        "    return True",
-    ),
-    Defect(
-        "early-removal",
-        8,
-        "work begins before the resources of the cluster are listed",
-        "engine/engine.py",
-        "            await self._listing.complete()\n            self.listed",
-        "            self.listed",
-    ),
-    Defect(
-        "no-finalizer",
-        11,
-        "a binding is never held",
-        "domain/zone_plan.py",
-        "if stake.wants and not stake.has_finalizer",
-        "if False and not stake.has_finalizer",
-    ),
-    Defect(
-        "late-record",
-        11,
-        "a hostname is recorded when it has been added",
-        "domain/zone_plan.py",
-        "(*_cluster_steps(zone.desired, gone), *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)),",
-        "(*zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda), *_cluster_steps(zone.desired, gone)),",
-    ),
-    Defect(
-        "gap-in-a-move",
-        13,
-        "a hostname leaves its rule before it enters another",
-        "domain/zone_rules.py",
-        "for edit in edits or removals(zone.view.enforcement, wanted)]",
-        "for edit in removals(zone.view.enforcement, wanted) or edits]",
-    ),
-)
 
 
 def main(names: Sequence[str], runs: int, seed: int, jobs: int, say: Callable[[str], object] = print) -> int:
@@ -132,25 +37,33 @@ def main(names: Sequence[str], runs: int, seed: int, jobs: int, say: Callable[[s
 
 def _search(defect: Defect, runs: int, seed: int, jobs: int, say: Callable[[str], object]) -> bool:
     with planted(defect) as path:
-        command = [
-            sys.executable,
-            "-m",
-            "testbed.chaos",
-            str(runs),
-            "--seed",
-            str(seed),
-            "--jobs",
-            str(jobs),
-            "--first",
-        ]
-        environment = {**os.environ, "PYTHONPATH": f"{path}{os.pathsep}{_ROOT}"}
-        told = subprocess.run(command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=False)
-    lines = told.stdout.splitlines()
-    said = next((line.removeprefix("  -> ") for line in lines if line.startswith("  -> ")), told.stderr[-200:])
-    played = json.loads(lines[-1])["runs"] if told.returncode in {0, 1} and lines else 0
-    found = told.returncode == 1 and played > 0
-    say(f"{defect.name:<20}{defect.invariant:>9}{played if found else 'not found':>13}  {said[:200]}")
-    return found
+        played, said = _find(path, range(seed, seed + runs), jobs)
+    say(f"{defect.name:<20}{defect.invariant:>9}{played or 'not found':>13}  {said[:200]}")
+    return played > 0
+
+
+def _find(path: Path, seeds: Sequence[int], jobs: int) -> tuple[int, str]:
+    """How many stories it took, 0 if none was enough, and what was said. A story that fails with the sound operator as
+    well found nothing."""
+    left = seeds
+    while left:
+        told = _played(path, left, jobs)
+        lines = told.stdout.splitlines()
+        if told.returncode not in {0, 1} or not lines:
+            return 0, told.stderr[-200:]
+        last = left[json.loads(lines[-1])["runs"] - 1]
+        if told.returncode == 1 and not play(story_of(last)).failed:
+            return last - seeds[0] + 1, next(line.removeprefix("  -> ") for line in lines if line.startswith("  -> "))
+        left = left[left.index(last) + 1 :]
+    return 0, ""
+
+
+def _played(path: Path, seeds: Sequence[int], jobs: int) -> subprocess.CompletedProcess[str]:
+    """The stories of these seeds until the first that fails, by the operator in a folder."""
+    given = (str(len(seeds)), "--seed", str(seeds[0]), "--jobs", str(jobs), "--first")
+    environment = {**os.environ, "PYTHONPATH": f"{path}{os.pathsep}{_ROOT}"}
+    command = [sys.executable, "-m", "testbed.chaos", *given]
+    return subprocess.run(command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=False)
 
 
 @contextmanager
@@ -158,9 +71,10 @@ def planted(defect: Defect) -> Iterator[Path]:
     """A folder with a copy of the operator's package that has the defect. Raises LookupError where it cannot be."""
     with tempfile.TemporaryDirectory(prefix="planted-") as folder:
         copy = shutil.copytree(_PACKAGE, Path(folder) / _PACKAGE.name)
-        source = copy / defect.file
-        text = source.read_text(encoding="utf-8")
-        if text.count(defect.sound) != 1:
-            raise LookupError(f"{defect.name}: {defect.file} holds {text.count(defect.sound)} times: {defect.sound!r}")
-        source.write_text(text.replace(defect.sound, defect.broken), encoding="utf-8")
+        for change in defect.changes:
+            source = copy / change.file
+            text = source.read_text(encoding="utf-8")
+            if (times := text.count(change.sound)) != 1:
+                raise LookupError(f"{defect.name}: {change.file} holds {times} times: {change.sound!r}")
+            source.write_text(text.replace(change.sound, change.broken), encoding="utf-8")
         yield Path(folder)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from testbed.cluster.objects import CERTIFICATE_AUTHORITY, HOST_BINDING, Body
+from testbed.chaos.records import certificates, enforced_hostnames, managed_hostnames
+from testbed.cluster.objects import CERTIFICATE_AUTHORITY, HOST_BINDING
 from testbed.cluster.store import Change, Store
 
 
@@ -14,6 +15,8 @@ class Retention:
 
     hostnames: set[str] = field(default_factory=set)
     """May stay on lists and in rules that are marked as retained."""
+    associated: set[str] = field(default_factory=set)
+    """Those of them that had not come into a rule when their binding went: they may stay on lists without one."""
     certificates: set[str] = field(default_factory=set)
     """Ids of those that may stay though nobody uses them."""
 
@@ -27,16 +30,7 @@ class Retention:
         if not going or body.get("spec", {}).get("deletionPolicy") != "Retain":
             return
         if change.key.kind == HOST_BINDING:
-            self.hostnames |= {*body["spec"]["hostnames"], *_managed(body)}
+            self.hostnames |= {*body["spec"]["hostnames"], *managed_hostnames(body)}
+            self.associated |= managed_hostnames(body) - enforced_hostnames(body)
         elif change.key.kind == CERTIFICATE_AUTHORITY:
-            self.certificates |= _certificates(body)
-
-
-def _managed(binding: Body) -> set[str]:
-    return {name for each in binding.get("status", {}).get("managed", []) for name in each["hostnames"]}
-
-
-def _certificates(authority: Body) -> set[str]:
-    status = authority.get("status", {})
-    held = {status.get("certificateId"), *(each.get("certificateId") for each in status.get("retiring", []))}
-    return {each for each in held if each is not None}
+            self.certificates |= certificates(body)

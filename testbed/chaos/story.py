@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from testbed.chaos import acts
+from testbed.chaos import acts, dashboard, troubles
 from testbed.chaos.acts import Act
 from testbed.chaos.authorities import SOURCES
 from testbed.chaos.mishaps import a_trouble
@@ -46,6 +46,7 @@ class _Teller:
             staleness=rng.choice((0.0, 20.0, WINDOW, WINDOW)),
             latency=rng.choice((0.01, 0.5, 3.0)),
             requests=rng.choice((1200, 1200, 1200, 40)),
+            overlap=rng.choice((0.0, 400.0, 900.0, 900.0)),
         )
         self._rivals = rng.random() < 0.4
         self._bundles = rng.sample(_BUNDLES, rng.choice((1, 2, 2, 3)))
@@ -54,20 +55,57 @@ class _Teller:
         }
         self._now = 0.0
         self._told: list[Act] = []
+        self._bindings: list[acts.ApplyBinding] = []
 
     def story(self) -> Story:
-        """Set something up, then let anything happen."""
+        """Set something up, where people may have been before, then let anything happen."""
         rng = self._rng
+        if rng.random() < 0.3:
+            self._told.extend(self._what_people_had(rng.choice(self._bundles)))
         for site in range(self._setting.installations):
             for bundle in self._bundles[: rng.choice((1, 2))]:
                 self._told.append(self._apply_authority(site, bundle))
                 self._told.append(self._apply_binding(site, bundle))
             self._pause()
         for _ in range(rng.randint(4, 12)):
-            self._told.append(self._anything())
+            site = rng.randrange(self._setting.installations)
+            self._told.extend([self._anything(site)] if rng.random() < 0.9 else self._absence(site))
             self._pause()
+        if rng.random() < 0.3:
+            self._told.extend(self._clearance(rng.randrange(self._setting.installations)))
         self._spread_troubles(self._now + 200.0)
         return Story(self._setting, tuple(sorted(self._told, key=lambda act: act.at)))
+
+    def _what_people_had(self, bundle: str) -> list[Act]:
+        """A CA that people uploaded by hand, and perhaps hostnames on its list."""
+        zone = self._zone_for(bundle)
+        names = self._rng.sample((*LABELS, "old"), self._rng.choice((0, 0, 1, 3)))
+        added = (
+            dashboard.DashboardHostname(at=0.0, zone=zone, bundle=bundle, hostname=f"{each}.{zone}") for each in names
+        )
+        return [dashboard.DashboardUpload(at=0.0, bundle=bundle), *added]
+
+    def _clearance(self, site: int) -> list[Act]:
+        """Everything of a cluster goes, and perhaps the operator dies meanwhile, and hears slowly what is there."""
+        rng, at = self._rng, self._now
+        told: list[Act] = [acts.DeleteEverything(at=at, site=site)]
+        if rng.random() < 0.5:
+            dies = round(at + rng.uniform(0.0, 190.0), 3)
+            told.append(troubles.Kill(at=dies, site=site, what="", skip=0, after=False, down=rng.choice((0.5, 3.0))))
+        return told
+
+    def _absence(self, site: int) -> list[Act]:
+        """People go on while no operator runs; the next one hears slowly what is there."""
+        rng, at = self._rng, self._now
+        told: list[Act] = [
+            troubles.Kill(at=at, site=site, what="", skip=0, after=False, down=30.0),
+            troubles.BadWeather(at=at, site=site, seconds=200.0, probability=0.0, habits="lagging"),
+        ]
+        for _ in range(rng.randint(1, 3)):
+            self._now = round(at + rng.uniform(0.0, 30.0), 3)
+            told.append(self._user_act(site))
+        self._now = at
+        return told
 
     def _spread_troubles(self, until: float) -> None:
         """Between the acts, not only beside them."""
@@ -78,9 +116,8 @@ class _Teller:
     def _pause(self) -> None:
         self._now = round(self._now + self._rng.choice(_PAUSES) * self._rng.uniform(0.5, 1.5), 3)
 
-    def _anything(self) -> Act:
-        rng, site = self._rng, self._rng.randrange(self._setting.installations)
-        tell = rng.choices((self._user_act, self._token_act, self._visit, self._trouble), (8, 2, 2, 6))[0]
+    def _anything(self, site: int) -> Act:
+        tell = self._rng.choices((self._user_act, self._token_act, self._visit, self._trouble), (8, 2, 2, 6))[0]
         return tell(site)
 
     def _user_act(self, site: int) -> Act:
@@ -91,13 +128,14 @@ class _Teller:
 
     def _small_act(self, site: int, bundle: str) -> Act:
         rng, at = self._rng, self._now
-        namespace, name = rng.choice(NAMESPACES), rng.choice(_NAMES)
+        namespace, name = self._a_place(site)
         given = rng.random() < 0.5
         return rng.choices(
             (
                 acts.DeleteBinding(at=at, site=site, namespace=namespace, name=name),
                 acts.DeleteAuthority(at=at, site=site, namespace=namespace, bundle=bundle),
                 acts.DeleteNamespace(at=at, site=site, namespace=namespace),
+                acts.DeleteEverything(at=at, site=site),
                 acts.CreateNamespace(at=at, site=site, namespace=namespace),
                 acts.Nudge(at=at, site=site, namespace=namespace, name=name),
                 acts.Consent(at=at, site=site, namespace=namespace, bundle=bundle, given=given),
@@ -106,8 +144,14 @@ class _Teller:
                 self._policy(site, bundle),
                 acts.ChangeSource(at=at, site=site, namespace=namespace, bundle=bundle, version=rng.randrange(3)),
             ),
-            (2, 1, 1, 1, 1, 1, 1, 1, 2, 3),
+            (2, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3),
         )[0]
+
+    def _a_place(self, site: int) -> tuple[str, str]:
+        """Of a binding, one that was told of more likely than another."""
+        told = [(each.namespace, each.name) for each in self._bindings if each.site == site]
+        there = bool(told) and self._rng.random() < 0.5
+        return self._rng.choice(told) if there else (self._rng.choice(NAMESPACES), self._rng.choice(_NAMES))
 
     def _policy(self, site: int, bundle: str) -> Act:
         rng = self._rng
@@ -163,15 +207,16 @@ class _Teller:
             bundle=bundle,
             own_token=rng.random() < 0.4,
             side_by_side=rng.random() < 0.3,
+            admits=rng.choice(("All", "All", "All", "Same")),
         )
 
     def _apply_binding(self, site: int, bundle: str) -> Act:
         rng = self._rng
-        zone, namespace = self._zone_for(bundle), rng.choice(NAMESPACES)
-        return acts.ApplyBinding(
+        zone = self._zone_for(bundle)
+        told = acts.ApplyBinding(
             at=self._now,
             site=site,
-            namespace=namespace,
+            namespace=rng.choice(NAMESPACES),
             name=rng.choice(_NAMES),
             bundle=bundle,
             authority_namespace=rng.choice((NAMESPACES[0], *NAMESPACES)),
@@ -180,6 +225,11 @@ class _Teller:
             status_code=rng.choice((None, None, None, 403)),
             by_id=rng.random() < 0.2,
         )
+        alike = [each for each in self._bindings if (each.site, each.bundle) == (site, bundle)]
+        if alike and rng.random() < 0.3:
+            told = replace(rng.choice(alike), at=told.at, namespace=told.namespace, name=told.name)
+        self._bindings.append(told)
+        return told
 
     def _zone_for(self, bundle: str) -> str:
         return self._rng.choice(self._zones[ACCOUNTS[bundle]])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
+from testbed.chaos.records import managed_hostnames
 from testbed.cloudflare.monitor.truth import key_identifiers
 from testbed.cluster.objects import CERTIFICATE_AUTHORITY, HOST_BINDING, SECRET, Body, ObjectKey
 from testbed.cluster.store import Change, Store
@@ -43,7 +44,8 @@ class Spells(Generic[T]):
 
 class Wishes:
     """Listens to a store. A binding counts once it was admitted: before, and once it is being deleted, it keeps nothing
-    enforced. A source that cannot be read changes nothing. `clock` gives Unix time in seconds."""
+    enforced. A source that cannot be read changes nothing. Where bindings want a hostname with different CAs, those
+    that have it decide about its issuers. `clock` gives Unix time in seconds."""
 
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         self.hostnames = Spells[str](clock)
@@ -61,7 +63,9 @@ class Wishes:
         bindings = self._store.find(HOST_BINDING)
         enforced = [(each, _enforced_by(each)) for each in bindings]
         self.hostnames.note(frozenset().union(*(names for _, names in enforced)))
-        pairs = ((hostname, issuer) for each, names in enforced for issuer in self._issuers(each) for hostname in names)
+        taken = frozenset[str]().union(*(names & managed_hostnames(each) for each, names in enforced))
+        got = ((each, names - (taken - managed_hostnames(each))) for each, names in enforced)
+        pairs = ((hostname, issuer) for each, names in got for issuer in self._issuers(each) for hostname in names)
         self.issuers.note(frozenset(pairs))
 
     def _issuers(self, binding: Body) -> frozenset[str]:
@@ -97,7 +101,7 @@ def _enforced_by(binding: Body) -> frozenset[str]:
     named = frozenset(binding["spec"]["hostnames"])
     if _is_admitted(binding):
         return named
-    return named & {name for each in binding.get("status", {}).get("managed", []) for name in each["hostnames"]}
+    return named & managed_hostnames(binding)
 
 
 def _is_admitted(binding: Body) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mtls_operator.configuration import Configuration
+from testbed.chaos.consents import Consents
 from testbed.chaos.operator_process import Boundary, OperatorProcess, start
 from testbed.chaos.retention import Retention
 from testbed.chaos.wire import Luck
@@ -35,8 +36,6 @@ ACCOUNTS: Final = {"red": ACCOUNT, "blue": ACCOUNT, "green": ACCOUNT, "violet": 
 """The account of each bundle."""
 NAMESPACES: Final = ("shop", "pay")
 WINDOW: Final = 90.0
-OVERLAP: Final = 400.0
-"""Of each rotation, in seconds."""
 RELEASE: Final = "cfmtls-system"
 TOKEN: Final = "token"
 """The name of every Secret with a token, and its key."""
@@ -58,6 +57,8 @@ class Setting:
     latency: float = 0.0
     requests: int = 1200
     """How many Cloudflare lets a token send in five minutes."""
+    overlap: float = 400.0
+    """Of each rotation, in seconds. The settle times of its two phases alone take about 360."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,8 @@ class World:
             window=WINDOW,
             given_up=lambda owner, hostname: wishes[owner].hostnames.last_unwanted(hostname),
             retirement=Retirement(
-                lambda owner, hostname, issuer: wishes[owner].issuers.unwanted_since((hostname, issuer)), OVERLAP
+                lambda owner, hostname, issuer: wishes[owner].issuers.unwanted_since((hostname, issuer)),
+                setting.overlap,
             ),
         )
         cloudflare = CloudflareSimulation(clock.now, settings, seed=setting.seed, monitor=monitor)
@@ -202,6 +204,7 @@ class World:
             site = world._site(f"cluster-{'ab'[index]}", index)
             wishes[site.owner] = Wishes(site.cluster.store, clock.now)
             world.retention.listen(site.cluster.store)
+            Consents(site.cluster.store, clock.now, lambda what: world.defects.append(f"invariant 12: {what}"))
             world.sites.append(site)
         return world
 

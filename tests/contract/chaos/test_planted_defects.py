@@ -6,16 +6,19 @@ import json
 
 import pytest
 
-from testbed.chaos.planted import DEFECTS, Defect, main, planted
+from testbed.chaos.defects import DEFECTS, Defect
+from testbed.chaos.planted import main, planted
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 def test_each_defect_of_the_table_can_be_planted_in_the_operator_of_today(defect: Defect) -> None:
     with planted(defect) as folder:
-        source = (folder / "mtls_operator" / defect.file).read_text(encoding="utf-8")
+        package = folder / "mtls_operator"
+        sources = [(package / change.file).read_text(encoding="utf-8") for change in defect.changes]
 
-    assert defect.broken in source
-    assert defect.sound not in source
+    for change, source in zip(defect.changes, sources, strict=True):
+        assert change.broken in source
+        assert change.sound not in source
 
 
 def test_a_planted_defect_is_found_by_a_few_stories() -> None:
