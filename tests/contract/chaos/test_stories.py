@@ -9,7 +9,7 @@ from testbed.chaos.play import Outcome, play
 from testbed.chaos.shrinking import shrunk
 from testbed.chaos.story import story_of
 
-_FIRST, _STORIES = 300, 32
+_FIRST, _STORIES = 300, 24
 
 
 @pytest.mark.parametrize("first", range(_FIRST, _FIRST + _STORIES, 8))
