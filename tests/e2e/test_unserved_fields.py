@@ -18,10 +18,6 @@ OF_AUTHORITIES: Mapping[str, Mapping[str, Any]] = {
     "spec.revocation": {"revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}}},
 }
 OF_BINDINGS: Mapping[str, Mapping[str, Any]] = {
-    "spec.enforcement.action: Log": {"enforcement": {"action": "Log"}},
-    "spec.enforcement.action: None": {"enforcement": {"action": "None"}},
-    "spec.enforcement.issuerPinning: Never": {"enforcement": {"issuerPinning": "Never"}},
-    "spec.enforcement.additionalIssuers": {"enforcement": {"additionalIssuers": ["0A1B2C3D"]}},
     "spec.verification": {"verification": {"interval": "5m"}},
 }
 SOURCE = {"secretRef": {"name": "partners"}}

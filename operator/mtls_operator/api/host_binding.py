@@ -193,6 +193,16 @@ class HostBindingSpec(Part):
     suspend: bool | None = None
     """While true, nothing is changed at Cloudflare for this resource; what is in force stays in force."""
 
+    @property
+    def action(self) -> Action:
+        """The action in force."""
+        return (self.enforcement or Enforcement()).action or ACTION_WHEN_ABSENT
+
+    @property
+    def issuer_pinning(self) -> IssuerPinning:
+        """Whether issuers are pinned."""
+        return (self.enforcement or Enforcement()).issuer_pinning or PINNING_WHEN_ABSENT
+
 
 class HostnameState(StrEnum):
     """How far one hostname is."""
@@ -316,15 +326,12 @@ class MtlsHostBinding(Resource):
 
     def effective(self) -> EffectiveHostBinding:
         """The values in force: those of the spec, else those that the design gives to absent fields."""
-        spec, enforcement, verification = self.spec, self.spec.enforcement or Enforcement(), self.spec.verification
+        spec, verification = self.spec, self.spec.verification
         return EffectiveHostBinding(
             certificate_authority_namespace=self.certificate_authority_key[0],
             management_policy=spec.management_policy or MANAGEMENT_WHEN_ABSENT,
             adoption_policy=spec.adoption_policy or ADOPTION_WHEN_ABSENT,
             deletion_policy=spec.deletion_policy or DELETION_WHEN_ABSENT,
-            enforcement=EffectiveEnforcement(
-                action=enforcement.action or ACTION_WHEN_ABSENT,
-                issuer_pinning=enforcement.issuer_pinning or PINNING_WHEN_ABSENT,
-            ),
+            enforcement=EffectiveEnforcement(action=spec.action, issuer_pinning=spec.issuer_pinning),
             verification_path=(verification.path or VERIFICATION_PATH_WHEN_ABSENT) if verification else None,
         )

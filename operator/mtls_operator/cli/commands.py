@@ -10,7 +10,6 @@ from pathlib import Path
 
 from mtls_operator.cli.run import run_operator
 from mtls_operator.configuration import ConfigurationError, load_configuration
-from mtls_operator.engine.settings import unserved
 
 
 def main() -> None:
@@ -20,8 +19,6 @@ def main() -> None:
         configuration = load_configuration(arguments.config)
     except ConfigurationError as error:
         sys.exit(_complain(str(error)))
-    if asked := unserved(configuration):
-        sys.exit(_complain(f"not served by this version: {', '.join(asked)}; remove it from the configuration"))
     if "POD_NAMESPACE" not in os.environ:
         sys.exit(_complain("the environment variable POD_NAMESPACE must name the operator's own namespace"))
     run_operator(configuration)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec, effective_rotation
 from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.host_binding import HostBindingSpec
+from mtls_operator.api.policies import Action, IssuerPinning
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.authority_assessment import OperatorCredentials, credential_verdict
@@ -26,7 +27,7 @@ from mtls_operator.domain.sources import Contents, CredentialKey, credential_of
 from mtls_operator.domain.token_state import TokenRemarks, no_remark
 from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
 from mtls_operator.domain.zone_places import Target
-from mtls_operator.domain.zone_view import Policy
+from mtls_operator.domain.zone_view import BLOCK, LOG, NO_RULE, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Surroundings:
     zone: Zone | Verdict | None
     """Its zone; None while nobody has asked for it."""
     remark_on_token: TokenRemarks = no_remark
+    tolerant: bool = False
+    """Whether rules match hostnames with a port or a trailing dot too (the chart's `hostMatch`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class _Case:
     around: Surroundings
 
 
+_ACTIONS = {Action.BLOCK: BLOCK, Action.LOG: LOG, Action.NONE: NO_RULE}
 _ACCEPTED = ok(Reason.ACCEPTED, "the spec can be served")
 
 
@@ -182,10 +186,10 @@ def _with_zone(case: _Case, credential: CredentialKey, remark: Verdict | None) -
         )
         return BindingAssessment(_ACCEPTED, blocked(Reason.ZONE_NOT_IN_ACCOUNT, message), credential)
     resolved = remark or ok(Reason.RESOLVED, f"CA {authority.key}, zone {zone.name}")
-    problem = _hostname_problem(spec, zone) or _target_problem(authority)
+    problem = _hostname_problem(spec, zone) or _target_problem(spec, authority)
     if problem is not None:
         return BindingAssessment(problem, resolved, credential)
-    return BindingAssessment(_ACCEPTED, resolved, credential, _target(spec, authority))
+    return BindingAssessment(_ACCEPTED, resolved, credential, _target(case))
 
 
 def _hostname_problem(spec: HostBindingSpec, zone: Zone) -> Verdict | None:
@@ -197,19 +201,22 @@ def _hostname_problem(spec: HostBindingSpec, zone: Zone) -> Verdict | None:
     return blocked(Reason.HOSTNAME_NOT_IN_ZONE, f"not inside zone {zone.name}: {', '.join(outside)}")
 
 
-def _target_problem(authority: AuthorityRecord) -> Verdict | None:
-    if authority.status.key_identifiers:
+def _target_problem(spec: HostBindingSpec, authority: AuthorityRecord) -> Verdict | None:
+    is_pinned = spec.action is not Action.NONE and spec.issuer_pinning is IssuerPinning.ALWAYS
+    if authority.status.key_identifiers or not is_pinned:
         return None
     return blocked(
         Reason.UNSUPPORTED_VALUE,
-        f"CA {authority.key} has a certificate without a subject key identifier, so its issuer cannot be pinned",
+        f"CA {authority.key} has a certificate without a subject key identifier, so its issuer cannot be pinned: use a"
+        " CA that has one, or set spec.enforcement.issuerPinning to Never",
     )
 
 
-def _target(spec: HostBindingSpec, authority: AuthorityRecord) -> Target:
+def _target(case: _Case) -> Target:
     """Where the hostnames should be by the CA's status. What a rotation keeps in force, the status says too."""
-    response = spec.enforcement.response if spec.enforcement else None
+    authority = case.authority
     status, standing = authority.status, standing_of(authority.status)
+    issuers = frozenset(status.key_identifiers) | accepted_beside(standing)
     return Target(
         certificate=CertificateId(status.certificate_id or ""),
         aim=_digests(status.rotation.target if status.rotation else status.fingerprints),
@@ -219,11 +226,19 @@ def _target(spec: HostBindingSpec, authority: AuthorityRecord) -> Target:
         beside=kept_beside(standing),
         earlier=frozenset(standing.objects),
         overlap=effective_rotation(authority.spec.rotation if authority.spec else None).overlap.total_seconds(),
-        policy=Policy(
-            issuers=frozenset(status.key_identifiers) | accepted_beside(standing),
-            action="block",
-            response=BlockResponse(response.status_code, response.content_type, response.content) if response else None,
-        ),
+        issuers=issuers,
+        policy=_policy(case.spec, issuers, tolerant=case.around.tolerant),
+    )
+
+
+def _policy(spec: HostBindingSpec, issuers: frozenset[str], *, tolerant: bool) -> Policy:
+    response = spec.enforcement.response if spec.enforcement else None
+    additional = spec.enforcement.additional_issuers if spec.enforcement else ()
+    return Policy(
+        issuers=issuers.union(additional) if spec.issuer_pinning is IssuerPinning.ALWAYS else None,
+        action=_ACTIONS[spec.action],
+        response=BlockResponse(response.status_code, response.content_type, response.content) if response else None,
+        tolerant=tolerant,
     )
 
 

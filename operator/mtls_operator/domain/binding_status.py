@@ -16,10 +16,11 @@ from mtls_operator.api.host_binding import (
     ManagedRule,
     MtlsHostBinding,
 )
+from mtls_operator.api.policies import ACTION_WHEN_ABSENT, Action, IssuerPinning
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.binding_assessment import BindingAssessment
-from mtls_operator.domain.condition_set import conditions_of, observed
+from mtls_operator.domain.condition_set import OPEN_BY_CHOICE, conditions_of, observed
 from mtls_operator.domain.handling import is_observed, retaining_field, suspension
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord
@@ -64,7 +65,8 @@ def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> H
     hostnames = record.spec.hostnames if record.spec else ()
     told: dict[str, object] = {}
     if view.progress is not None:
-        ready = sum(1 for name in hostnames if _stage(view, name) is HostStage.ENFORCED)
+        wanted = HostStage.ASSOCIATED if _action(record) is Action.NONE else HostStage.ENFORCED
+        ready = sum(1 for name in hostnames if _stage(view, name) is wanted)
         told["hostnames"] = _hostname_statuses(view, view.progress, hostnames)
         told["hostnames_ready"] = f"{ready}/{len(hostnames)}"
     if view.rules is not None:
@@ -112,7 +114,7 @@ def _conditions(
         ConditionType.ACCEPTED: view.assessment.accepted,
         ConditionType.RESOLVED_REFS: view.assessment.resolved,
         ConditionType.ASSOCIATED: _associated(view, hostnames),
-        ConditionType.ENFORCED: _enforced(view, hostnames),
+        ConditionType.ENFORCED: _enforced(record, view, hostnames),
     }
     if view.progress is None:
         aspects |= _as_before(record.status.conditions, aspects)
@@ -165,7 +167,8 @@ def _as_before(
 def _outcome_of(previous: Condition) -> Outcome:
     if previous.reason == Reason.ADOPTION_REFUSED:
         return Outcome.BLOCKED
-    return Outcome.OK if previous.status == ConditionStatus.TRUE else Outcome.WAITING
+    is_well = previous.status == ConditionStatus.TRUE or previous.reason in OPEN_BY_CHOICE
+    return Outcome.OK if is_well else Outcome.WAITING
 
 
 def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
@@ -270,12 +273,38 @@ def _installations(owners: Sequence[str]) -> str:
     return ", ".join(f"installation {owner}" for owner in owners)
 
 
-def _enforced(view: BindingView, hostnames: Sequence[str]) -> Verdict:
+def _action(record: BindingRecord) -> Action:
+    return record.spec.action if record.spec else ACTION_WHEN_ABSENT
+
+
+def _enforced(record: BindingRecord, view: BindingView, hostnames: Sequence[str]) -> Verdict:
+    if _action(record) is Action.NONE and not any(_stage(view, name) in _COVERED for name in hostnames):
+        return ok(
+            Reason.NOT_ENFORCED,
+            "spec.enforcement.action is None: there is no rule, and requests without a client certificate get through",
+        )
     if hostnames and all(_stage(view, name) in _COVERED for name in hostnames):
-        return ok(Reason.ENFORCED, f"{len(hostnames)} hostname(s) covered by an enabled rule")
+        return _covered(record, len(hostnames))
     if arriving := _names_and_until(view, HostStage.ARRIVING):
         return waiting(Reason.ARRIVING, f"the rule follows when the association has settled: {arriving}")
     return waiting(Reason.PROGRESSING, "not covered by a rule yet")
+
+
+def _covered(record: BindingRecord, count: int) -> Verdict:
+    if _action(record) is Action.LOG:
+        return ok(
+            Reason.LOG_ONLY,
+            f"spec.enforcement.action is Log: requests to {count} hostname(s) without an accepted certificate are"
+            " logged and get through",
+        )
+    if record.spec is not None and record.spec.issuer_pinning is IssuerPinning.NEVER:
+        return ok(
+            Reason.ISSUER_NOT_PINNED,
+            f"{count} hostname(s) covered by an enabled rule that accepts certificates of any CA that is associated"
+            " with them, whoever associated it: set spec.enforcement.issuerPinning to Always to accept only those of"
+            " this CA",
+        )
+    return ok(Reason.ENFORCED, f"{count} hostname(s) covered by an enabled rule")
 
 
 def _names_and_until(view: BindingView, stage: HostStage) -> str:

@@ -14,6 +14,8 @@ from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.verdicts import Outcome, Verdict, chosen, ok, worst
 
 _UNKNOWN_YET = frozenset({Reason.PROGRESSING, Reason.CREDENTIALS_PENDING, Reason.VERIFICATION_OFF})
+OPEN_BY_CHOICE = frozenset({Reason.LOG_ONLY, Reason.NOT_ENFORCED})
+"""All that the spec asks for is there, and it is not what the condition's type says."""
 _BROUGHT_ABOUT = frozenset(
     {ConditionType.ASSOCIATED, ConditionType.ENFORCED, ConditionType.UPLOADED, ConditionType.ROTATED}
 )
@@ -71,7 +73,7 @@ def observed(
 
 
 def _status(verdict: Verdict) -> ConditionStatus:
-    if verdict.is_ok:
+    if verdict.is_ok and verdict.reason not in OPEN_BY_CHOICE:
         return ConditionStatus.TRUE
     return ConditionStatus.UNKNOWN if verdict.reason in _UNKNOWN_YET else ConditionStatus.FALSE
 

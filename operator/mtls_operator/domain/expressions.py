@@ -17,8 +17,12 @@ MAX_LENGTH = 4096
 """Longest expression that Cloudflare takes, in characters (documented)."""
 
 _HOSTS = re.compile(r'\(lower\(http\.host\) in \{(?P<hosts>"[^{}]*")\}(?P<rest>.*)\)', re.DOTALL)
+_TOLERANT_HOSTS = re.compile(
+    r'\(lower\(http\.host\) matches "\^\(\?:(?P<hosts>[^()"]*)\)\\\.\?\(\?::\[0-9\]\+\)\?\$"(?P<rest>.*)\)', re.DOTALL
+)
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _QUOTED = re.compile(r'"([^"]*)"')
+_ESCAPED_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\\\.[A-Za-z0-9_-]+)+")
 _PINNED = re.compile(
     r" and not \(cf\.tls_client_auth\.cert_verified"
     r" and cf\.tls_client_auth\.cert_issuer_ski in \{(?P<issuers>[^{}]*)\}\)"
@@ -35,17 +39,21 @@ def claim_expression(hostnames: Collection[str]) -> str:
     return f"({_host_is_one_of(hostnames)})"
 
 
-def enforcement_expression(hostnames: Collection[str], issuers: Collection[str] | None) -> str:
+def enforcement_expression(
+    hostnames: Collection[str], issuers: Collection[str] | None, *, tolerant: bool = False
+) -> str:
     """Matches a request to one of the hostnames without a verified certificate of one of the issuers.
 
-    `issuers` are subject key identifiers in upper-case hex; None accepts any verified certificate.
+    `issuers` are subject key identifiers in upper-case hex; None accepts any verified certificate. `tolerant` matches a
+    hostname with a port or a trailing dot too.
     """
+    host = _host_is_like_one_of(hostnames) if tolerant else _host_is_one_of(hostnames)
     if issuers is None:
-        return f"({_host_is_one_of(hostnames)}{_UNPINNED})"
+        return f"({host}{_UNPINNED})"
     if not issuers:
         raise ValueError("a pinned rule needs an issuer: with none it would block every client")
     return (
-        f"({_host_is_one_of(hostnames)} and not (cf.tls_client_auth.cert_verified"
+        f"({host} and not (cf.tls_client_auth.cert_verified"
         f" and cf.tls_client_auth.cert_issuer_ski in {{{_quoted(issuers)}}}))"
     )
 
@@ -58,20 +66,26 @@ def read_claim(expression: str) -> frozenset[str]:
     return hostnames
 
 
-def read_enforcement(expression: str) -> tuple[frozenset[str], frozenset[str] | None]:
-    """Hostnames and accepted issuers (None: any) of an enforcement rule. Raises UnreadableExpressionError."""
-    hostnames, rest = _split(expression)
+def read_enforcement(expression: str) -> tuple[frozenset[str], frozenset[str] | None, bool]:
+    """Hostnames and accepted issuers (None: any) of an enforcement rule, and whether it is tolerant.
+
+    Raises UnreadableExpressionError.
+    """
+    like = _TOLERANT_HOSTS.fullmatch(expression)
+    hostnames, rest = _split(expression) if like is None else (_alternatives(like["hosts"]), like["rest"])
     issuers: frozenset[str] | None = None
     if pinned := _PINNED.fullmatch(rest):
         issuers = frozenset(_QUOTED.findall(pinned["issuers"]))
-    if issuers == frozenset() or enforcement_expression(hostnames, issuers) != expression:
+    tolerant = like is not None
+    if issuers == frozenset() or enforcement_expression(hostnames, issuers, tolerant=tolerant) != expression:
         raise UnreadableExpressionError("not the expression of an enforcement rule")
-    return hostnames, issuers
+    return hostnames, issuers, tolerant
 
 
-def quoted_strings(expression: str) -> frozenset[str]:
-    """Every quoted string: what an expression that cannot be read may be naming."""
-    return frozenset(_QUOTED.findall(expression))
+def named_in(expression: str) -> frozenset[str]:
+    """Every quoted string and every name in a pattern: what an expression that cannot be read may be naming."""
+    escaped = frozenset(each.replace("\\.", ".") for each in _ESCAPED_NAME.findall(expression))
+    return frozenset(_QUOTED.findall(expression)) | escaped
 
 
 def _split(expression: str) -> tuple[frozenset[str], str]:
@@ -87,7 +101,22 @@ def _host_is_one_of(hostnames: Collection[str]) -> str:
     return f"lower(http.host) in {{{_quoted(hostnames)}}}"
 
 
+def _host_is_like_one_of(hostnames: Collection[str]) -> str:
+    if not hostnames:
+        raise ValueError("a rule needs a hostname")
+    alternatives = "|".join(name.replace(".", r"\.") for name in sorted(_safe(hostnames)))
+    return f'lower(http.host) matches "^(?:{alternatives})\\.?(?::[0-9]+)?$"'
+
+
+def _alternatives(pattern: str) -> frozenset[str]:
+    return frozenset(each.replace(r"\.", ".") for each in pattern.split("|"))
+
+
 def _quoted(names: Collection[str]) -> str:
+    return " ".join(f'"{name}"' for name in sorted(_safe(names)))
+
+
+def _safe(names: Collection[str]) -> Collection[str]:
     if unsafe := [name for name in names if not _NAME.fullmatch(name)]:
         raise ValueError(f"not a hostname or key identifier: {unsafe[0]!r}")
-    return " ".join(f'"{name}"' for name in sorted(names))
+    return names

@@ -18,7 +18,7 @@ from mtls_operator.domain.expressions import (
     UnreadableExpressionError,
     claim_expression,
     enforcement_expression,
-    quoted_strings,
+    named_in,
     read_claim,
     read_enforcement,
 )
@@ -82,6 +82,8 @@ class Enforcement:
     response: BlockResponse | None
     enabled: bool
     retained: bool = False
+    tolerant: bool = False
+    """Whether hostnames are matched with a port or a trailing dot too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +119,11 @@ def read_mark(rule: Rule) -> Mark | None:
 def _read_mark(body: RuleBody) -> Mark:
     """A zone's rules are looked at with every step, and change seldom."""
     try:
-        return _read_claim(body) or _read_enforcement(body) or Unreadable(quoted_strings(body.expression))
+        return _read_claim(body) or _read_enforcement(body) or Unreadable(named_in(body.expression))
     except UnreadableExpressionError:
-        return Unreadable(quoted_strings(body.expression), _installation(body))
+        return Unreadable(named_in(body.expression), _installation(body))
     except ValueError:
-        return Unreadable(quoted_strings(body.expression))
+        return Unreadable(named_in(body.expression))
 
 
 def claim_body(claim: Claim, ref: str) -> RuleBody:
@@ -152,7 +154,7 @@ def enforcement_body(rule: Enforcement, ref: str) -> RuleBody:
     return RuleBody(
         ref=ref,
         action=rule.action,
-        expression=enforcement_expression(rule.hostnames, rule.issuers),
+        expression=enforcement_expression(rule.hostnames, rule.issuers, tolerant=rule.tolerant),
         description=(
             f"mtls-operator/1 enforce owner={rule.installation.owner} cluster={rule.installation.cluster}{retained}"
         ),
@@ -189,7 +191,7 @@ def _read_enforcement(body: RuleBody) -> Enforcement | None:
     match = _ENFORCE.fullmatch(body.description)
     if match is None:
         return None
-    hostnames, issuers = read_enforcement(body.expression)
+    hostnames, issuers, tolerant = read_enforcement(body.expression)
     return Enforcement(
         installation=Installation(match["owner"], match["cluster"]),
         hostnames=hostnames,
@@ -198,6 +200,7 @@ def _read_enforcement(body: RuleBody) -> Enforcement | None:
         response=body.response,
         enabled=body.enabled,
         retained=match["retained"] is not None,
+        tolerant=tolerant,
     )
 
 

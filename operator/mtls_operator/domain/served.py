@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
-from mtls_operator.api.host_binding import Enforcement, HostBindingSpec
-from mtls_operator.api.policies import Action, IssuerPinning
+from mtls_operator.api.host_binding import HostBindingSpec
 
 
 def unserved_of_authority(spec: CertificateAuthoritySpec) -> tuple[str, ...]:
@@ -15,16 +14,7 @@ def unserved_of_authority(spec: CertificateAuthoritySpec) -> tuple[str, ...]:
 
 def unserved_of_binding(spec: HostBindingSpec) -> tuple[str, ...]:
     """Fields of a binding that are not served yet, with their values."""
-    enforcement = spec.enforcement or Enforcement()
-    return _named(
-        (f"spec.enforcement.action: {enforcement.action}", enforcement.action not in {None, Action.BLOCK}),
-        (
-            f"spec.enforcement.issuerPinning: {enforcement.issuer_pinning}",
-            enforcement.issuer_pinning not in {None, IssuerPinning.ALWAYS},
-        ),
-        ("spec.enforcement.additionalIssuers", bool(enforcement.additional_issuers)),
-        ("spec.verification", spec.verification is not None),
-    )
+    return _named(("spec.verification", spec.verification is not None))
 
 
 def _named(*fields: tuple[str, bool]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from mtls_operator.domain.zone_knowledge import ZoneKnowledge
 from mtls_operator.domain.zone_places import Desired, Stake, Timing
 from mtls_operator.domain.zone_plan import HostStage, ZonePlan, plan_zone
 from mtls_operator.domain.zone_steps import DeleteRule, ReadList, ReadRules, WriteList, WriteRule, ZoneStep
-from mtls_operator.domain.zone_view import view_of
+from mtls_operator.domain.zone_view import BLOCK, LOG, view_of
 
 Plans = Mapping[ResourceKey, tuple[str, ...]]
 Words = Callable[[str], str]
@@ -137,7 +137,8 @@ def _of_rule(before: Mark | None, after: Mark | None, others: Sequence[Mark]) ->
     if isinstance(before, Claim):
         yield _Deed(_gone(before, left), lambda names: f"drop the claim on {names}")
     if isinstance(before, Enforcement):
-        yield _Deed(_gone(before, left), lambda names: f"block requests to {names} no more")
+        verb = _verb(before)
+        yield _Deed(_gone(before, left), lambda names: f"{verb} requests to {names} no more")
 
 
 def _of_claim(before: Mark | None, after: Claim) -> Iterator[_Deed]:
@@ -151,7 +152,12 @@ def _of_enforcement(before: Mark | None, after: Enforcement) -> Iterator[_Deed]:
     same = isinstance(before, Enforcement) and replace(before, hostnames=after.hostnames) == after
     added = after.hostnames - before.hostnames if same and isinstance(before, Enforcement) else after.hostnames
     issuers = "" if after.issuers is None else f" issued by {', '.join(sorted(after.issuers))}"
-    yield _Deed(added, lambda names: f"block requests to {names} without a client certificate{issuers}")
+    verb = _verb(after)
+    yield _Deed(added, lambda names: f"{verb} requests to {names} without a client certificate{issuers}")
+
+
+def _verb(rule: Enforcement) -> str:
+    return {BLOCK: "block", LOG: "log"}.get(rule.action, f"do `{rule.action}` with")
 
 
 def _gone(before: Claim | Enforcement, left: Sequence[Mark]) -> frozenset[str]:

@@ -35,6 +35,8 @@ def _walk_wanted(zone: ZoneState, agenda: Agenda, place: Place) -> None:
             _keep(zone, agenda, place)
         else:
             _confirm(zone, agenda, place)
+        if _lingers(zone, place):
+            _depart(zone, agenda, place)
     elif hostname in zone.view.claimed(certificate, ClaimState.ARRIVING):
         _arrive(zone, agenda, place)
 
@@ -107,7 +109,8 @@ def _confirm(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     if reading is None or reading.begun < zone.known.doubted:
         agenda.read_list(certificate, max(zone.known.started, zone.known.doubted))
     elif hostname in reading.value:
-        if not _withdraws(zone, place) or _may_withdraw(zone, agenda, place):
+        # One that has to wait keeps the issuers that it waits for, and may change otherwise.
+        if not _withdraws(zone, place) or _may_withdraw(zone, agenda, place) or place in agenda.waiting:
             agenda.confirmed.add(place)
     elif reading.begun >= trusted_from:
         agenda.lost.add(place)
@@ -122,7 +125,24 @@ def _withdraws(zone: ZoneState, place: Place) -> bool:
     policy = zone.wanted[place].policy
     accepted = [key.policy.issuers for key in zone.view.enforcement_keys(place[1]) if key.enabled]
     kept = policy.issuers if policy else None
-    return kept is not None and any(issuers is not None and kept < issuers for issuers in accepted)
+    return kept is not None and any(
+        issuers is not None and kept < issuers and bool(zone.withdrawn(issuers, kept)) for issuers in accepted
+    )
+
+
+def _lingers(zone: ZoneState, place: Place) -> bool:
+    """Whether a hostname is held on an earlier list too, and no rule tells the CAs of one from those of the other."""
+    policy, hostname = zone.wanted[place].policy, place[1]
+    if policy is None or policy.pins:
+        return False
+    return any(each[1] == hostname and zone.is_held(each) for each in zone.unwanted)
+
+
+def _depart(zone: ZoneState, agenda: Agenda, place: Place) -> None:
+    """The earlier list is left as if an issuer were withdrawn: others are ready, and the overlap is over."""
+    certificate, hostname = place
+    if _may_withdraw(zone, agenda, place) and hostname in zone.known.lists[certificate].value:
+        agenda.moved.add(hostname)
 
 
 def _may_withdraw(zone: ZoneState, agenda: Agenda, place: Place) -> bool:

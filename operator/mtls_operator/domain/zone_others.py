@@ -24,6 +24,7 @@ from datetime import datetime
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement
 from mtls_operator.domain.zone_overlap import overlap_until
 from mtls_operator.domain.zone_places import Target, ZoneState
+from mtls_operator.domain.zone_view import BLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,12 @@ def _claims_on(zone: ZoneState, hostname: str) -> Mapping[str, Sequence[Claim]]:
 
 
 def _rules_on(zone: ZoneState, hostname: str) -> Sequence[Enforcement]:
-    return [rule for rule in zone.view.rules_of_others if rule.enabled and hostname in rule.hostnames]
+    """Rules of others that refuse requests to it: one that logs keeps nobody out."""
+    return [
+        rule
+        for rule in zone.view.rules_of_others
+        if rule.enabled and rule.action == BLOCK and hostname in rule.hostnames
+    ]
 
 
 def _shares(claims: Sequence[Claim], target: Target) -> bool:
@@ -116,12 +122,12 @@ def _is_in_force(claims: Sequence[Claim], target: Target) -> bool:
 
 
 def _accepts(rule: Enforcement, target: Target) -> bool:
-    kept = target.policy.issuers if target.policy else None
+    kept = target.relied_on
     return rule.issuers is None or (kept is not None and kept <= rule.issuers)
 
 
 def _accepts_some(rule: Enforcement, target: Target) -> bool:
-    wanted = target.policy.issuers if target.policy else None
+    wanted = target.relied_on
     return rule.issuers is None or wanted is None or not rule.issuers.isdisjoint(wanted)
 
 

@@ -66,7 +66,9 @@ def _is_counted_here(zone: ZoneState, place: Place, target: Target) -> bool:
 
 
 def _is_in_force(zone: ZoneState, hostname: str, target: Target) -> bool:
-    """Whether the hostname is held where it goes, and a rule accepts the new issuers."""
+    """Whether the hostname is held where it goes, and a rule, if there is to be one, accepts the new issuers."""
+    if target.policy is not None and target.policy.is_bare:
+        return zone.is_held((target.certificate, hostname))
     wanted = target.policy.issuers if target.policy else None
     accepted = [key.policy.issuers for key in zone.view.enforcement_keys(hostname) if key.enabled]
     held = zone.is_held((target.certificate, hostname))

@@ -65,6 +65,15 @@ class Target:
     """Earlier certificates of the same CA, whose rotation counts its own overlap."""
     overlap: float = 0.0
     """How long the CA that the hostname comes from is accepted beside this one, in seconds."""
+    issuers: frozenset[str] = frozenset()
+    """Subject key identifiers of the CAs that clients come with, where the policy does not name them."""
+
+    @property
+    def relied_on(self) -> frozenset[str] | None:
+        """The issuers that a rule has to accept; None where whatever is in force is wanted."""
+        if self.policy is None:
+            return None
+        return self.policy.issuers if self.policy.issuers is not None else self.issuers
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,9 @@ class Desired:
     removals_from: float = float("-inf")
     """From when on something may be removed in the zone, as statuses say: an earlier process may have noticed that
     somebody replaced the ruleset."""
+    issuers: frozenset[str] | None = None
+    """The issuers of every CA of the cluster. Another one that a rule accepts was named by a spec, and is accepted no
+    more as soon as none does. None: that is not known, and no issuer is withdrawn without waiting."""
 
     @property
     def own(self) -> tuple[Stake, ...]:
@@ -118,6 +130,7 @@ def desired_of(
     still: Iterable[Stake],
     predecessors: frozenset[Installation] = frozenset(),
     removals_from: float = float("-inf"),
+    issuers: frozenset[str] | None = None,
 ) -> Desired:
     """The stakes of those who act with one token, and of the others."""
     mine = tuple(own)
@@ -128,6 +141,7 @@ def desired_of(
         predecessors=predecessors,
         idle=tuple(stake for stake in mine if stake.idle),
         removals_from=removals_from,
+        issuers=issuers,
     )
 
 
@@ -276,9 +290,14 @@ class ZoneState:
     @cached_property
     def incumbent(self) -> frozenset[str]:
         """Hostnames that are ours: a rule covers them, or one did when it was last told of, because somebody may have
-        taken it away. One that is held and was never covered is a newcomer still."""
+        taken it away. One that is held and was never covered is a newcomer still, unless no rule is wanted for it."""
         covered = (group.hostnames for group in self.view.enforcement if not group.key.retained)
-        return self.told_enforced.union(*covered)
+        bare = (
+            frozenset({place[1]})
+            for place, target in self.wanted.items()
+            if target.policy is not None and target.policy.is_bare and self.is_held(place)
+        )
+        return self.told_enforced.union(*covered, *bare)
 
     @cached_property
     def told_enforced(self) -> frozenset[str]:
@@ -303,7 +322,15 @@ class ZoneState:
         keys = self.view.enforcement_keys(hostname)
         if policy is None:
             return bool(keys) and all(key.enabled for key in keys)
+        if policy.is_bare:
+            return all(key.retained for key in keys)
         return bool(keys) and all(key == EnforcementKey(policy) for key in keys)
+
+    def withdrawn(self, issuers: frozenset[str], kept: frozenset[str]) -> frozenset[str]:
+        """Issuers of CAs that are accepted no more when `issuers` become `kept`. Those that only a spec named are not
+        among them: nobody waits for these."""
+        own = self.desired.issuers
+        return issuers - kept if own is None else (issuers - kept) & own
 
     @cached_property
     def governed(self) -> frozenset[str]:

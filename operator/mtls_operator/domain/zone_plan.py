@@ -36,7 +36,7 @@ from mtls_operator.domain.zone_steps import (
     RecordManaged,
     ZoneStep,
 )
-from mtls_operator.domain.zone_view import Policy
+from mtls_operator.domain.zone_view import BLOCK, LOG, Policy
 
 
 class HostStage(StrEnum):
@@ -235,6 +235,8 @@ def _is_leaving(zone: ZoneState, stake: Stake, place: Place) -> bool:
 def _is_put_back(zone: ZoneState, place: Place) -> bool:
     """Whether a hostname was enforced when somebody took its rule away, or replaced the ruleset, and is about to be so
     again. It goes on saying that it is covered: a process that takes over now has to know that it was."""
+    if any(key.enabled for key in zone.view.enforcement_keys(place[1])):
+        return False
     if zone.is_held(place) and place[1] in zone.told_enforced:
         return True
     in_time = zone.now < zone.removals_from
@@ -249,15 +251,28 @@ def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving:
     if zone.is_gone(certificate):
         return HostProgress(HostStage.PENDING)
     overlaps, held = place in agenda.overlapping, zone.is_held(place)
-    if overlaps or (held and zone.is_enforced_under(hostname, _policy(zone, place))):
-        missing = zone.is_seen_missing(place) or place in agenda.settling
+    policy = _policy(zone, place)
+    is_there = overlaps or (held and zone.is_enforced_under(hostname, policy))
+    missing = zone.is_seen_missing(place) or place in agenda.settling
+    if is_there and not _is_bare(policy):
         return HostProgress(HostStage.ENFORCED, until if overlaps else None, missing=missing)
-    if hostname in zone.view.enforced or _is_put_back(zone, place):
+    if not is_there and (_is_covered(zone, place) or _is_put_back(zone, place)):
         return HostProgress(HostStage.MOVING, until, agenda.waiting.get(place, ()))
     if held:
-        return HostProgress(HostStage.ASSOCIATED)
+        return HostProgress(HostStage.ASSOCIATED, missing=_is_bare(policy) and missing)
     arriving = hostname in zone.view.claimed(certificate, ClaimState.ARRIVING)
     return HostProgress(HostStage.ARRIVING if arriving else HostStage.PENDING, until)
+
+
+def _is_bare(policy: Policy | None) -> bool:
+    return policy is not None and policy.is_bare
+
+
+def _is_covered(zone: ZoneState, place: Place) -> bool:
+    """Whether a rule acts on requests to the hostname at least as severely as is wanted."""
+    policy = _policy(zone, place)
+    accepted = {BLOCK} if policy is not None and policy.action == BLOCK else {BLOCK, LOG}
+    return any(key.enabled and key.policy.action in accepted for key in zone.view.enforcement_keys(place[1]))
 
 
 def _leaving(zone: ZoneState, place: Place, until: float | None) -> HostProgress:

@@ -140,18 +140,27 @@ def _unwanted_claims(zone: ZoneState, agenda: Agenda, place: Place) -> list[Clai
     present, target = zone.view.claim_keys(certificate, hostname), zone.destination(hostname)
     if place in zone.retained_places:
         return [] if place in agenda.let_go else present
-    relying = [key for key in zone.view.enforcement_keys(hostname) if not key.retained or zone.is_held(place)]
-    if not relying or zone.is_on_its_way(place) or zone.has_moved(hostname):
+    if _may_leave(zone, agenda, place, target):
         return [ClaimKey(certificate, ClaimState.LEAVING)]
     if target is None:
         return present
     return [replace(key, aim=target.aim, until=told_until(zone, place, key, target)) for key in present]
 
 
+def _may_leave(zone: ZoneState, agenda: Agenda, place: Place, target: Target | None) -> bool:
+    _, hostname = place
+    if zone.is_on_its_way(place):
+        return True
+    if target is not None and target.policy is not None and not target.policy.pins and zone.is_held(place):
+        return zone.has_moved(hostname) and hostname in agenda.moved
+    relying = [key for key in zone.view.enforcement_keys(hostname) if not key.retained or zone.is_held(place)]
+    return not relying or zone.has_moved(hostname)
+
+
 def _enforcement_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[EnforcementKey, frozenset[str]]:
     wanted: defaultdict[EnforcementKey, set[str]] = defaultdict(set)
     for place, target in zone.wanted.items():
-        if target.policy is None and place[1] in zone.governed:
+        if (target.policy is None and place[1] in zone.governed) or (target.policy and target.policy.is_bare):
             continue
         keys = zone.view.enforcement_keys(place[1])
         if target.policy is not None and place in agenda.confirmed:
@@ -185,8 +194,11 @@ def _on_the_way(zone: ZoneState, place: Place, target: Target, policy: Policy) -
         new = policy.issuers
         if old is None or new is None or old <= new:
             continue
-        if not new <= old or unready(zone, hostname, target):
+        if not new <= old:
             return EnforcementKey(replace(policy, issuers=old | new))
+        withdrawn = zone.withdrawn(old, new)
+        if withdrawn and unready(zone, hostname, target):
+            return EnforcementKey(replace(policy, issuers=new | withdrawn))
     return EnforcementKey(policy)
 
 
@@ -226,6 +238,7 @@ def _enforcement_step(zone: ZoneState, edit: Edit[EnforcementKey]) -> ZoneStep:
         response=edit.key.policy.response,
         enabled=edit.key.enabled,
         retained=edit.key.retained,
+        tolerant=edit.key.policy.tolerant,
     )
     body = enforcement_body(rule, _ref(zone, edit, "enforce", min(edit.hostnames)))
     return WriteRule(body, edit.rule_id, None if edit.rule_id else zone.view.first_foreign_rule)

@@ -21,15 +21,30 @@ from mtls_operator.domain.observed import BlockResponse, CertificateId, RuleBody
 from mtls_operator.domain.rule_groups import Group
 
 T = TypeVar("T")
+BLOCK, LOG, NO_RULE = "block", "log", "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What an enforcement rule does besides naming hostnames. `issuers` None accepts any verified certificate."""
+    """What an enforcement rule does besides naming hostnames."""
 
     issuers: frozenset[str] | None
+    """Subject key identifiers of the issuers that are accepted; None accepts any verified certificate."""
     action: str
+    """`block` or `log`; `none`: there is no rule, the hostname is on the list and nothing more."""
     response: BlockResponse | None = None
+    tolerant: bool = False
+    """Whether hostnames are matched with a port or a trailing dot too (the chart's `hostMatch`)."""
+
+    @property
+    def pins(self) -> bool:
+        """Whether a rule tells certificates of one CA from those of another."""
+        return self.issuers is not None and not self.is_bare
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is no rule."""
+        return self.action == NO_RULE
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +251,7 @@ def enforcement_becomes(_one: EnforcementKey, _other: EnforcementKey) -> bool:
 
 def enforcement_fits(key: EnforcementKey, hostnames: Collection[str]) -> bool:
     """Whether one enforcement rule can cover all these hostnames."""
-    return len(enforcement_expression(hostnames, key.policy.issuers)) <= MAX_LENGTH
+    return len(enforcement_expression(hostnames, key.policy.issuers, tolerant=key.policy.tolerant)) <= MAX_LENGTH
 
 
 def _claim_key(claim: Claim, certificate: CertificateId) -> ClaimKey:
@@ -244,7 +259,8 @@ def _claim_key(claim: Claim, certificate: CertificateId) -> ClaimKey:
 
 
 def _enforcement_key(rule: Enforcement) -> EnforcementKey:
-    return EnforcementKey(Policy(rule.issuers, rule.action, rule.response), rule.enabled, rule.retained)
+    policy = Policy(rule.issuers, rule.action, rule.response, rule.tolerant)
+    return EnforcementKey(policy, rule.enabled, rule.retained)
 
 
 def _union(sets: Iterable[frozenset[T]]) -> frozenset[T]:

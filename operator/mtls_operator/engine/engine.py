@@ -23,7 +23,7 @@ from mtls_operator.cluster.cluster_api import ClusterApi
 from mtls_operator.cluster.kinds import authority_record, binding_record
 from mtls_operator.cluster.namespace_labels import NamespaceLabels
 from mtls_operator.cluster.source_watches import SourceWatches
-from mtls_operator.configuration import Configuration
+from mtls_operator.configuration import Configuration, HostMatch
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord
 from mtls_operator.domain.sources import CredentialKey, SourceKey
@@ -92,6 +92,7 @@ class Engine:
             contents=self._sources.contents,
             labels_of=self._labels.of,
             clock=clock,
+            tolerant=configuration.host_match is HostMatch.TOLERANT,
         )
         credentials = Credentials(http, self._sources.contents, clock, metrics)
         timing = timing_of(configuration)

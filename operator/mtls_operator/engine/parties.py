@@ -49,9 +49,10 @@ def judgement_of(
     us: Installation,
     predecessors: frozenset[Installation] = frozenset(),
     barred: frozenset[Place] = frozenset(),
+    issuers: frozenset[str] | None = None,
 ) -> Judgement:
     """Sort the bindings of a zone into parties, in a stable order. `predecessors` are gone: their marks become ours.
-    `barred` is what another installation has otherwise."""
+    `barred` is what another installation has otherwise, `issuers` are those of the cluster's CAs."""
     stakes, conflicts = stakes_of(bindings, barred)
     would_be, would_lose = foreseen_stakes(bindings)
     observed = {record.key for record, _ in bindings if is_observed(record.spec) and not record.deleting}
@@ -66,6 +67,7 @@ def judgement_of(
                 still=[stake for stake in stakes if credentials[stake.binding] != credential],
                 predecessors=predecessors,
                 removals_from=max(times, default=float("-inf")),
+                issuers=issuers,
             ),
             _foreseen(
                 us,

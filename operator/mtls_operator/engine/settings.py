@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from mtls_operator.configuration import AllowedUse, Configuration, HostMatch
+from mtls_operator.configuration import AllowedUse, Configuration
 from mtls_operator.domain.authority_assessment import OperatorCredentials
 from mtls_operator.domain.consent import Grant
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.sources import CredentialKey, SourceKey, SourceKind
 from mtls_operator.domain.zone_places import Timing
-
-
-def unserved(configuration: Configuration) -> tuple[str, ...]:
-    """What the configuration asks for that this version does not serve: never ignored in silence."""
-    asked = {
-        "hostMatch: Tolerant": configuration.host_match is HostMatch.TOLERANT,
-    }
-    return tuple(name for name, is_asked in asked.items() if is_asked)
 
 
 def predecessors_of(configuration: Configuration) -> frozenset[Installation]:

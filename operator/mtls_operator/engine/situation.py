@@ -57,6 +57,8 @@ class Situation:
     """What Cloudflare said of the token at a place; None while it has not been verified."""
     reserved: dict[ResourceKey, frozenset[CertificateId]] = field(default_factory=dict)
     """Bindings that are about to record hostnames for certificates, which count as used from then on."""
+    tolerant: bool = False
+    """Whether rules match hostnames with a port or a trailing dot too."""
     claimed_elsewhere: dict[str, frozenset[CertificateId]] = field(default_factory=dict)
     """By zone, the certificates that other installations claim there."""
 
@@ -138,6 +140,12 @@ class Situation:
             or (beside & names and not _is_in_force_on(each, current))
             or (authority_of(each) == authority.key and _recorded(each) - everybodys)
         ]
+
+    def issuers(self) -> frozenset[str]:
+        """Subject key identifiers of all CAs that are in force or were, by what their statuses say."""
+        standings = [standing_of(each.status) for each in self.authorities]
+        retiring = (each.key_identifiers for standing in standings for each in standing.retiring)
+        return frozenset().union(*(standing.key_identifiers for standing in standings), *retiring)
 
     def relied_on(self) -> frozenset[str]:
         """Every object of an account that the status of some CA or binding names."""
@@ -223,6 +231,7 @@ class Situation:
             operator=self.operator,
             zone=zone,
             remark_on_token=self._remark_on_token,
+            tolerant=self.tolerant,
         )
 
     def _remark_on_token(self, place: CredentialKey, before: Condition | None) -> Verdict | None:

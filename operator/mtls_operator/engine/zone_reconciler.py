@@ -186,6 +186,7 @@ class ZoneReconciler:
             self.installation,
             self.predecessors,
             zone.barred,
+            self.situation.issuers(),
         )
 
     async def _report(self, zone_id: str, zone: _Zone, judged: Judgement, planned: Planned) -> bool:

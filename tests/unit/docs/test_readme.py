@@ -9,9 +9,7 @@ import yaml
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
 from mtls_operator.api.host_binding import HostBindingSpec
-from mtls_operator.configuration import Configuration
 from mtls_operator.domain.served import unserved_of_authority, unserved_of_binding
-from mtls_operator.engine.settings import unserved
 from tests.unit.docs import pages
 from tests.unit.docs.pages import ROOT
 
@@ -24,7 +22,6 @@ BINDING = {
     "certificateAuthorityRef": {"name": "partners"},
     "zone": {"name": "example.com"},
     "hostnames": ["api.example.com"],
-    "enforcement": {"action": "Log", "issuerPinning": "Never", "additionalIssuers": ["AB12"]},
     "verification": {"interval": "5m"},
 }
 
@@ -63,15 +60,6 @@ def test_what_is_not_served_of_a_ca_is_in_the_readme() -> None:
 
 def test_what_is_not_served_of_a_binding_is_in_the_readme() -> None:
     names = unserved_of_binding(HostBindingSpec.model_validate(BINDING))
-
-    assert len(names) == 4
-    assert missing(names) == []
-
-
-def test_what_is_not_served_of_the_configuration_is_in_the_readme() -> None:
-    document = '{"hostMatch": "Tolerant"}'
-
-    names = unserved(Configuration.model_validate_json(document))
 
     assert len(names) == 1
     assert missing(names) == []

@@ -116,6 +116,8 @@ class Cluster:
     bindings: dict[ResourceKey, Binding] = field(default_factory=dict)
     stakes: tuple[Stake, ...] = ()
     predecessors: frozenset[Installation] = frozenset()
+    issuers: frozenset[str] | None = None
+    """Those of the cluster's CAs, where that is known."""
     ever_managed: set[Place] = field(default_factory=set)
     left_in_force: set[Place] = field(default_factory=set)
     """What retained bindings have let go of."""
@@ -160,6 +162,7 @@ class Cluster:
                 still=[stake for stake in self.stakes if parties[stake.binding] != party],
                 predecessors=self.predecessors,
                 removals_from=max(times, default=float("-inf")),
+                issuers=self.issuers,
             )
             for party in sorted(set(parties.values()))
         ]

@@ -59,6 +59,7 @@ def test_a_good_binding_knows_where_its_hostnames_should_be() -> None:
         policy=Policy(frozenset({"AB12", "CD34"}), "block", None),
         authority=ResourceKey("apps", "ca"),
         overlap=86400.0,
+        issuers=frozenset({"AB12", "CD34"}),
     )
     assert not assessment.lacks_zone
 
@@ -119,7 +120,7 @@ REFUSED_SPECS = [
     (UNREADABLE, blocks("InvalidSpec", "spec.a: bad; spec.b: worse")),
     (
         binding(spec={"enforcement": {"action": "Log"}, "verification": {"interval": "5m"}}),
-        blocks("UnsupportedValue", "not served by this version: spec.enforcement.action: Log, spec.verification"),
+        blocks("UnsupportedValue", "not served by this version: spec.verification"),
     ),
 ]
 

@@ -10,7 +10,7 @@ from mtls_operator.domain.expressions import (
     UnreadableExpressionError,
     claim_expression,
     enforcement_expression,
-    quoted_strings,
+    named_in,
     read_claim,
     read_enforcement,
 )
@@ -21,6 +21,7 @@ hostnames = st.frozensets(
 issuers = st.none() | st.frozensets(st.from_regex(r"([0-9A-F]{2}){1,20}", fullmatch=True), min_size=1)
 PINNED = enforcement_expression({"a.example.com", "b.example.com"}, {"AB12", "CD34"})
 UNPINNED = enforcement_expression({"a.example.com"}, None)
+TOLERANT = enforcement_expression({"b.example.com", "a.example.com"}, None, tolerant=True)
 CLAIM = claim_expression({"b.example.com", "a.example.com"})
 
 
@@ -29,19 +30,27 @@ def test_a_claim_is_read_as_it_was_written(names: frozenset[str]) -> None:
     assert read_claim(claim_expression(names)) == names
 
 
-@given(hostnames, issuers)
-def test_an_enforcement_rule_is_read_as_it_was_written(names: frozenset[str], pinned: frozenset[str] | None) -> None:
-    assert read_enforcement(enforcement_expression(names, pinned)) == (names, pinned)
+@given(hostnames, issuers, st.booleans())
+def test_an_enforcement_rule_is_read_as_it_was_written(
+    names: frozenset[str], pinned: frozenset[str] | None, tolerant: bool
+) -> None:
+    assert read_enforcement(enforcement_expression(names, pinned, tolerant=tolerant)) == (names, pinned, tolerant)
 
 
-@given(hostnames, issuers)
-def test_the_names_of_a_rule_are_among_its_quoted_strings(names: frozenset[str], pinned: frozenset[str] | None) -> None:
-    assert names <= quoted_strings(enforcement_expression(names, pinned))
+@given(hostnames, issuers, st.booleans())
+def test_the_names_of_a_rule_are_found_in_it_also_when_it_cannot_be_read(
+    names: frozenset[str], pinned: frozenset[str] | None, tolerant: bool
+) -> None:
+    assert names <= named_in("not " + enforcement_expression(names, pinned, tolerant=tolerant))
 
 
 def test_the_forms_are_those_of_the_marks_grammar() -> None:
     assert CLAIM == '(lower(http.host) in {"a.example.com" "b.example.com"})'
     assert UNPINNED == '(lower(http.host) in {"a.example.com"} and not cf.tls_client_auth.cert_verified)'
+    assert TOLERANT == (
+        r'(lower(http.host) matches "^(?:a\.example\.com|b\.example\.com)\.?(?::[0-9]+)?$"'
+        " and not cf.tls_client_auth.cert_verified)"
+    )
     assert PINNED == (
         '(lower(http.host) in {"a.example.com" "b.example.com"} and not (cf.tls_client_auth.cert_verified'
         ' and cf.tls_client_auth.cert_issuer_ski in {"AB12" "CD34"}))'
@@ -82,6 +91,9 @@ def test_an_enforcement_rule_is_no_claim(expression: str) -> None:
         PINNED.replace('"AB12" "CD34"', '"CD34" "AB12"'),
         PINNED.replace("cert_verified", "cert_presented"),
         UNPINNED.replace("and not", "or not"),
+        TOLERANT.replace("a\\.", "a."),
+        TOLERANT.replace("(?:a\\.example\\.com|b", "(?:b\\.example\\.com|a"),
+        TOLERANT.replace("^(?:a\\.example\\.com|b\\.example\\.com)", "^(?:)"),
     ],
 )
 def test_what_this_version_does_not_write_is_unreadable_as_enforcement(expression: str) -> None:
@@ -111,6 +123,11 @@ def test_a_claim_without_hostnames_is_not_written() -> None:
 def test_a_pinned_rule_without_issuers_is_not_written_because_it_would_block_everybody() -> None:
     with pytest.raises(ValueError, match="block every client"):
         enforcement_expression({"a.example.com"}, ())
+
+
+def test_a_tolerant_rule_without_hostnames_is_not_written() -> None:
+    with pytest.raises(ValueError, match="needs a hostname"):
+        enforcement_expression((), None, tolerant=True)
 
 
 @pytest.mark.parametrize("name", ['a"b', "a b", "a}", "", "ä.example.com"])

@@ -55,12 +55,12 @@ def test_fields_of_a_ca_that_are_not_served_are_named(fields: dict[str, object],
     ("fields", "unserved"),
     [
         *POLICIES,
-        ({"enforcement": {"action": "Log"}}, ("spec.enforcement.action: Log",)),
-        ({"enforcement": {"action": "None"}}, ("spec.enforcement.action: None",)),
+        ({"enforcement": {"action": "Log"}}, ()),
+        ({"enforcement": {"action": "None"}}, ()),
         ({"enforcement": {"action": "Block"}}, ()),
-        ({"enforcement": {"issuerPinning": "Never"}}, ("spec.enforcement.issuerPinning: Never",)),
+        ({"enforcement": {"issuerPinning": "Never"}}, ()),
         ({"enforcement": {"issuerPinning": "Always"}}, ()),
-        ({"enforcement": {"additionalIssuers": ["AB12"]}}, ("spec.enforcement.additionalIssuers",)),
+        ({"enforcement": {"additionalIssuers": ["AB12"]}}, ()),
         ({"enforcement": {"additionalIssuers": []}}, ()),
         ({"enforcement": {"response": {"statusCode": 403, "contentType": "text/plain", "content": "no"}}}, ()),
         ({"verification": {"interval": "5m"}}, ("spec.verification",)),
@@ -83,15 +83,8 @@ def test_everything_that_a_ca_asks_for_in_vain_is_named_at_once() -> None:
 
 
 def test_everything_that_a_binding_asks_for_in_vain_is_named_at_once() -> None:
-    enforcement = {"action": "Log", "issuerPinning": "Never", "additionalIssuers": ["AB12"]}
     fields: dict[str, object] = {
-        "enforcement": enforcement,
         "verification": {"interval": "1h"},
     }
 
-    assert unserved_binding(fields) == (
-        "spec.enforcement.action: Log",
-        "spec.enforcement.issuerPinning: Never",
-        "spec.enforcement.additionalIssuers",
-        "spec.verification",
-    )
+    assert unserved_binding(fields) == ("spec.verification",)

@@ -51,6 +51,11 @@ def ruled(issuer: str | None, by: Installation = OTHERS, *, retained: bool = Fal
     return Rule(f"{by.owner}-rule", enforcement_body(mark, f"{by.owner}-rule"))
 
 
+def logging(issuer: str) -> Rule:
+    mark = Enforcement(OTHERS, frozenset({API}), frozenset({issuer}), "log", None, enabled=True)
+    return Rule("them-log", enforcement_body(mark, "them-log"))
+
+
 HELD, ARRIVING, LEAVING = ClaimState.HELD, ClaimState.ARRIVING, ClaimState.LEAVING
 
 COMING = {
@@ -77,6 +82,7 @@ COMING = {
     "covered by a rule that was left behind and refuses ours": ([ruled("BB02", retained=True)], "them"),
     "covered by a rule that was left behind and accepts ours": ([ruled("AA01", retained=True)], None),
     "covered by a rule that accepts any certificate": ([ruled(None, retained=True)], None),
+    "covered by a rule that only logs": ([logging("BB02")], None),
     "named by a rule that is disabled": ([ruled("BB02", retained=True, enabled=False)], None),
 }
 

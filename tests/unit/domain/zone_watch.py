@@ -5,13 +5,14 @@ Read from the truth (lists and ruleset as they are) and from the clusters (statu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mtls_operator.domain.marks import Claim, Enforcement, Installation, Mark, read_mark
 from mtls_operator.domain.observed import CertificateId, Rule
-from mtls_operator.domain.zone_places import FRESH_SECONDS
+from mtls_operator.domain.zone_places import FRESH_SECONDS, Target
 from mtls_operator.domain.zone_steps import RecordManaged, WriteList, WriteRule, ZoneStep
+from mtls_operator.domain.zone_view import BLOCK
 from tests.unit.domain.simulated_installation import Cluster, Operator
 from tests.unit.domain.simulated_zone import SimulatedZone
 
@@ -54,7 +55,7 @@ class Watch:
         wanted = {
             (cluster.installation, name)
             for cluster in self.clusters
-            for name in cluster.wanted().keys() | cluster.retained()
+            for name in _ruled(cluster.wanted()) | cluster.retained()
         }
         self.wanted_since = {held: self.wanted_since.get(held, now) for held in wanted}
         self._check_coverage(renew=False)
@@ -119,6 +120,8 @@ class Watch:
         everybody = frozenset[str]().union(*self.issuers.values())
         accepted: dict[str, frozenset[str]] = {}
         for hostname, rule in self._enforced():
+            if rule.action != BLOCK:
+                continue
             allowed = everybody if rule.issuers is None else rule.issuers
             accepted[hostname] = accepted.get(hostname, everybody) & allowed
         out = {
@@ -163,6 +166,11 @@ class Watch:
         if renew:
             settled = self.zone.clock() - self.slowest
             self.covered |= {held for held in enforced if self.wanted_since.get(held, settled) < settled}
+
+
+def _ruled(wanted: Mapping[str, Target]) -> frozenset[str]:
+    """Those that are to be covered by a rule."""
+    return frozenset(name for name, target in wanted.items() if target.policy is None or not target.policy.is_bare)
 
 
 def _hostnames(mark: Mark | None) -> frozenset[str]:

@@ -68,6 +68,8 @@ class Shape:
     """Whether each installation goes through a rotation of the one CA that all hostnames have, at its own pace."""
     all_goes: bool
     settle: float
+    varied: bool = False
+    """Whether bindings ask for rules that block, log or do nothing, with or without pinned issuers."""
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Shape:
@@ -102,8 +104,8 @@ class World:
     """One history."""
 
     def __init__(self, seed: int, shape: Shape | None = None) -> None:
-        self.rng = Chance(seed)
-        self.shape = shape or Shape.drawn(self.rng)
+        self.rng, self.variety = Chance(seed), random.Random(f"variety of {seed}")
+        self.shape = shape or replace(Shape.drawn(self.rng), varied=self.variety.random() < 0.4)
         self.time = VirtualTime()
         self.certificates = CERTIFICATES[: self.shape.certificates]
         self.users_at_work = self.shape.installations
@@ -150,6 +152,7 @@ class World:
 
     def _operator(self, number: int) -> Operator:
         cluster = Cluster(Installation(f"cluster-{number}", f"{number:08d}-0000-4000-8000-000000000000"))
+        cluster.issuers = frozenset[str]().union(*ISSUERS.values()) if self.shape.varied else None
         timing = Timing(window=WINDOW, settle=self.shape.settle)
         return Operator(
             self.time, self.rng, self.zone, cluster, timing, self.shape.troubles, peaceful=lambda: self.is_quiet
@@ -260,7 +263,24 @@ class World:
         if self.shape.rotation:
             return _rotated(self._phase_of(cluster), response)
         overlap = self.rng.choice([0.0, 400.0]) if self.shape.moves else 0.0
-        return replace(_target(self.rng.choice(self.certificates), response), overlap=overlap)
+        target = replace(_target(self.rng.choice(self.certificates), response), overlap=overlap)
+        return self._varied(target) if self.shape.varied else target
+
+    def _varied(self, target: Target) -> Target:
+        """The same place under another policy."""
+        issuers = ISSUERS[target.certificate]
+        policy = self.variety.choice(
+            [
+                Policy(issuers, "block"),
+                Policy(issuers | {"EE09"}, "block"),
+                Policy(None, "block"),
+                Policy(issuers, "log"),
+                Policy(None, "log"),
+                Policy(issuers, "none"),
+                Policy(issuers, "block", tolerant=True),
+            ]
+        )
+        return replace(target, policy=policy, issuers=issuers)
 
     def _unrelated_writer(self, number: int) -> Body:
         """Another installation with another hostname on the first list, whose writes rest on its own old readings."""

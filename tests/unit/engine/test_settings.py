@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtls_operator.configuration import Configuration
 from mtls_operator.domain.marks import Installation
-from mtls_operator.engine.settings import operator_credentials, predecessors_of, timing_of, unserved
+from mtls_operator.engine.settings import operator_credentials, predecessors_of, timing_of
 
 PREDECESSOR = {"ownerId": "gone", "clusterUID": "0f0e0d0c-0000-4000-8000-000000000000"}
 
@@ -37,18 +37,7 @@ def test_the_settle_time_is_the_window_where_nothing_is_said() -> None:
     assert (timing.window, timing.settle) == (30.0, 30.0)
 
 
-def test_what_is_asked_for_and_not_served_is_named() -> None:
-    asked = unserved(configured(hostMatch="Tolerant"))
-
-    assert asked == ("hostMatch: Tolerant",)
-
-
 def test_installations_to_take_over_are_named_by_owner_and_cluster() -> None:
     configuration = configured(takeover=[PREDECESSOR])
 
-    assert unserved(configuration) == ()
     assert predecessors_of(configuration) == {Installation(PREDECESSOR["ownerId"], PREDECESSOR["clusterUID"])}
-
-
-def test_what_is_served_is_not_complained_about() -> None:
-    assert unserved(configured(ownerId="cluster-a")) == ()

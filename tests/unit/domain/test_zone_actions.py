@@ -1,0 +1,234 @@
+"""What a rule does: block, log or nothing; which issuers it asks for; and what a change of that does to a hostname."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, claim_body
+from mtls_operator.domain.observed import CertificateId, Rule
+from mtls_operator.domain.zone_places import Target
+from mtls_operator.domain.zone_plan import HostStage
+from mtls_operator.domain.zone_view import Policy
+from tests.unit.domain.simulated_zone import Past
+from tests.unit.domain.test_zone_plan import API, CERTIFICATE, SET_UP, TARGET, TEAR_DOWN, CalmZone, wanted
+
+ELSEWHERE = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
+NEW = frozenset({"b" * 16})
+AHEAD = Installation("ahead", "33333333-2222-4333-8444-555555555555")
+A, B, X = frozenset({"AA01"}), frozenset({"BB02"}), frozenset({"EE09"})
+BLOCKED, LOGGED, BARE = Policy(A, "block"), Policy(A, "log"), Policy(A, "none")
+UNPINNED = Policy(None, "block")
+
+
+def under(policy: Policy) -> Target:
+    return replace(TARGET, policy=policy, issuers=A)
+
+
+def moved(policy: Policy) -> Target:
+    """To another CA, with an overlap of two hours."""
+    return Target(ELSEWHERE, NEW, NEW, policy, overlap=7200.0, issuers=B)
+
+
+@pytest.fixture
+def zone() -> CalmZone:
+    zone = CalmZone()
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset({"old.example.com"})])
+    return zone
+
+
+def rules(zone: CalmZone) -> list[Policy]:
+    """What the rules for the hostname do."""
+    return [
+        Policy(mark.issuers, mark.action, mark.response, mark.tolerant)
+        for mark in zone.marks()
+        if isinstance(mark, Enforcement)
+    ]
+
+
+def lists(zone: CalmZone) -> list[bool]:
+    return [API in zone.zone.lists[each].now for each in (CERTIFICATE, ELSEWHERE)]
+
+
+def in_force(zone: CalmZone, policy: Policy) -> CalmZone:
+    zone.after(wanted(target=under(policy)))
+    zone.steps.clear()
+    return zone
+
+
+def becomes(zone: CalmZone, target: Target, seconds: float = 1_000.0) -> list[list[Policy]]:
+    """The rules as they were at each write, after a binding changes; the last is what they end as."""
+    seen: list[list[Policy]] = []
+    zone.zone.watch = lambda: seen.append(rules(zone))
+    zone.after(replace(zone.ours(), target=target), seconds=seconds)
+    return [each for index, each in enumerate(seen) if index == 0 or each != seen[index - 1]]
+
+
+def join(zone: CalmZone, claim: Claim) -> None:
+    """Another installation claims something."""
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules((*ruleset.rules, Rule("theirs", claim_body(claim, "theirs"))))
+
+
+def test_a_binding_that_logs_gets_a_rule_that_logs(zone: CalmZone) -> None:
+    in_force(zone, LOGGED)
+
+    assert rules(zone) == [LOGGED]
+    assert zone.stage().stage is HostStage.ENFORCED
+
+
+def test_a_binding_without_a_rule_is_on_the_list_and_held_and_that_is_all(zone: CalmZone) -> None:
+    steps = list(zone.after(wanted(target=under(BARE))))
+
+    assert steps == SET_UP[:-1]
+    assert (rules(zone), zone.stage().stage) == ([], HostStage.ASSOCIATED)
+    assert API in zone.listed
+
+
+def test_a_binding_without_a_rule_leaves_like_any_other(zone: CalmZone) -> None:
+    in_force(zone, BARE)
+
+    steps = zone.after(replace(zone.ours(), deleting=True))
+
+    assert steps == TEAR_DOWN[1:]
+    assert zone.marks() == [None]
+    assert zone.listed == {"old.example.com"}
+
+
+def test_a_rule_changes_what_it_does_by_one_write(zone: CalmZone) -> None:
+    in_force(zone, LOGGED)
+
+    assert becomes(zone, under(BLOCKED)) == [[BLOCKED]]
+    assert becomes(zone, under(LOGGED)) == [[LOGGED]]
+    assert "DeleteRule" not in zone.steps
+
+
+def test_a_hostname_that_was_only_logged_is_not_said_to_be_covered_when_it_is_to_be_blocked(zone: CalmZone) -> None:
+    in_force(zone, LOGGED)
+
+    zone.cluster.put(replace(zone.ours(), target=under(BLOCKED)))
+
+    assert zone.stage().stage is HostStage.ASSOCIATED
+
+
+def test_a_rule_goes_when_there_is_to_be_none_and_the_hostname_stays_on_its_list(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+
+    assert becomes(zone, under(BARE)) == [[]]
+    assert (API in zone.listed, zone.stage().stage) == (True, HostStage.ASSOCIATED)
+
+
+def test_a_rule_comes_back_without_a_wait_when_there_is_to_be_one(zone: CalmZone) -> None:
+    in_force(zone, BARE)
+
+    becomes(zone, under(BLOCKED), seconds=10.0)
+
+    assert (rules(zone), zone.stage().stage) == ([BLOCKED], HostStage.ENFORCED)
+
+
+@pytest.mark.parametrize("policies", [(BLOCKED, UNPINNED), (UNPINNED, BLOCKED)], ids=["unpinned", "pinned"])
+def test_pinning_changes_at_once_by_one_write(zone: CalmZone, policies: tuple[Policy, Policy]) -> None:
+    before, after = policies
+    in_force(zone, before)
+
+    assert becomes(zone, under(after)) == [[after]]
+
+
+def test_a_hostname_is_matched_tolerantly_by_one_write(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+
+    tolerant = replace(BLOCKED, tolerant=True)
+
+    assert becomes(zone, under(tolerant)) == [[tolerant]]
+
+
+@pytest.mark.parametrize("policy", [UNPINNED, BARE, replace(LOGGED, issuers=None)], ids=["unpinned", "none", "log"])
+def test_where_no_rule_tells_two_cas_apart_the_hostname_is_on_both_lists_for_the_overlap(
+    zone: CalmZone, policy: Policy
+) -> None:
+    in_force(zone, policy)
+
+    zone.after(replace(zone.ours(), target=moved(policy)), seconds=7_000.0)
+    overlap = (lists(zone), rules(zone), zone.stage().stage)
+    zone.wait(7_000.0)
+
+    expected, stage = ([], HostStage.ASSOCIATED) if policy.is_bare else ([policy], HostStage.ENFORCED)
+    assert overlap == ([True, True], expected, stage)
+    assert (lists(zone), rules(zone)) == ([False, True], expected)
+    assert zone.ours().managed == {ELSEWHERE: frozenset({API})}
+
+
+def test_the_earlier_list_is_left_only_when_the_hostname_is_read_on_the_new_one(zone: CalmZone) -> None:
+    in_force(zone, UNPINNED)
+    zone.after(replace(zone.ours(), target=moved(UNPINNED)), seconds=7_000.0)
+    zone.zone.put_list(ELSEWHERE, frozenset({"old.example.com"}))
+    seen: list[list[bool]] = []
+    zone.zone.watch = lambda: seen.append(lists(zone))
+
+    zone.wait(600.0)
+
+    assert [each for index, each in enumerate(seen) if index == 0 or each != seen[index - 1]] == [
+        [True, True],
+        [False, True],
+    ]
+
+
+def test_pinned_and_moved_at_once_a_rule_lets_clients_of_both_through_until_the_overlap_is_over(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+
+    seen = becomes(zone, moved(UNPINNED), seconds=7_000.0)
+    overlap = lists(zone)
+    zone.wait(7_000.0)
+
+    assert seen == [[BLOCKED], [UNPINNED]]
+    assert (overlap, lists(zone), rules(zone)) == ([True, True], [False, True], [UNPINNED])
+
+
+def test_an_issuer_that_a_spec_named_is_accepted_no_more_at_once_also_during_an_overlap(zone: CalmZone) -> None:
+    zone.cluster.issuers = A | B
+    in_force(zone, replace(BLOCKED, issuers=A | X))
+    zone.after(replace(zone.ours(), target=moved(replace(BLOCKED, issuers=B | X))), seconds=1_000.0)
+    overlap = rules(zone)
+
+    zone.after(replace(zone.ours(), target=moved(replace(BLOCKED, issuers=B))), seconds=10.0)
+    narrowed = rules(zone)
+    zone.wait(14_000.0)
+
+    assert overlap == [replace(BLOCKED, issuers=A | B | X)]
+    assert narrowed == [replace(BLOCKED, issuers=A | B)]
+    assert rules(zone) == [replace(BLOCKED, issuers=B)]
+
+
+def test_an_issuer_that_a_spec_named_does_not_wait_for_another_installation(zone: CalmZone) -> None:
+    zone.cluster.issuers = A
+    in_force(zone, replace(BLOCKED, issuers=A | X))
+    theirs = Claim(AHEAD, ClaimState.HELD, frozenset({CERTIFICATE}), frozenset({API}), NEW, NEW)
+    join(zone, theirs)
+    zone.operator.look()
+
+    zone.after(replace(zone.ours(), target=under(BLOCKED)), seconds=10.0)
+
+    assert rules(zone) == [BLOCKED]
+
+
+def test_a_response_changes_during_an_overlap(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+    zone.after(replace(zone.ours(), target=moved(replace(BLOCKED, issuers=B))), seconds=1_000.0)
+
+    zone.after(replace(zone.ours(), target=moved(replace(LOGGED, issuers=B))), seconds=10.0)
+
+    assert rules(zone) == [replace(LOGGED, issuers=A | B)]
+
+
+def test_a_hostname_without_a_rule_stays_though_another_installation_comes_for_other_cas(zone: CalmZone) -> None:
+    in_force(zone, BARE)
+    coming = Claim(AHEAD, ClaimState.ARRIVING, frozenset({ELSEWHERE}), frozenset({API}), NEW, frozenset())
+    join(zone, coming)
+    zone.operator.look()
+
+    zone.wait(2_000.0)
+
+    assert API in zone.listed
+    assert zone.stage().stage is HostStage.ASSOCIATED
