@@ -98,6 +98,8 @@ def _issuers_in(encoded: str) -> frozenset[str]:
 def _enforced_by(binding: Body) -> frozenset[str]:
     if "deletionTimestamp" in binding["metadata"]:
         return frozenset()
+    if binding["spec"].get("enforcement", {}).get("action", "Block") != "Block":
+        return frozenset()
     named = frozenset(binding["spec"]["hostnames"])
     if _is_admitted(binding):
         return named

@@ -73,8 +73,9 @@ def _exclusions(state: State, zone_id: str) -> Findings:
 def _weak_rules(state: State, zone_id: str) -> Findings:
     held = {(claim.owner, claim.hostname) for claim in claims(state, zone_id) if claim.state == "held"}
     for rule, mark in enforcements(state, zone_id):
-        if not is_in_force(rule) and any((mark.owner, hostname) in held for hostname in mark.guard.hostnames):
-            yield 13, f"enforcement rule {rule.id} of hostnames that {mark.owner} holds does not block"
+        acts = is_in_force(rule) or (rule.enabled and rule.action == "log")
+        if not acts and any((mark.owner, hostname) in held for hostname in mark.guard.hostnames):
+            yield 13, f"enforcement rule {rule.id} of hostnames that {mark.owner} holds neither blocks nor logs"
 
 
 def _live_claims(state: State, zone_id: str) -> Findings:
@@ -152,6 +153,8 @@ class Coverage:
             old, new = before.get(owner, frozenset()), after.get(owner, frozenset())
             for hostname in old - new:
                 if (owner, hostname) not in released and not self._was_given_up(case, owner, hostname):
+                    if hostname in _logged(case.after, zone_id, owner):
+                        yield 13, f"{hostname} of {owner} is logged only, and was to be blocked"
                     self._losses[_Loss(zone_id, owner, hostname)] = hostname not in protected
             for hostname in sorted(new - old):
                 if self._losses.pop(_Loss(zone_id, owner, hostname), False):
@@ -172,6 +175,12 @@ class Coverage:
         for loss in sorted(self._losses, key=lambda item: (item.zone_id, item.owner, item.hostname)):
             if (loss.owner, loss.hostname) in _claimed(state, loss.zone_id, "held"):
                 yield 13, f"{loss.hostname} of {loss.owner} lost its enforcement and is still claimed as held"
+
+
+def _logged(state: State, zone_id: str, owner: str) -> frozenset[str]:
+    """Hostnames that a rule of an installation logs."""
+    rules = (mark for rule, mark in enforcements(state, zone_id) if rule.enabled and rule.action == "log")
+    return frozenset(hostname for mark in rules if mark.owner == owner for hostname in mark.guard.hostnames)
 
 
 def _released(state: State, zone_id: str) -> set[tuple[str, str]]:

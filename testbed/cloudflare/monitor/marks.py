@@ -29,8 +29,11 @@ _SET = r'\{("[^"\\]+"(?: "[^"\\]+")*)\}'
 _HOSTS = rf"lower\(http\.host\) in {_SET}"
 _VERIFIED = r"cf\.tls_client_auth\.cert_verified"
 _CLAIMED_HOSTS = re.compile(rf"\({_HOSTS}\)")
-_PINNED = re.compile(rf"\({_HOSTS} and not \({_VERIFIED} and cf\.tls_client_auth\.cert_issuer_ski in {_SET}\)\)")
-_UNPINNED = re.compile(rf"\({_HOSTS} and not {_VERIFIED}\)")
+_LIKE = r'lower\(http\.host\) matches "\^\(\?:([a-z0-9\\.|_-]+)\)\\\.\?\(\?::\[0-9\]\+\)\?\$"'
+_PINNED = re.compile(
+    rf"\((?:{_HOSTS}|{_LIKE}) and not \({_VERIFIED} and cf\.tls_client_auth\.cert_issuer_ski in {_SET}\)\)"
+)
+_UNPINNED = re.compile(rf"\((?:{_HOSTS}|{_LIKE}) and not {_VERIFIED}\)")
 _CERTIFICATE_NAME = re.compile(rf".* [0-9a-f]{{8}} \(mtls-operator (?P<owner>{_OWNER})\)", re.DOTALL)
 
 
@@ -105,11 +108,11 @@ def _read_mark(description: str, expression: str) -> Mark | None:
 
 @lru_cache(maxsize=4096)
 def read_guard(expression: str) -> Guard | None:
-    """What an expression of the two shapes of enforcement rules does, None for any other expression."""
+    """What an expression of the shapes of enforcement rules does, None for any other expression."""
     if pinned := _PINNED.fullmatch(expression):
-        return Guard(frozenset(_members(pinned[1])), frozenset(_members(pinned[2])))
+        return Guard(_guarded(pinned[1], pinned[2]), frozenset(_members(pinned[3])))
     if unpinned := _UNPINNED.fullmatch(expression):
-        return Guard(frozenset(_members(unpinned[1])), None)
+        return Guard(_guarded(unpinned[1], unpinned[2]), None)
     return None
 
 
@@ -123,6 +126,13 @@ def certificate_owner(name: str) -> str | None:
     """The installation that uploaded a certificate of this name, None when the name carries no mark."""
     found = _CERTIFICATE_NAME.fullmatch(name)
     return None if found is None else found["owner"]
+
+
+def _guarded(listed: str | None, pattern: str | None) -> frozenset[str]:
+    """The hostnames of a list, or of a pattern that takes a trailing dot and a port as well."""
+    if listed is not None:
+        return frozenset(_members(listed))
+    return frozenset(each.replace("\\.", ".") for each in (pattern or "").split("|"))
 
 
 def _members(inside: str) -> list[str]:
