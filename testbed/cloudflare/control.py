@@ -8,6 +8,7 @@
     DELETE /simulation/faults          nothing goes wrong any more
     POST   /simulation/hostnames       {"zone_id", "certificate_id", "hostnames"}: the list as somebody else left it
     POST   /simulation/rules           {"zone_id", "expression", ...}: a rule of somebody else
+    POST   /simulation/access-rules    {"scope_id", "mode", "target"}: an IP Access rule of a zone or an account
 
 Kinds of effects: `status` {status, retry_after}, `page` {status}, `truncated`, `malformed`, `cut` {moment},
 `delay` {seconds, moment}; `moment` is `before` or `after` the request is handled.
@@ -52,6 +53,7 @@ def state_json(state: State) -> dict[str, object]:
             for (zone, certificate), hostnames in state.lists.items()
         ],
         "rulesets": {zone: asdict(ruleset) for zone, ruleset in state.rulesets.items()},
+        "access_rules": {scope: [asdict(rule) for rule in rules] for scope, rules in state.access_rules.items()},
     }
 
 
@@ -102,9 +104,15 @@ def _add_rule(simulation: CloudflareSimulation, request: Request) -> object:
         action=str(body.get("action", "block")),
         description=str(body.get("description", "")),
         enabled=body.get("enabled") is not False,
+        action_parameters=_mapping(body["action_parameters"]) if "action_parameters" in body else None,
         first=body.get("first") is True,
     )
     return asdict(rule)
+
+
+def _add_access_rule(simulation: CloudflareSimulation, request: Request) -> object:
+    body = _body(request)
+    return asdict(simulation.add_access_rule(str(body["scope_id"]), str(body["mode"]), str(body["target"])))
 
 
 _ACTIONS: Mapping[tuple[str, str], Callable[[CloudflareSimulation, Request], object]] = {
@@ -116,6 +124,7 @@ _ACTIONS: Mapping[tuple[str, str], Callable[[CloudflareSimulation, Request], obj
     ("DELETE", "/simulation/faults"): _clear_faults,
     ("POST", "/simulation/hostnames"): _put_hostnames,
     ("POST", "/simulation/rules"): _add_rule,
+    ("POST", "/simulation/access-rules"): _add_access_rule,
 }
 
 

@@ -32,7 +32,10 @@ class History:
 
     def view(self, now: float, kind: Kind, consistency: Consistency) -> State:
         """What a read of this kind sees. Draws from the generator only where chance decides."""
-        moment = now - self._age(consistency.delays.get(kind, 0.0), consistency.staleness)
+        return self.at(now - self._age(consistency.delays.get(kind, 0.0), consistency.staleness))
+
+    def at(self, moment: float) -> State:
+        """The truth at a moment of the past; the oldest that is remembered for what lies before."""
         for since, state in reversed(self._states):
             if since <= moment:
                 return state

@@ -84,7 +84,7 @@ def _ref(fields: Mapping[str, object], pointer: str) -> str | None:
 
 def _parameters(action: str, value: object, pointer: str) -> Mapping[str, object] | None:
     if action == "skip":
-        return checked_object(value, {"ruleset", "rulesets", "phases", "products", "rules"}, (), pointer)
+        return checked_object(value, {"phase", "ruleset", "rulesets", "phases", "products", "rules"}, (), pointer)
     if value is None:
         return None
     if action != "block":

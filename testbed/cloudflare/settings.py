@@ -10,6 +10,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from testbed.cloudflare.edge.settings import EdgeSettings
+
 
 class Kind(enum.Enum):
     """What a read is about: each kind can lag behind the truth by its own delay."""
@@ -88,3 +90,9 @@ class Settings:
     """Whether a ruleset without rules is answered without the field `rules`."""
     expression_limit: int = 4096
     rules_by_plan: Mapping[str, int] = field(default_factory=lambda: RULES_BY_PLAN)
+    edge: EdgeSettings = field(default_factory=EdgeSettings)
+
+    @property
+    def memory(self) -> float:
+        """How far back the past is seen by somebody, in seconds."""
+        return max(self.consistency.longest, self.edge.longest_delay)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_network
 
 from testbed.cloudflare.access import ALL_PERMISSIONS, grants
 from testbed.cloudflare.identifiers import HEX, Identifiers
 from testbed.cloudflare.rate import RateMeter
 from testbed.cloudflare.settings import RULES_BY_PLAN, Settings
-from testbed.cloudflare.state import Account, Certificate, Rule, Ruleset, State, Token, Zone
+from testbed.cloudflare.state import AccessRule, Account, Certificate, Rule, Ruleset, State, Token, Zone
 from testbed.cloudflare.uploads import read_upload
+
+ACCESS_MODES = frozenset({"block", "challenge", "js_challenge", "managed_challenge", "whitelist"})
+"""Of IP Access rules; `whitelist` is "Allow" in the dashboard."""
 
 
 class Setup(ABC):
@@ -120,13 +124,18 @@ class Setup(ABC):
         description: str = "",
         enabled: bool = True,
         ref: str | None = None,
+        action_parameters: Mapping[str, object] | None = None,
         first: bool = False,
         settled: bool = True,
     ) -> Rule:
-        """A rule of somebody else, last or first; the ruleset is made where there is none."""
+        """A rule of somebody else, last or first; the ruleset is made where there is none.
+
+        A skip rule skips the remaining custom rules where `action_parameters` are left out.
+        """
         rule_id = self.identifiers.hexadecimal()
         now = self.clock()
-        rule = Rule(rule_id, ref or rule_id, 1, action, expression, description, enabled, now)
+        parameters = action_parameters or ({"ruleset": "current"} if action == "skip" else None)
+        rule = Rule(rule_id, ref or rule_id, 1, action, expression, description, enabled, now, parameters)
         empty = Ruleset(self.identifiers.hexadecimal(), "default", "", 0, (), now)
 
         def add(state: State) -> State:
@@ -134,6 +143,21 @@ class Setup(ABC):
             rules = (rule, *old.rules) if first else (*old.rules, rule)
             new = Ruleset(old.id, old.name, old.description, old.version + 1, rules, now)
             return state.with_ruleset(zone_id, new)
+
+        self.install(add, settled=settled)
+        return rule
+
+    def add_access_rule(self, scope_id: str, mode: str, target: str, *, settled: bool = True) -> AccessRule:
+        """An IP Access rule of a zone or an account, made by somebody else.
+
+        Raises ValueError for a mode that does not exist, and for a target that is no address or network.
+        """
+        if mode not in ACCESS_MODES:
+            raise ValueError(f"no mode {mode}: choose one of {', '.join(sorted(ACCESS_MODES))}")
+        rule = AccessRule(self.identifiers.hexadecimal(), mode, str(ip_network(target)))
+
+        def add(state: State) -> State:
+            return state.with_access_rules(scope_id, (*state.access_rules.get(scope_id, ()), rule))
 
         self.install(add, settled=settled)
         return rule

@@ -103,7 +103,7 @@ class CloudflareSimulation(Setup):
             if settled:
                 self._history.rewrite(change)
             else:
-                self._history.record(self.clock(), self._state, self.settings.consistency.longest)
+                self._history.record(self.clock(), self._state, self.settings.memory)
 
     @property
     def identifiers(self) -> Identifiers:
@@ -114,6 +114,11 @@ class CloudflareSimulation(Setup):
     def state(self) -> State:
         """The truth, without any delay."""
         return self._state
+
+    def past(self, age: float) -> State:
+        """The truth as it was `age` seconds ago, as far back as the longest delay of the settings reaches."""
+        with self._lock:
+            return self._history.at(self.clock() - age)
 
     def handle(self, request: Request) -> Answer:
         """Answer a request at once, without the delays of faults. Raises ConnectionCutError."""
@@ -170,7 +175,7 @@ class CloudflareSimulation(Setup):
             return refusal.answer()
         if outcome.state is not None:
             self._state = outcome.state
-            self._history.record(now, self._state, self.settings.consistency.longest)
+            self._history.record(now, self._state, self.settings.memory)
         return success(outcome.result, info=outcome.info, messages=outcome.messages)
 
     def _admit(self, request: Request, now: float) -> tuple[Call, routing.Route]:

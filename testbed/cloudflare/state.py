@@ -90,6 +90,19 @@ class Ruleset:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessRule:
+    """An IP Access rule. `mode`: `block`, `challenge`, `js_challenge`, `managed_challenge` or `whitelist` ("Allow").
+
+    `target` is an address or a network in CIDR notation.
+    """
+
+    id: str
+    mode: str
+    target: str
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """An API token.
 
@@ -117,7 +130,8 @@ class State:
     """The truth at one moment, without any consistency delay.
 
     `lists` has no entry for an empty list, `rulesets` none for a zone whose entry point was never created.
-    `tokens` is keyed by the secret itself: never print it.
+    `access_rules` are keyed by the id of the zone or account they are for. `tokens` is keyed by the secret itself:
+    never print it.
     """
 
     accounts: Mapping[str, Account] = field(default_factory=dict)
@@ -125,6 +139,7 @@ class State:
     certificates: Mapping[str, Mapping[str, Certificate]] = field(default_factory=dict)
     lists: Mapping[ListKey, frozenset[str]] = field(default_factory=dict)
     rulesets: Mapping[str, Ruleset] = field(default_factory=dict)
+    access_rules: Mapping[str, tuple[AccessRule, ...]] = field(default_factory=dict)
     tokens: Mapping[str, Token] = field(default_factory=dict, repr=False)
 
     def hostnames(self, zone_id: str, certificate_id: str | None) -> frozenset[str]:
@@ -172,3 +187,7 @@ class State:
     def with_ruleset(self, zone_id: str, ruleset: Ruleset) -> State:
         """This state with the zone's custom ruleset replaced."""
         return replace(self, rulesets={**self.rulesets, zone_id: ruleset})
+
+    def with_access_rules(self, scope_id: str, rules: tuple[AccessRule, ...]) -> State:
+        """This state with the IP Access rules of a zone or an account replaced."""
+        return replace(self, access_rules={**self.access_rules, scope_id: rules})

@@ -13,8 +13,8 @@ How long an expression may be and what a plan allows is the API's business, not 
     parse('http.host eq "a.example.com" and ssl').evaluate({"http.host": "a.example.com", "ssl": True})
 """
 
-from testbed.cloudflare.expressions.evaluation import Expression
+from testbed.cloudflare.expressions.evaluation import Expression, Values, typed
 from testbed.cloudflare.expressions.lexing import ExpressionError
 from testbed.cloudflare.expressions.parsing import parse
 
-__all__ = ["Expression", "ExpressionError", "parse"]
+__all__ = ["Expression", "ExpressionError", "Values", "parse", "typed"]

@@ -18,6 +18,9 @@ from testbed.cloudflare.expressions.predicates import Predicate
 from testbed.cloudflare.expressions.types import BOOL, Kind, Type
 from testbed.cloudflare.expressions.vocabulary import FIELDS, FUNCTIONS
 
+Values = Mapping[str, object]
+"""Fields by name, in the form in which they are compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Expression:
@@ -31,7 +34,11 @@ class Expression:
         Values are str or bytes, int, bool, addresses as text or objects, sequences and mappings of those, as the
         field's type asks. Raises TypeError for a value of another type and KeyError for a field that does not exist.
         """
-        return bool(_decide(self.condition, _values(fields)))
+        return self.holds(typed(fields))
+
+    def holds(self, values: Values) -> bool:
+        """As `evaluate`, for who asks many expressions about one request: `values` come from `typed`."""
+        return bool(_decide(self.condition, values))
 
     def __str__(self) -> str:
         return str(self.condition)
@@ -48,7 +55,8 @@ _EMPTY: Mapping[Kind, object] = {
 }
 
 
-def _values(fields: Mapping[str, object]) -> Mapping[str, object]:
+def typed(fields: Mapping[str, object]) -> Values:
+    """The values of fields, checked and converted once. Raises as `Expression.evaluate`."""
     return {name: _typed(name, value, FIELDS[name]) for name, value in fields.items()} | _CONSTANTS
 
 

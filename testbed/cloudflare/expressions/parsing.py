@@ -12,6 +12,7 @@ operator, after `in` the kind of set is that of the left side.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from testbed.cloudflare.expressions import predicates, syntax
 from testbed.cloudflare.expressions.evaluation import Expression
@@ -31,6 +32,7 @@ _SPELLINGS = {
 _LOOSE_TO_TIGHT = tuple(_SPELLINGS)
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
     """The expression that the text says. Raises ExpressionError, which names the place, when Cloudflare refuses it."""
     cursor = Cursor(text)

@@ -1,0 +1,92 @@
+"""IP Access rules and custom rules, in the order in which they are evaluated.
+
+An IP Access rule that matches decides before any custom rule: "Allow" lets the request pass all of them. Of several
+that match, the narrowest target counts, and of equally narrow ones the zone's before the account's. Then the zone's
+custom rules, first to last: `log` goes on, `skip` of the current ruleset or phase ends them, everything else ends with
+its action. A client that is no browser fails every challenge.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from testbed.cloudflare.expressions import Values, parse
+from testbed.cloudflare.rulesets import PHASE
+from testbed.cloudflare.state import AccessRule, Rule
+
+
+class Outcome(enum.Enum):
+    """What becomes of a request."""
+
+    PASSED = "passed"
+    BLOCKED = "blocked"
+    CHALLENGED = "challenged"
+    NOT_SERVED = "not_served"
+    """The hostname is in no zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`rule_id`: the rule that decided, None when none did. `matched`: every custom rule that matched, in order.
+
+    `response` is the custom response of a block.
+    """
+
+    outcome: Outcome
+    rule_id: str | None = None
+    matched: tuple[str, ...] = ()
+    response: Mapping[str, object] | None = None
+
+
+def decide(access_rules: Sequence[AccessRule], rules: Sequence[Rule], values: Values, source: str) -> Decision:
+    """What becomes of a request with these values of its fields. Access rules: those of the zone come first."""
+    access = _access_rule(access_rules, source)
+    if access is not None:
+        return Decision(_ACCESS[access.mode], access.id)
+    matched: list[str] = []
+    for rule in rules:
+        if not rule.enabled or not parse(rule.expression).holds(values):
+            continue
+        matched.append(rule.id)
+        if rule.action == "skip" and _ends_the_rules(rule):
+            return Decision(Outcome.PASSED, rule.id, tuple(matched))
+        if rule.action not in _GOING_ON:
+            outcome = Outcome.BLOCKED if rule.action == "block" else Outcome.CHALLENGED
+            return Decision(outcome, rule.id, tuple(matched), _custom_response(rule))
+    return Decision(Outcome.PASSED, None, tuple(matched))
+
+
+_GOING_ON = frozenset({"log", "skip"})
+_ACCESS = {
+    "whitelist": Outcome.PASSED,
+    "block": Outcome.BLOCKED,
+    "challenge": Outcome.CHALLENGED,
+    "js_challenge": Outcome.CHALLENGED,
+    "managed_challenge": Outcome.CHALLENGED,
+}
+
+
+def _access_rule(rules: Sequence[AccessRule], source: str) -> AccessRule | None:
+    if not rules:
+        return None
+    address = ip_address(source)
+    matching = (rule for rule in rules if address in ip_network(rule.target))
+    return max(matching, key=lambda rule: ip_network(rule.target).prefixlen, default=None)
+
+
+def _ends_the_rules(rule: Rule) -> bool:
+    parameters = rule.action_parameters or {}
+    phases = parameters.get("phases")
+    return (
+        parameters.get("ruleset") == "current"
+        or parameters.get("phase") == "current"
+        or (isinstance(phases, Sequence) and PHASE in phases)
+    )
+
+
+def _custom_response(rule: Rule) -> Mapping[str, object] | None:
+    response = (rule.action_parameters or {}).get("response")
+    return response if rule.action == "block" and isinstance(response, Mapping) else None
