@@ -87,6 +87,9 @@ class Channel:
             except SSL.WantReadError:
                 if not await self._receive():
                     raise ConnectionResetError("the client went away during the handshake") from None
+            except SSL.Error:
+                await self._flush()
+                raise
             else:
                 await self._flush()
                 return

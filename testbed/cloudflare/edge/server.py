@@ -41,6 +41,7 @@ class EdgeServer:
         self._failure: OSError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     @property
     def authority_pem(self) -> str:
@@ -76,8 +77,13 @@ class EdgeServer:
             self._ready.set()
         await self._closing.wait()
         server.close()
+        # Broken, not cancelled: asyncio's own callbacks complain of cancelled connections.
+        for writer in self._connections:
+            writer.transport.abort()
+        await asyncio.gather(*(task for task in self._connections.values() if task is not None))
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections[writer] = asyncio.current_task()
         tls = self._handshakes.begin()
         channel = Channel(tls, reader, writer)
         # Whatever a client does to its connection, it does to itself.
@@ -89,6 +95,7 @@ class EdgeServer:
                 await self._converse(channel, connection, writer.get_extra_info("peername")[0])
                 await channel.close()
             finally:
+                del self._connections[writer]
                 writer.close()
 
     async def _converse(self, channel: Channel, connection: Connection, source: str) -> None:

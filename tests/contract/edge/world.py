@@ -1,0 +1,71 @@
+"""A simulated Cloudflare with an edge: CAs are uploaded, hostnames associated and rules made by the official client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from testbed.cloudflare.edge.edge import Edge
+from testbed.cloudflare.edge.server import EdgeServer
+from testbed.cloudflare.edge.settings import EdgeSettings
+from testbed.cloudflare.settings import Settings
+from tests.contract.cloudflare_simulation.world import ACCOUNT, PHASE, ZONE, World, make_world
+from tests.contract.edge.clients import Identity, Site
+
+HOSTNAME = "a.example.com"
+
+
+@dataclass(frozen=True)
+class EdgeWorld:
+    """`site` is the edge as clients reach it, `edge` the same without sockets."""
+
+    cloudflare: World
+    edge: Edge
+    site: Site
+
+    def trust(self, *authorities: Identity, hostname: str = HOSTNAME) -> str:
+        """Upload CAs as one certificate and associate it with a hostname alone; its id."""
+        pem = "".join(each.pem for each in authorities)
+        created = self.cloudflare.client.mtls_certificates.create(account_id=ACCOUNT, ca=True, certificates=pem)
+        assert created is not None
+        assert created.id is not None
+        self.cloudflare.associate(created.id, hostname)
+        return created.id
+
+    def block(self, expression: str, **more: object) -> str:
+        """Somebody's rule that blocks, after all others; its id."""
+        return self.rule(expression, "block", **more)
+
+    def rule(self, expression: str, action: str, **more: object) -> str:
+        """A rule after all others, made through the API; its id."""
+        body = {"action": action, "expression": expression, **more}
+        with self.cloudflare.raw() as client:
+            if ZONE not in self.cloudflare.simulation.state.rulesets:
+                created = {"name": "default", "kind": "zone", "phase": PHASE, "rules": []}
+                client.post(f"/zones/{ZONE}/rulesets", json=created).raise_for_status()
+            path = f"/zones/{ZONE}/rulesets/{self.cloudflare.ruleset.id}/rules"
+            client.post(path, json=body).raise_for_status()
+        return self.cloudflare.ruleset.rules[-1].id
+
+    def guard(self, *pinned: Identity, hostname: str = HOSTNAME) -> str:
+        """The rule that the operator writes for a hostname, pinned to issuers; without any: not pinned."""
+        return self.block(guard_expression(hostname, *pinned))
+
+
+def guard_expression(hostname: str, *pinned: Identity) -> str:
+    """The expression that the operator writes."""
+    verified = "cf.tls_client_auth.cert_verified"
+    if pinned:
+        issuers = " ".join(f'"{each.key_identifier}"' for each in pinned)
+        verified = f"({verified} and cf.tls_client_auth.cert_issuer_ski in {{{issuers}}})"
+    return f'(lower(http.host) in {{"{hostname}"}} and not {verified})'
+
+
+@contextmanager
+def edge_world(settings: EdgeSettings | None = None) -> Iterator[EdgeWorld]:
+    """A world of its own whose edge serves."""
+    cloudflare = make_world(Settings(edge=settings or EdgeSettings()))
+    edge = Edge(cloudflare.simulation)
+    with EdgeServer(edge) as server:
+        yield EdgeWorld(cloudflare, edge, Site(server.port, server.authority_pem))
