@@ -211,6 +211,7 @@ class HostnameState(StrEnum):
     ARRIVING = "Arriving"
     ASSOCIATED = "Associated"
     ENFORCED = "Enforced"
+    LOGGED = "Logged"
     MOVING = "Moving"
     LEAVING = "Leaving"
     CONFLICTED = "Conflicted"

@@ -29,8 +29,9 @@ from mtls_operator.domain.zone_plan import HostProgress, HostStage
 from mtls_operator.domain.zone_steps import Managed
 
 _REASONS = {reason.value: reason for reason in Reason}
-_IN_FORCE = frozenset({HostStage.ASSOCIATED, HostStage.ENFORCED})
-_COVERED = frozenset({HostStage.ENFORCED, HostStage.MOVING})
+_IN_FORCE = frozenset({HostStage.ASSOCIATED, HostStage.ENFORCED, HostStage.LOGGED})
+_COVERED = frozenset({HostStage.ENFORCED, HostStage.LOGGED, HostStage.MOVING})
+_WANTED = {Action.BLOCK: HostStage.ENFORCED, Action.LOG: HostStage.LOGGED, Action.NONE: HostStage.ASSOCIATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,7 @@ def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> H
     hostnames = record.spec.hostnames if record.spec else ()
     told: dict[str, object] = {}
     if view.progress is not None:
-        wanted = HostStage.ASSOCIATED if _action(record) is Action.NONE else HostStage.ENFORCED
-        ready = sum(1 for name in hostnames if _stage(view, name) is wanted)
+        ready = sum(1 for name in hostnames if _stage(view, name) is _WANTED[_action(record)])
         told["hostnames"] = _hostname_statuses(view, view.progress, hostnames)
         told["hostnames_ready"] = f"{ready}/{len(hostnames)}"
     if view.rules is not None:
@@ -287,6 +287,9 @@ def _enforced(record: BindingRecord, view: BindingView, hostnames: Sequence[str]
         return _covered(record, len(hostnames))
     if arriving := _names_and_until(view, HostStage.ARRIVING):
         return waiting(Reason.ARRIVING, f"the rule follows when the association has settled: {arriving}")
+    if any(each.until is not None for each in (view.progress or {}).values() if each.stage is HostStage.ASSOCIATED):
+        settling = _names_and_until(view, HostStage.ASSOCIATED)
+        return waiting(Reason.ARRIVING, f"the rule is there and on its way to the whole edge: {settling}")
     return waiting(Reason.PROGRESSING, "not covered by a rule yet")
 
 

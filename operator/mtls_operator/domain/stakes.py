@@ -24,7 +24,8 @@ from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_places import Stake, Target
 from mtls_operator.domain.zone_steps import Managed
 
-_COVERED = frozenset({HostnameState.ENFORCED.value, HostnameState.MOVING.value})
+_BLOCKED = frozenset({HostnameState.ENFORCED.value, HostnameState.MOVING.value})
+_COVERED = _BLOCKED | {HostnameState.LOGGED.value}
 _SETTLED = _COVERED | {HostnameState.ASSOCIATED.value}
 
 Conflicts = Mapping[ResourceKey, Mapping[str, ResourceKey]]
@@ -95,6 +96,7 @@ def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
         adopts=adopts(record.spec),
         retains=record.deleting and is_retained(record.spec),
         enforced=frozenset(each.name for each in record.status.hostnames if each.state in _COVERED),
+        blocked=frozenset(each.name for each in record.status.hostnames if each.state in _BLOCKED),
         settled=frozenset(each.name for each in record.status.hostnames if each.state in _SETTLED),
         idle=idle,
     )

@@ -32,6 +32,8 @@ class Agenda:
     """The ownerIds of the installations that are not ready for what is wanted of a hostname."""
     settling: set[Place] = field(default_factory=set)
     """Enforced and put back on the list, where they have to settle again."""
+    moved: set[str] = field(default_factory=set)
+    """Hostnames whose earlier list nobody needs any more, where no rule tells one CA from the other."""
     overlapping: set[Place] = field(default_factory=set)
     """In force as wanted, with the CA from before beside it until its overlap is over."""
     wakes: list[float] = field(default_factory=list)

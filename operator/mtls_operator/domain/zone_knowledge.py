@@ -63,8 +63,8 @@ class ZoneKnowledge:
     """The same for a hostname that we took off."""
     undone: Mapping[Place, tuple[float, ...]] = field(default_factory=dict)
     """When we had to put back what somebody had taken off after we put it there: the last times."""
-    enforced_since: Mapping[str, float] = field(default_factory=dict)
-    """Since when enabled rules of ours cover a hostname, as far as this process has seen it."""
+    enforced_since: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Since when enabled rules of ours with an action cover a hostname, as far as this process has seen it."""
     accepted: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     """The issuers that our rules accepted for a hostname when they were last seen, also after somebody took a rule
     away: as long as a claim relies on it, or every mark of ours is gone."""
@@ -195,7 +195,10 @@ class ZoneKnowledge:
             for hostname in claim.hostnames
         }
         enforced = {
-            hostname for rule in marks if isinstance(rule, Enforcement) and rule.enabled for hostname in rule.hostnames
+            (hostname, rule.action)
+            for rule in marks
+            if isinstance(rule, Enforcement) and rule.enabled
+            for hostname in rule.hostnames
         }
         relied_on = {
             (certificate, hostname) for certificate, hostname, state in claims if state is not ClaimState.LEAVING
@@ -222,7 +225,7 @@ class ZoneKnowledge:
                     for hostname in rule.hostnames
                 },
             },
-            enforced_since={hostname: self.enforced_since.get(hostname, now) for hostname in enforced},
+            enforced_since={each: self.enforced_since.get(each, now) for each in enforced},
             put_since={place: at for place, at in self.put_since.items() if place in relied_on},
             put_back=self.put_back & relied_on,
             taken_off_since={place: at for place, at in self.taken_off_since.items() if place in leaving},

@@ -11,7 +11,7 @@ from mtls_operator.domain.observed import CertificateId, Ruleset
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_knowledge import Place, Reading, ZoneKnowledge
 from mtls_operator.domain.zone_steps import Managed
-from mtls_operator.domain.zone_view import EnforcementKey, Policy, ZoneView, view_of
+from mtls_operator.domain.zone_view import BLOCK, EnforcementKey, Policy, ZoneView, view_of
 
 FRESH_SECONDS = 10.0
 """A list is written only on readings begun less than this ago (design.md, Arriving)."""
@@ -91,6 +91,8 @@ class Stake:
     """What it has stays in force when it is let go."""
     enforced: frozenset[str] = frozenset()
     """Hostnames that were covered by a rule when its status was written."""
+    blocked: frozenset[str] = frozenset()
+    """Those of them that were covered by a rule that blocks, everywhere at the edge."""
     settled: frozenset[str] = frozenset()
     """Those, and the ones that were safely on their list without a rule."""
     idle: bool = False
@@ -298,6 +300,13 @@ class ZoneState:
             if target.policy is not None and target.policy.is_bare and self.is_held(place)
         )
         return self.told_enforced.union(*covered, *bare)
+
+    def rule_settled_at(self, hostname: str, action: str) -> float:
+        """When a rule with this action covers a hostname at the whole edge; infinity while there is none, and minus
+        infinity where a status says that it does."""
+        if action == BLOCK and any(hostname in stake.blocked for stake in self.desired.stakes):
+            return float("-inf")
+        return self.known.enforced_since.get((hostname, action), float("inf")) + self.timing.settle
 
     @cached_property
     def told_enforced(self) -> frozenset[str]:

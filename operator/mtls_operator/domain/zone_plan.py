@@ -46,6 +46,7 @@ class HostStage(StrEnum):
     ARRIVING = "Arriving"
     ASSOCIATED = "Associated"
     ENFORCED = "Enforced"
+    LOGGED = "Logged"
     MOVING = "Moving"
     LEAVING = "Leaving"
     REFUSED = "Refused"
@@ -111,7 +112,14 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
         agenda.read_list(certificate, after)
     gone = zone_leaving.left(zone, agenda) | {each for each in known.released if not zone.view.claim_keys(*each)}
     contests = [until for place in known.undone if (until := zone.contested_until(place)) > now]
-    wakes = [*agenda.wakes, *reserve.wakes, *zone_rules.wakes(zone), *zone_succession.wakes(zone), *contests]
+    wakes = [
+        *agenda.wakes,
+        *reserve.wakes,
+        *_rule_wakes(zone),
+        *zone_rules.wakes(zone),
+        *zone_succession.wakes(zone),
+        *contests,
+    ]
     return ZonePlan(
         (*_cluster_steps(zone.desired, gone), *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)),
         min(wakes, default=None),
@@ -255,13 +263,30 @@ def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving:
     is_there = overlaps or (held and zone.is_enforced_under(hostname, policy))
     missing = zone.is_seen_missing(place) or place in agenda.settling
     if is_there and not _is_bare(policy):
-        return HostProgress(HostStage.ENFORCED, until if overlaps else None, missing=missing)
+        return _in_force(zone, place, until if overlaps else None, missing=missing)
     if not is_there and (_is_covered(zone, place) or _is_put_back(zone, place)):
         return HostProgress(HostStage.MOVING, until, agenda.waiting.get(place, ()))
     if held:
         return HostProgress(HostStage.ASSOCIATED, missing=_is_bare(policy) and missing)
     arriving = hostname in zone.view.claimed(certificate, ClaimState.ARRIVING)
     return HostProgress(HostStage.ARRIVING if arriving else HostStage.PENDING, until)
+
+
+def _in_force(zone: ZoneState, place: Place, until: float | None, *, missing: bool) -> HostProgress:
+    """Under its rule, once that has reached the whole edge: until then a client without a certificate may get in."""
+    policy = _policy(zone, place)
+    if policy is not None and policy.action == LOG:
+        return HostProgress(HostStage.LOGGED, until, missing=missing)
+    settled_at = zone.rule_settled_at(place[1], BLOCK)
+    if policy is not None and zone.now < settled_at:
+        return HostProgress(HostStage.ASSOCIATED, settled_at)
+    return HostProgress(HostStage.ENFORCED, until, missing=missing)
+
+
+def _rule_wakes(zone: ZoneState) -> list[float]:
+    """When rules have reached the whole edge."""
+    times = [zone.rule_settled_at(hostname, BLOCK) for hostname in zone.governed & zone.view.enforced]
+    return [at for at in times if zone.now < at < float("inf")]
 
 
 def _is_bare(policy: Policy | None) -> bool:

@@ -69,9 +69,10 @@ def _left(zone: ZoneState, rule: Enforcement) -> frozenset[str]:
 
 
 def _settled_at(zone: ZoneState, hostname: str) -> float:
-    since = zone.known.enforced_since.get(hostname)
-    is_ours = hostname in zone.view.enforced and hostname in zone.wanted_hostnames
-    return since + zone.timing.settle if since is not None and is_ours else float("inf")
+    if hostname not in zone.wanted_hostnames:
+        return float("inf")
+    since = [at for (name, _), at in zone.known.enforced_since.items() if name == hostname]
+    return min(since, default=float("inf")) + zone.timing.settle
 
 
 def _signed(zone: ZoneState, each: ForeignMark) -> ZoneStep:

@@ -12,7 +12,7 @@ from mtls_operator.domain.zone_places import Target
 from mtls_operator.domain.zone_plan import HostStage
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_zone import Past
-from tests.unit.domain.test_zone_plan import API, CERTIFICATE, SET_UP, TARGET, TEAR_DOWN, CalmZone, wanted
+from tests.unit.domain.test_zone_plan import API, CERTIFICATE, SET_UP, TARGET, TEAR_DOWN, TIMING, CalmZone, wanted
 
 ELSEWHERE = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
 NEW = frozenset({"b" * 16})
@@ -76,7 +76,7 @@ def test_a_binding_that_logs_gets_a_rule_that_logs(zone: CalmZone) -> None:
     in_force(zone, LOGGED)
 
     assert rules(zone) == [LOGGED]
-    assert zone.stage().stage is HostStage.ENFORCED
+    assert zone.stage().stage is HostStage.LOGGED
 
 
 def test_a_binding_without_a_rule_is_on_the_list_and_held_and_that_is_all(zone: CalmZone) -> None:
@@ -120,12 +120,37 @@ def test_a_rule_goes_when_there_is_to_be_none_and_the_hostname_stays_on_its_list
     assert (API in zone.listed, zone.stage().stage) == (True, HostStage.ASSOCIATED)
 
 
-def test_a_rule_comes_back_without_a_wait_when_there_is_to_be_one(zone: CalmZone) -> None:
+def test_a_rule_comes_back_at_once_when_there_is_to_be_one_and_is_in_force_when_the_edge_has_it(zone: CalmZone) -> None:
     in_force(zone, BARE)
 
-    becomes(zone, under(BLOCKED), seconds=10.0)
+    becomes(zone, under(BLOCKED), seconds=80.0)
+    on_its_way = (rules(zone), zone.stage().stage, zone.stage().until)
+    zone.wait(20.0)
 
-    assert (rules(zone), zone.stage().stage) == ([BLOCKED], HostStage.ENFORCED)
+    assert on_its_way[:2] == ([BLOCKED], HostStage.ASSOCIATED)
+    assert on_its_way[2] is not None
+    assert zone.time.now - 20.0 < on_its_way[2] < zone.time.now
+    assert zone.stage().stage is HostStage.ENFORCED
+
+
+def test_a_restart_does_not_doubt_what_a_status_says_of_a_rule(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+
+    zone.begin_again()
+    zone.wait(5.0)
+
+    assert zone.stage().stage is HostStage.ENFORCED
+
+
+def test_a_hostname_leaves_its_list_when_its_rule_is_gone_from_the_whole_edge(zone: CalmZone) -> None:
+    zone.operator.timing = replace(TIMING, settle=150.0)
+    in_force(zone, BLOCKED)
+
+    zone.after(replace(zone.ours(), deleting=True), seconds=148.0)
+    before = (rules(zone), API in zone.listed)
+    zone.wait(10.0)
+
+    assert (before, API in zone.listed) == (([], True), False)
 
 
 @pytest.mark.parametrize("policies", [(BLOCKED, UNPINNED), (UNPINNED, BLOCKED)], ids=["unpinned", "pinned"])
@@ -154,7 +179,8 @@ def test_where_no_rule_tells_two_cas_apart_the_hostname_is_on_both_lists_for_the
     overlap = (lists(zone), rules(zone), zone.stage().stage)
     zone.wait(7_000.0)
 
-    expected, stage = ([], HostStage.ASSOCIATED) if policy.is_bare else ([policy], HostStage.ENFORCED)
+    expected = [] if policy.is_bare else [policy]
+    stage = {"block": HostStage.ENFORCED, "log": HostStage.LOGGED, "none": HostStage.ASSOCIATED}[policy.action]
     assert overlap == ([True, True], expected, stage)
     assert (lists(zone), rules(zone)) == ([False, True], expected)
     assert zone.ours().managed == {ELSEWHERE: frozenset({API})}

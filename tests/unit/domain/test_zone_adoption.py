@@ -165,7 +165,7 @@ def test_what_the_process_before_may_have_taken_off_is_decided_on_a_window_after
 def test_what_we_took_off_ourselves_is_decided_on_by_a_reading_that_cannot_show_it_any_more() -> None:
     zone = CalmZone()
     zone.after(wanted())
-    zone.after(replace(zone.ours(), deleting=True), seconds=181.0)
+    zone.after(replace(zone.ours(), deleting=True), seconds=182.0)
     assert zone.cluster.bindings == {}
     known = zone.operator.known
     before = known.list_written[CERTIFICATE] + 89.0
