@@ -12,13 +12,12 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from testbed.cloudflare.edge.settings import Serials
-from testbed.cloudflare.edge.verification import Chain, Verification, der_of, loaded
+from testbed.cloudflare.edge.verification import UNREADABLE, Chain, Verification, der_of, loaded
 
 _PREFIX = "cf.tls_client_auth."
 _LONGEST_LEAF = 10 * 1024
@@ -26,7 +25,6 @@ _LONGEST_CHAIN = 16 * 1024
 _SHORT_NAMES = {NameOID.EMAIL_ADDRESS: "emailAddress", NameOID.SERIAL_NUMBER: "serialNumber"}
 
 
-@lru_cache(maxsize=4096)
 def certificate_fields(
     chain: Chain, verification: Verification, serials: Serials, *, revoked: bool
 ) -> Mapping[str, object]:
@@ -42,7 +40,7 @@ def certificate_fields(
     try:
         own = loaded(chain[0])
         fields |= {**_own(own, serials), **_issuer(own, _issuer_of(own, chain, verification), serials)}
-    except ValueError:
+    except UNREADABLE:
         # What Cloudflare's TLS library can read and ours cannot: presented, and never verified.
         pass
     return {f"{_PREFIX}{name}": value for name, value in fields.items()}
@@ -60,7 +58,7 @@ def serial_text(certificate: x509.Certificate, form: Serials) -> str:
 
 
 def key_identifier(certificate: x509.Certificate) -> str:
-    """The subject key identifier, empty where the certificate has none. Raises ValueError for unreadable extensions."""
+    """The subject key identifier, empty where the certificate has none. Raises one of UNREADABLE."""
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex().upper()
     except x509.ExtensionNotFound:

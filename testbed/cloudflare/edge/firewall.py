@@ -41,11 +41,18 @@ class Decision:
     response: Mapping[str, object] | None = None
 
 
-def decide(access_rules: Sequence[AccessRule], rules: Sequence[Rule], values: Values, source: str) -> Decision:
-    """What becomes of a request with these values of its fields. Access rules: those of the zone come first."""
-    access = _access_rule(access_rules, source)
-    if access is not None:
-        return Decision(_ACCESS[access.mode], access.id)
+def decide_by_address(access_rules: Sequence[AccessRule], source: str) -> Decision | None:
+    """What IP Access rules say of an address, None when it is for the custom rules. Those of the zone come first."""
+    if not access_rules:
+        return None
+    address = ip_address(source)
+    matching = (rule for rule in access_rules if address in ip_network(rule.target))
+    narrowest = max(matching, key=lambda rule: ip_network(rule.target).prefixlen, default=None)
+    return None if narrowest is None else Decision(_ACCESS[narrowest.mode], narrowest.id)
+
+
+def decide_by_rules(rules: Sequence[Rule], values: Values) -> Decision:
+    """What custom rules make of a request with these values of its fields."""
     matched: list[str] = []
     for rule in rules:
         if not rule.enabled or not parse(rule.expression).holds(values):
@@ -67,14 +74,6 @@ _ACCESS = {
     "js_challenge": Outcome.CHALLENGED,
     "managed_challenge": Outcome.CHALLENGED,
 }
-
-
-def _access_rule(rules: Sequence[AccessRule], source: str) -> AccessRule | None:
-    if not rules:
-        return None
-    address = ip_address(source)
-    matching = (rule for rule in rules if address in ip_network(rule.target))
-    return max(matching, key=lambda rule: ip_network(rule.target).prefixlen, default=None)
 
 
 def _ends_the_rules(rule: Rule) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from testbed.cloudflare.edge.settings import HostForm
 from testbed.cloudflare.state import State, Zone
@@ -15,6 +16,7 @@ def plain(host: str) -> str:
     return shown(host, HostForm(case=False, port=False, dot=False))
 
 
+@lru_cache(maxsize=4096)
 def shown(host: str, form: HostForm) -> str:
     """`http.host` of a Host header."""
     found = _HOST.fullmatch(host)

@@ -5,7 +5,7 @@ rules decide what becomes of the request. So the handshake takes any certificate
 OpenSSL too, through pyOpenSSL, and without a socket. What OpenSSL does in a handshake and pyOpenSSL cannot ask for is
 the purpose "TLS client"; `_unsuitable` follows OpenSSL's `check_purpose_ssl_client`, which BoringSSL shares.
 
-Verifying takes a fifth of a millisecond. The outcome changes only when one of the certificates begins or ceases to be
+Verifying takes about a millisecond. The outcome changes only when one of the certificates begins or ceases to be
 valid, so it is remembered for each such period.
 """
 
@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
@@ -44,6 +45,8 @@ class Verification:
         return self.error is None
 
 
+UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""What is raised for certificates that our library cannot read."""
 NOT_PRESENTED = Verification("no certificate")
 
 
@@ -53,7 +56,7 @@ def verify(chain: Chain, authorities: tuple[str, ...], now: float, *, partial_ch
         return NOT_PRESENTED
     try:
         edges = _edges(chain, authorities)
-    except ValueError as error:
+    except UNREADABLE as error:
         return Verification(f"unreadable certificate: {error}")
     index = bisect_right(edges, int(now))
     return _verified(chain, authorities, edges[index - 1] if index else edges[0] - 1, partial_chains)
@@ -61,7 +64,7 @@ def verify(chain: Chain, authorities: tuple[str, ...], now: float, *, partial_ch
 
 @lru_cache(maxsize=4096)
 def loaded(der: bytes) -> x509.Certificate:
-    """The certificate, parsed once. Raises ValueError."""
+    """The certificate, parsed once. Raises one of UNREADABLE."""
     return x509.load_der_x509_certificate(der)
 
 
@@ -100,7 +103,7 @@ def _verified(chain: Chain, authorities: tuple[str, ...], moment: int, partial_c
         unsuitable = any(_unsuitable(each, own=index == 0) for index, each in enumerate(built))
     except crypto.X509StoreContextError as error:
         return Verification(str(error))
-    except (crypto.Error, ValueError) as error:
+    except (crypto.Error, *UNREADABLE) as error:
         return Verification(f"unreadable certificate: {error}")
     if unsuitable:
         return Verification("unsuitable certificate purpose")
@@ -121,7 +124,7 @@ def der_of(certificate: x509.Certificate) -> bytes:
 
 def _unsuitable(certificate: x509.Certificate, *, own: bool) -> bool:
     """Whether a certificate of a chain must not be used for TLS clients: extended key usage counts for CAs too, and
-    anyExtendedKeyUsage does not help. Raises ValueError for extensions that cannot be read."""
+    anyExtendedKeyUsage does not help. Raises one of UNREADABLE."""
     extensions = certificate.extensions
     try:
         usages = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value

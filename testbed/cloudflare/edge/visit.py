@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from testbed.cloudflare.edge.certificate_fields import certificate_fields
-from testbed.cloudflare.edge.firewall import Decision, Outcome, decide
+from testbed.cloudflare.edge.firewall import Decision, Outcome, decide_by_address
 from testbed.cloudflare.edge.hostnames import plain, zone_of
+from testbed.cloudflare.edge.prepared_rules import prepared
 from testbed.cloudflare.edge.request_fields import EdgeRequest, clock_fields, request_fields
 from testbed.cloudflare.edge.settings import EdgeSettings, HostForm, OldConnections, Serials
 from testbed.cloudflare.edge.trust import Trust, trust_in
@@ -86,22 +87,45 @@ def answer(
     if zone is None:
         return Verdict(Decision(Outcome.NOT_SERVED), None, 409, "text/plain", "error code: 1001")
     verification = _verification(replica, connection, settings, now)
-    values = {
-        **_request_values(request, zone, settings.host),
-        **_certificate_values(
-            connection.chain, verification, settings.serials, revoked=_revoked(connection, settings, now)
-        ),
-        **typed(clock_fields(now)),
-    }
-    access_rules = replica.rules.access_rules
-    ruleset = replica.rules.rulesets.get(zone.id)
-    decision = decide(
-        (*access_rules.get(zone.id, ()), *access_rules.get(zone.account_id, ())),
-        () if ruleset is None else ruleset.rules,
-        values,
-        request.source,
-    )
+    decision = _decided(replica.rules, zone, connection, request, verification, settings=settings, now=now)
     return _answered(decision, verification if connection.chain else None, hostname)
+
+
+def _decided(
+    state: State,
+    zone: Zone,
+    connection: Connection,
+    request: EdgeRequest,
+    verification: Verification,
+    *,
+    settings: EdgeSettings,
+    now: float,
+) -> Decision:
+    access_rules = (*state.access_rules.get(zone.id, ()), *state.access_rules.get(zone.account_id, ()))
+    by_address = decide_by_address(access_rules, request.source)
+    ruleset = state.rulesets.get(zone.id)
+    if by_address is not None or ruleset is None:
+        return by_address or Decision(Outcome.PASSED)
+    certificate = _Certificate(connection.chain, verification, settings.serials, _revoked(connection, settings, now))
+
+    def values() -> Values:
+        return {
+            **_request_values(request, zone, settings.host),
+            **_certificate_values(certificate),
+            **typed(clock_fields(now)),
+        }
+
+    return prepared(ruleset).decide((request, zone, settings.host, certificate), values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Certificate:
+    """All that the fields of a certificate come from."""
+
+    chain: Chain
+    verification: Verification
+    serials: Serials
+    revoked: bool
 
 
 def _verification(replica: Replica, connection: Connection, settings: EdgeSettings, now: float) -> Verification:
@@ -128,8 +152,8 @@ def _request_values(request: EdgeRequest, zone: Zone, form: HostForm) -> Values:
 
 
 @lru_cache(maxsize=4096)
-def _certificate_values(chain: Chain, verification: Verification, serials: Serials, *, revoked: bool) -> Values:
-    return typed(certificate_fields(chain, verification, serials, revoked=revoked))
+def _certificate_values(of: _Certificate) -> Values:
+    return typed(certificate_fields(of.chain, of.verification, of.serials, revoked=of.revoked))
 
 
 def _answered(decision: Decision, verification: Verification | None, hostname: str) -> Verdict:

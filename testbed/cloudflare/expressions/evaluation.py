@@ -7,10 +7,11 @@ nothing every comparison is false except `ne`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import chain
 from operator import xor
 
 from testbed.cloudflare.expressions import syntax
@@ -92,7 +93,7 @@ def _decide(condition: syntax.Condition, values: Mapping[str, object]) -> object
             decided = _decide(inner, values)
             return _reduced(quantifier, decided)
         case syntax.Joined(connective, conditions):
-            return _joined(connective, [_decide(inner, values) for inner in conditions])
+            return _joined(connective, (_decide(inner, values) for inner in conditions))
 
 
 def _answers(value: syntax.Value, values: Mapping[str, object]) -> object:
@@ -122,15 +123,20 @@ def _reduced(quantifier: syntax.Quantifier, decided: object) -> bool:
     return any(decided) if quantifier is syntax.Quantifier.ANY else all(decided)
 
 
-def _joined(connective: syntax.Connective, decided: list[object]) -> object:
-    if all(isinstance(item, tuple) for item in decided):
-        rows = zip(*(_each(item) for item in decided), strict=False)
+def _joined(connective: syntax.Connective, decided: Iterator[object]) -> object:
+    first = next(decided)
+    if isinstance(first, bool):
+        # Only as many of the others are looked at as it takes.
+        return _connected(connective, chain((first,), decided))
+    columns = [first, *decided]
+    if all(isinstance(item, tuple) for item in columns):
+        rows = zip(*(_each(item) for item in columns), strict=False)
         return tuple(_connected(connective, row) for row in rows)
-    return _connected(connective, decided)
+    return _connected(connective, columns)
 
 
 def _connected(connective: syntax.Connective, decided: Iterable[object]) -> bool:
-    answers = [bool(item) for item in decided]
+    answers = map(bool, decided)
     if connective is syntax.Connective.AND:
         return all(answers)
     return any(answers) if connective is syntax.Connective.OR else reduce(xor, answers)

@@ -20,7 +20,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from testbed.cloudflare.edge.verification import Chain
 from tests.contract.cloudflare_simulation.world import NOW
 
+_PARTIAL_CHAIN = 0x80000
+"""OpenSSL's flag; Python 3.11 has no name for it."""
+SHA256 = hashes.SHA256()
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+Digest = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 Extension = tuple[x509.ExtensionType, bool]
 
 
@@ -59,6 +63,7 @@ def identity(
     *,
     extensions: Sequence[Extension] = (),
     key: str = "ec",
+    digest: Digest = SHA256,
     serial: int | None = None,
     begins: timedelta = timedelta(days=-30),
     ends: timedelta = timedelta(days=90),
@@ -78,7 +83,7 @@ def identity(
     )
     for value, critical in extensions:
         builder = builder.add_extension(value, critical=critical)
-    return Identity(builder.sign(issuer.key if issuer else private, hashes.SHA256()), private)
+    return Identity(builder.sign(issuer.key if issuer else private, digest), private)
 
 
 def authority(
@@ -88,6 +93,7 @@ def authority(
     path_length: int | None = None,
     key: str = "ec",
     also: Sequence[Extension] = (),
+    now: datetime = NOW,
 ) -> Identity:
     """A CA as most are: with key usage and a subject key identifier."""
     identifier = x509.SubjectKeyIdentifier.from_public_key(_key(key, common_name).public_key())
@@ -97,7 +103,7 @@ def authority(
         (identifier, False),
         *also,
     ]
-    return identity(common_name, issuer, extensions=extensions, key=key, ends=timedelta(days=3650))
+    return identity(common_name, issuer, extensions=extensions, key=key, ends=timedelta(days=3650), now=now)
 
 
 def usage(*, signatures: bool = False, certificates: bool = False, encipherment: bool = False) -> x509.KeyUsage:
@@ -122,23 +128,43 @@ FOR_ANYTHING: Extension = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTEND
 
 @functools.cache
 def _key(kind: str, common_name: str) -> Key:
-    if kind == "rsa":
-        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return ec.generate_private_key(ec.SECP256R1())
+    """A key of its own for each kind and name: `ec`, `p384`, `p521`, `rsa` or `rsa4096`."""
+    if kind.startswith("rsa"):
+        return rsa.generate_private_key(public_exponent=65537, key_size=int(kind[3:] or 2048))
+    return ec.generate_private_key({"p384": ec.SECP384R1, "p521": ec.SECP521R1}.get(kind, ec.SECP256R1)())
 
 
-def client_context(trusted: str, who: Identity | None = None) -> ssl.SSLContext:
-    """Python's own TLS client, which trusts `trusted` (PEM) and is `who`."""
+def client_context(trusted: str | None, who: Identity | None = None) -> ssl.SSLContext:
+    """Python's own TLS client, which trusts `trusted` (PEM; None: any server) and is `who`."""
     context = ssl.create_default_context(cadata=trusted)
+    if trusted is None:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if who is not None:
-        with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "client.pem"
-            path.write_text(_all_pem(who))
-            context.load_cert_chain(path)
+        _become(context, who)
     return context
 
 
-def _all_pem(who: Identity) -> str:
+def server_context(trusted: Sequence[str], *, partial_chains: bool) -> ssl.SSLContext:
+    """Python's own TLS server, which insists on a client certificate of these CAs (PEM)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode = ssl.CERT_REQUIRED
+    if partial_chains:
+        context.verify_flags |= _PARTIAL_CHAIN
+    for pem in trusted:
+        context.load_verify_locations(cadata=pem)
+    _become(context, identity("server"))
+    return context
+
+
+def _become(context: ssl.SSLContext, who: Identity) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "identity.pem"
+        path.write_text(all_pem(who))
+        context.load_cert_chain(path)
+
+
+def all_pem(who: Identity) -> str:
+    """Key and certificates as a TLS library loads them from one file."""
     key = who.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     return key + who.pem + "".join(each.public_bytes(Encoding.PEM).decode() for each in who.sent)
 

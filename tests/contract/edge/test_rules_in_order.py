@@ -136,3 +136,24 @@ def test_one_connection_serves_many_requests_whatever_becomes_of_them(world: Edg
 
     assert first.status_code == 200
     assert statuses == [200, 403] * 3
+
+
+def test_a_rule_that_looks_at_the_clock_is_asked_anew_each_time(world: EdgeWorld) -> None:
+    later = int(world.cloudflare.clock()) + 10
+    world.block(f"http.request.timestamp.sec ge {later}")
+
+    before = world.edge.visit(HOSTNAME)
+    world.cloudflare.clock.advance(10)
+    after = world.edge.visit(HOSTNAME)
+
+    assert (before.passed, after.passed) == (True, False)
+
+
+def test_what_rules_decided_before_they_changed_is_forgotten(world: EdgeWorld) -> None:
+    world.block(ELSEWHERE)
+    before = world.edge.visit(HOSTNAME)
+    world.block(HERE)
+
+    after = world.edge.visit(HOSTNAME)
+
+    assert (before.passed, after.passed) == (True, False)
