@@ -109,7 +109,10 @@ def _take_off(zone: ZoneState, agenda: Agenda, place: Place) -> None:
 
 def announced_at(zone: ZoneState, place: Place) -> float:
     """From when on no write of another installation can rest on our claim as it was before `leaving`, and the rule that
-    relied on the list is gone from the whole edge. What a slow write brought back later, seen gone once, could come back from a list read before and a claim gone after."""
+    relied on the list is gone from the whole edge.
+
+    What a slow write brought back later, seen gone once, could come back from a list read before and a claim gone
+    after."""
     certificate, hostname = place
     since = zone.known.claimed_since[(certificate, hostname, ClaimState.LEAVING)]
     seen = max(zone.timing.window, zone.timing.settle)
