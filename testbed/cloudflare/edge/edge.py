@@ -30,10 +30,6 @@ class Edge:
         rules = self.settings.rules_delay if rules_age is None else rules_age
         return Replica(self._simulation.past(lists), self._simulation.past(rules))
 
-    def asks_for_certificate(self, server_name: str) -> bool:
-        """Whether a handshake for a server name asks the client for a certificate."""
-        return visit.asks_for_certificate(self.replica(), server_name, self.settings)
-
     def serves(self, server_name: str) -> bool:
         """Whether there is a zone, and so a server certificate, for a server name."""
         return visit.is_served(self.replica(), server_name)

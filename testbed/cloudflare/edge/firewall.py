@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from testbed.cloudflare.expressions import Values, parse
 from testbed.cloudflare.rulesets import PHASE
@@ -42,20 +42,32 @@ class Decision:
 
 
 def decide_by_address(access_rules: Sequence[AccessRule], source: str) -> Decision | None:
-    """What IP Access rules say of an address, None when it is for the custom rules. Those of the zone come first."""
+    """What IP Access rules say of an address, None when it is for the custom rules. Those of the zone come first.
+
+    Whose address it is is unknown here, so rules for countries and autonomous systems match nobody.
+    """
     if not access_rules:
         return None
     address = ip_address(source)
-    matching = (rule for rule in access_rules if address in ip_network(rule.target))
-    narrowest = max(matching, key=lambda rule: ip_network(rule.target).prefixlen, default=None)
+    matching = [
+        (network.prefixlen, rule) for rule in access_rules if (network := _network(rule)) and address in network
+    ]
+    _, narrowest = max(matching, key=lambda found: found[0], default=(0, None))
     return None if narrowest is None else Decision(_ACCESS[narrowest.mode], narrowest.id)
+
+
+def _network(rule: AccessRule) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(rule.target)
+    except ValueError:
+        return None
 
 
 def decide_by_rules(rules: Sequence[Rule], values: Values) -> Decision:
     """What custom rules make of a request with these values of its fields."""
     matched: list[str] = []
     for rule in rules:
-        if not rule.enabled or not parse(rule.expression).holds(values):
+        if not (rule.enabled and parse(rule.expression).holds(values)):
             continue
         matched.append(rule.id)
         if rule.action == "skip" and _ends_the_rules(rule):

@@ -10,7 +10,7 @@ certificate, which OpenSSL answers with a handshake failure, as Cloudflare does.
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
@@ -19,8 +19,7 @@ from testbed.cloudflare.edge.edge import Edge
 from testbed.cloudflare.edge.hostnames import plain
 from testbed.cloudflare.edge.server_certificates import ServerCertificates
 from testbed.cloudflare.edge.verification import Chain
-
-_READ = 65536
+from testbed.cloudflare.edge.visit import Connection
 
 
 class Handshakes:
@@ -40,13 +39,15 @@ class Handshakes:
         return connection
 
     def _name_given(self, connection: SSL.Connection) -> None:
-        hostname = server_name(connection)
+        hostname = plain((connection.get_servername() or b"").decode("ascii", "replace"))
         if not self._edge.serves(hostname):
             return
         if hostname not in self._contexts:
             self._contexts[hostname] = self._context_for(hostname)
         connection.set_context(self._contexts[hostname])
-        if self._edge.asks_for_certificate(hostname):
+        opened = self._edge.connect(hostname)
+        connection.set_app_data(opened)
+        if opened.trust.asks:
             connection.set_verify(SSL.VERIFY_PEER, _accept_any)
 
     def _context_for(self, hostname: str) -> SSL.Context:
@@ -56,79 +57,19 @@ class Handshakes:
         return context
 
 
-def server_name(connection: SSL.Connection) -> str:
-    """The plain server name that the client gave, empty when it gave none."""
-    return plain((connection.get_servername() or b"").decode("ascii", "replace"))
+def established(tls: SSL.Connection) -> Connection:
+    """What a handshake came to that has succeeded."""
+    opened: Connection = tls.get_app_data()
+    return replace(opened, chain=_presented_chain(tls))
 
 
-def presented_chain(connection: SSL.Connection) -> Chain:
-    """The certificates that the client sent, its own first."""
+def _presented_chain(connection: SSL.Connection) -> Chain:
     own = connection.get_peer_certificate()
     if own is None:
         return ()
     # On the server's side OpenSSL leaves the client's own certificate out of the chain.
     sent = (own, *(connection.get_peer_cert_chain() or ()))
     return tuple(each.to_cryptography().public_bytes(Encoding.DER) for each in sent)
-
-
-class Channel:
-    """Plain bytes over a TLS connection: what a stream is to a socket. Raises SSL.Error and ConnectionError."""
-
-    def __init__(self, tls: SSL.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tls = tls
-        self._reader = reader
-        self._writer = writer
-
-    async def shake_hands(self) -> None:
-        """Do the handshake. A client that is refused is told so before this raises."""
-        while True:
-            try:
-                self._tls.do_handshake()
-            except SSL.WantReadError:
-                if not await self._receive():
-                    raise ConnectionResetError("the client went away during the handshake") from None
-            except SSL.Error:
-                await self._flush()
-                raise
-            else:
-                await self._flush()
-                return
-
-    async def read(self) -> bytes:
-        """What the client sent next, empty when it has nothing more to say."""
-        while True:
-            try:
-                return self._tls.recv(_READ)
-            except SSL.WantReadError:
-                if not await self._receive():
-                    return b""
-            except SSL.ZeroReturnError:
-                return b""
-
-    async def write(self, data: bytes) -> None:
-        """Send it all."""
-        self._tls.sendall(data)
-        await self._flush()
-
-    async def close(self) -> None:
-        """Say good-bye."""
-        self._tls.shutdown()
-        await self._flush()
-
-    async def _receive(self) -> bool:
-        await self._flush()
-        received = await self._reader.read(_READ)
-        if received:
-            self._tls.bio_write(received)
-        return bool(received)
-
-    async def _flush(self) -> None:
-        while True:
-            try:
-                self._writer.write(self._tls.bio_read(_READ))
-            except SSL.WantReadError:
-                break
-        await self._writer.drain()
 
 
 def _context() -> SSL.Context:

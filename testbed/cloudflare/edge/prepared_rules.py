@@ -1,4 +1,4 @@
-"""Rulesets made ready to be asked often: parsed once, and remembering what they decided.
+"""Rulesets made ready to be asked often: they remember what they decided.
 
 Chaos and crash runs ask about the same few requests at every instant, and most instants change nothing of a ruleset.
 A ruleset is known again by being the same object: states share what did not change.
@@ -23,15 +23,14 @@ class PreparedRules:
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
-        self._rules = tuple(rule for rule in ruleset.rules if rule.enabled)
-        self._remembers = not any(_OF_THE_CLOCK in rule.expression for rule in self._rules)
+        self._remembers = not any(_OF_THE_CLOCK in rule.expression for rule in ruleset.rules)
         self._decided: dict[Hashable, Decision] = {}
 
     def decide(self, request: Hashable, values: Callable[[], Values]) -> Decision:
         """What becomes of a request. `request` stands for all that `values` come from but the clock."""
         known = self._decided.get(request)
         if known is None:
-            known = decide_by_rules(self._rules, values())
+            known = decide_by_rules(self.ruleset.rules, values())
             if self._remembers:
                 self._decided[request] = known
         return known
@@ -43,7 +42,8 @@ _PREPARED: OrderedDict[int, PreparedRules] = OrderedDict()
 def prepared(ruleset: Ruleset) -> PreparedRules:
     """The ruleset, prepared once for as long as it is among those used last."""
     found = _PREPARED.get(id(ruleset))
-    if found is None or found.ruleset is not ruleset:
+    if found is None:
+        # What is kept holds its ruleset, so no other can have its id meanwhile.
         found = _PREPARED[id(ruleset)] = PreparedRules(ruleset)
     _PREPARED.move_to_end(id(ruleset))
     while len(_PREPARED) > _MOST_RULESETS:

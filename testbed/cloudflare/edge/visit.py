@@ -35,7 +35,8 @@ class Replica:
 @dataclass(frozen=True, slots=True)
 class Connection:
     """What a handshake came to. `server_name` is plain; `chain` is empty when the client was not asked for a
-    certificate, and when it had none. `trust` and `opened` (Unix time, seconds) are those of the handshake."""
+    certificate (`trust.asks`), and when it had none. `trust` and `opened` (Unix time, seconds) are those of the moment
+    when the client named the server."""
 
     server_name: str
     chain: Chain
@@ -57,11 +58,6 @@ class Verdict:
     def passed(self) -> bool:
         """Whether the request got to the origin."""
         return self.decision.outcome is Outcome.PASSED
-
-
-def asks_for_certificate(replica: Replica, server_name: str, settings: EdgeSettings) -> bool:
-    """Whether a handshake for a server name asks the client for a certificate."""
-    return trust_in(replica.lists, plain(server_name), settings).asks
 
 
 def is_served(replica: Replica, server_name: str) -> bool:

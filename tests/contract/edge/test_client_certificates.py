@@ -76,7 +76,7 @@ def test_an_unpinned_rule_lets_through_whoever_verifies(world: EdgeWorld, client
     world.trust(ROOT)
     world.guard()
 
-    answer = world.site.get(HOSTNAME, CLIENTS[client]())
+    answer = world.get(HOSTNAME, CLIENTS[client]())
 
     assert answer.status_code == (200 if verified else 403)
 
@@ -91,7 +91,7 @@ def test_a_pinned_rule_lets_through_only_clients_of_the_pinned_issuer(
     world.trust(ROOT)
     world.guard(ROOT)
 
-    answer = world.site.get(HOSTNAME, CLIENTS[client]())
+    answer = world.get(HOSTNAME, CLIENTS[client]())
 
     assert answer.status_code == (200 if passes else 403)
 
@@ -100,7 +100,7 @@ def test_an_intermediate_that_is_pinned_and_sent_gets_its_clients_through(world:
     world.trust(ROOT)
     world.guard(ROOT, INTERMEDIATE)
 
-    answer = world.site.get(HOSTNAME, CLIENTS["of an intermediate, sent"]())
+    answer = world.get(HOSTNAME, CLIENTS["of an intermediate, sent"]())
 
     assert answer.status_code == 200
 
@@ -109,7 +109,7 @@ def test_an_intermediate_in_the_bundle_need_not_be_sent(world: EdgeWorld) -> Non
     world.trust(ROOT, INTERMEDIATE)
     world.guard(ROOT, INTERMEDIATE)
 
-    answer = world.site.get(HOSTNAME, CLIENTS["of an intermediate, not sent"]())
+    answer = world.get(HOSTNAME, CLIENTS["of an intermediate, not sent"]())
 
     assert answer.status_code == 200
 
@@ -118,7 +118,7 @@ def test_each_ca_of_a_bundle_counts(world: EdgeWorld) -> None:
     world.trust(ROOT, OTHER)
     world.guard(ROOT, OTHER)
 
-    answers = [world.site.get(HOSTNAME, identity("client", issuer)) for issuer in (ROOT, OTHER)]
+    answers = [world.get(HOSTNAME, identity("client", issuer)) for issuer in (ROOT, OTHER)]
 
     assert [answer.status_code for answer in answers] == [200, 200]
 
@@ -127,7 +127,7 @@ def test_an_rsa_ca_serves_as_well(world: EdgeWorld) -> None:
     world.trust(RSA_ROOT)
     world.guard(RSA_ROOT)
 
-    answer = world.site.get(HOSTNAME, identity("client", RSA_ROOT, key="rsa"))
+    answer = world.get(HOSTNAME, identity("client", RSA_ROOT, key="rsa"))
 
     assert answer.status_code == 200
 
@@ -135,7 +135,7 @@ def test_an_rsa_ca_serves_as_well(world: EdgeWorld) -> None:
 def test_a_certificate_that_does_not_verify_does_not_end_the_handshake(world: EdgeWorld) -> None:
     world.trust(ROOT)
 
-    answer = world.site.get(HOSTNAME, CLIENTS["self-signed"]())
+    answer = world.get(HOSTNAME, CLIENTS["self-signed"]())
 
     assert answer.status_code == 200
     assert answer.headers["x-simulated-origin"] == "reached"
@@ -145,7 +145,7 @@ def test_a_hostname_without_association_asks_for_no_certificate(world: EdgeWorld
     world.trust(ROOT)
     world.block("cf.tls_client_auth.cert_presented")
 
-    answers = {name: world.site.get(name, CLIENTS["good"]()) for name in (HOSTNAME, "b.example.com")}
+    answers = {name: world.get(name, CLIENTS["good"]()) for name in (HOSTNAME, "b.example.com")}
 
     assert {name: answer.status_code for name, answer in answers.items()} == {HOSTNAME: 403, "b.example.com": 200}
 
@@ -153,7 +153,7 @@ def test_a_hostname_without_association_asks_for_no_certificate(world: EdgeWorld
 def test_without_a_rule_an_association_keeps_nobody_out(world: EdgeWorld) -> None:
     world.trust(ROOT)
 
-    answer = world.site.get(HOSTNAME)
+    answer = world.get(HOSTNAME)
 
     assert answer.status_code == 200
 
@@ -161,7 +161,7 @@ def test_without_a_rule_an_association_keeps_nobody_out(world: EdgeWorld) -> Non
 def test_a_rule_without_an_association_keeps_everybody_out(world: EdgeWorld) -> None:
     world.guard(ROOT)
 
-    answer = world.site.get(HOSTNAME, CLIENTS["good"]())
+    answer = world.get(HOSTNAME, CLIENTS["good"]())
 
     assert answer.status_code == 403
 
@@ -172,7 +172,7 @@ def test_a_revoked_serial_is_kept_out_by_a_rule_for_it(world: EdgeWorld) -> None
     serial = 0x0A0B0C0D0E0F1011
     world.block('cf.tls_client_auth.cert_serial in {"0A0B0C0D0E0F1011"}')
 
-    answers = [world.site.get(HOSTNAME, identity("client", ROOT, serial=number)) for number in (serial, serial + 1)]
+    answers = [world.get(HOSTNAME, identity("client", ROOT, serial=number)) for number in (serial, serial + 1)]
 
     assert [answer.status_code for answer in answers] == [403, 200]
 
@@ -182,9 +182,9 @@ def test_a_client_is_verified_by_the_time_of_the_simulation(world: EdgeWorld) ->
     world.guard(ROOT)
     client = identity("client", ROOT, ends=timedelta(days=2))
 
-    before = world.site.get(HOSTNAME, client)
+    before = world.get(HOSTNAME, client)
     world.cloudflare.clock.advance(3 * 86400)
-    after = world.site.get(HOSTNAME, client)
+    after = world.get(HOSTNAME, client)
 
     assert (before.status_code, after.status_code) == (200, 403)
 

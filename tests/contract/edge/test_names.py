@@ -20,7 +20,7 @@ def test_the_server_name_of_an_open_hostname_is_no_way_into_a_guarded_one(world:
     world.trust(ROOT)
     world.guard(ROOT)
 
-    answer = world.site.get(OPEN, identity("client", ROOT), host=HOSTNAME)
+    answer = world.get(OPEN, identity("client", ROOT), host=HOSTNAME)
 
     assert answer.status_code == 403
 
@@ -33,7 +33,7 @@ def test_a_client_of_another_hostnames_ca_gets_past_a_rule_only_where_that_is_no
     world.trust(OTHER, hostname=THEIRS)
     world.guard(*([ROOT] if pinned else []))
 
-    answer = world.site.get(THEIRS, identity("client of theirs", OTHER), host=HOSTNAME)
+    answer = world.get(THEIRS, identity("client of theirs", OTHER), host=HOSTNAME)
 
     assert answer.status_code == status
 
@@ -42,13 +42,13 @@ def test_the_rules_of_the_zone_of_the_host_header_count(world: EdgeWorld) -> Non
     world.guard(hostname="www.example.org")
     world.block('http.host eq "www.example.org"')
 
-    answer = world.site.get(HOSTNAME, host="www.example.org")
+    answer = world.get(HOSTNAME, host="www.example.org")
 
     assert answer.status_code == 200
 
 
 def test_a_host_header_of_no_zone_gets_to_no_origin(world: EdgeWorld) -> None:
-    answer = world.site.get(HOSTNAME, host="a.example.net")
+    answer = world.get(HOSTNAME, host="a.example.net")
 
     assert answer.status_code == 409
     assert "x-simulated-origin" not in answer.headers
@@ -58,7 +58,7 @@ def test_a_host_header_of_no_zone_gets_to_no_origin(world: EdgeWorld) -> None:
 def test_a_server_name_means_the_same_in_any_case_and_with_a_dot(world: EdgeWorld, server_name: str) -> None:
     world.trust(ROOT)
 
-    assert world.edge.asks_for_certificate(server_name)
+    assert world.edge.connect(server_name).trust.asks
 
 
 def test_a_client_that_gives_no_server_name_gets_no_handshake(world: EdgeWorld) -> None:
@@ -83,7 +83,7 @@ def test_an_exact_rule_covers_a_variant_only_where_the_edge_takes_away_what_diff
         world.trust(ROOT)
         world.guard(ROOT)
 
-        answers = [world.site.get(HOSTNAME, host=variant) for variant in VARIANTS]
+        answers = [world.get(HOSTNAME, host=variant) for variant in VARIANTS]
 
     assert [answer.status_code == 403 for answer in answers] == blocked
 
@@ -94,7 +94,7 @@ def test_a_tolerant_rule_covers_every_variant(form: HostForm) -> None:
         world.trust(ROOT)
         world.block(TOLERANT)
 
-        answers = [world.site.get(HOSTNAME, host=variant) for variant in VARIANTS]
+        answers = [world.get(HOSTNAME, host=variant) for variant in VARIANTS]
 
     assert [answer.status_code for answer in answers] == [403] * len(VARIANTS)
 
@@ -103,7 +103,7 @@ def test_case_is_kept_where_the_form_says_so() -> None:
     with edge_world(EdgeSettings(host=AS_SENT)) as world:
         world.block('http.host eq "A.Example.COM"')
 
-        answers = [world.site.get(HOSTNAME, host=host) for host in ("A.Example.COM", HOSTNAME)]
+        answers = [world.get(HOSTNAME, host=host) for host in ("A.Example.COM", HOSTNAME)]
 
     assert [answer.status_code for answer in answers] == [403, 200]
 

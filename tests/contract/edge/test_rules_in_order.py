@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from testbed.cloudflare.edge.firewall import Outcome
+from testbed.cloudflare.state import AccessRule
 from tests.contract.cloudflare_simulation.world import ACCOUNT, ZONE
 from tests.contract.edge.clients import authority, get
 from tests.contract.edge.world import HOSTNAME, EdgeWorld, guard_expression
@@ -90,6 +91,14 @@ def test_an_allowed_address_bypasses_every_custom_rule(world: EdgeWorld, scope: 
     answer = world.site.get(HOSTNAME, source="127.0.0.7")
 
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize("target", ["AS64496", "DE"])
+def test_an_access_rule_for_a_country_or_a_network_operator_matches_nobody(world: EdgeWorld, target: str) -> None:
+    rules = (AccessRule("1" * 32, "block", target),)
+    world.cloudflare.simulation.install(lambda state: state.with_access_rules(ZONE, rules), settled=True)
+
+    assert world.site.get(HOSTNAME).status_code == 200
 
 
 @pytest.mark.parametrize("mode", ["block", "challenge", "js_challenge", "managed_challenge"])

@@ -25,7 +25,7 @@ def test_whether_the_older_of_two_uploaded_cas_counts_is_a_choice(several: Sever
         _in_turn(world)
         world.guard()
 
-        answers = [world.site.get(HOSTNAME, identity("client", issuer)) for issuer in (OLD, NEW)]
+        answers = [world.get(HOSTNAME, identity("client", issuer)) for issuer in (OLD, NEW)]
 
     assert [answer.status_code for answer in answers] == statuses
 
@@ -38,7 +38,7 @@ def test_a_bundle_of_both_is_right_under_either(several: SeveralCas) -> None:
         world.trust(NEW, OLD)
         world.guard(OLD, NEW)
 
-        answers = [world.site.get(HOSTNAME, identity("client", issuer)) for issuer in (OLD, NEW)]
+        answers = [world.get(HOSTNAME, identity("client", issuer)) for issuer in (OLD, NEW)]
 
     assert [answer.status_code for answer in answers] == [200, 200]
 
@@ -50,7 +50,7 @@ def test_the_older_one_counts_again_when_the_newer_one_goes(several: SeveralCas)
         world.cloudflare.associate(newer)
         world.guard()
 
-        answers = [world.site.get(HOSTNAME, identity("client", issuer)) for issuer in (OLD, NEW)]
+        answers = [world.get(HOSTNAME, identity("client", issuer)) for issuer in (OLD, NEW)]
 
     assert [answer.status_code for answer in answers] == [200, 403]
 
@@ -62,7 +62,7 @@ def test_the_cloudflare_managed_ca_counts_beside_an_uploaded_one(several: Severa
         world.cloudflare.simulation.put_foreign_hostnames(ZONE, None, [HOSTNAME])
         world.guard()
 
-        answers = [world.site.get(HOSTNAME, identity("client", issuer)) for issuer in (OLD, MANAGED)]
+        answers = [world.get(HOSTNAME, identity("client", issuer)) for issuer in (OLD, MANAGED)]
 
     assert [answer.status_code for answer in answers] == [200, 200]
 
@@ -73,7 +73,7 @@ def test_a_pinned_rule_keeps_out_the_clients_of_the_cloudflare_managed_ca() -> N
         world.cloudflare.simulation.put_foreign_hostnames(ZONE, None, [HOSTNAME])
         world.guard(OLD)
 
-        answer = world.site.get(HOSTNAME, identity("client", MANAGED))
+        answer = world.get(HOSTNAME, identity("client", MANAGED))
 
     assert answer.status_code == 403
 
@@ -82,7 +82,7 @@ def test_the_managed_list_alone_asks_for_certificates_that_nobody_has(world: Edg
     world.cloudflare.simulation.put_foreign_hostnames(ZONE, None, [HOSTNAME])
     world.block("cf.tls_client_auth.cert_presented and not cf.tls_client_auth.cert_verified")
 
-    answer = world.site.get(HOSTNAME, identity("client", OLD))
+    answer = world.get(HOSTNAME, identity("client", OLD))
 
     assert answer.status_code == 403
 
@@ -94,7 +94,7 @@ def test_a_certificate_that_the_managed_ca_has_revoked_says_so_and_is_still_veri
         world.cloudflare.simulation.put_foreign_hostnames(ZONE, None, [HOSTNAME])
         world.block("cf.tls_client_auth.cert_verified and cf.tls_client_auth.cert_revoked")
 
-        answer = world.site.get(HOSTNAME, identity("client", MANAGED, serial=serial))
+        answer = world.get(HOSTNAME, identity("client", MANAGED, serial=serial))
 
     assert answer.status_code == status
 
@@ -106,6 +106,17 @@ def test_a_serial_that_the_managed_ca_has_revoked_is_nothing_to_an_uploaded_ca()
         world.cloudflare.simulation.put_foreign_hostnames(ZONE, None, [HOSTNAME])
         world.block("cf.tls_client_auth.cert_revoked")
 
-        answer = world.site.get(HOSTNAME, identity("client", OLD, serial=7))
+        answer = world.get(HOSTNAME, identity("client", OLD, serial=7))
+
+    assert answer.status_code == 200
+
+
+def test_a_revoked_certificate_of_the_managed_ca_is_just_a_strangers_where_that_is_not_associated() -> None:
+    settings = EdgeSettings(managed_ca=MANAGED.pem, managed_revoked=frozenset({7}))
+    with edge_world(settings) as world:
+        world.trust(OLD)
+        world.block("cf.tls_client_auth.cert_revoked")
+
+        answer = world.get(HOSTNAME, identity("client", MANAGED, serial=7))
 
     assert answer.status_code == 200

@@ -6,23 +6,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import httpx
+
 from testbed.cloudflare.edge.edge import Edge
+from testbed.cloudflare.edge.in_memory import EdgeInMemory
+from testbed.cloudflare.edge.request_fields import EdgeRequest
 from testbed.cloudflare.edge.server import EdgeServer
 from testbed.cloudflare.edge.settings import EdgeSettings
 from testbed.cloudflare.settings import Settings
 from tests.contract.cloudflare_simulation.world import ACCOUNT, PHASE, ZONE, World, make_world
-from tests.contract.edge.clients import Identity, Site
+from tests.contract.edge.clients import Identity, Site, client_context
 
 HOSTNAME = "a.example.com"
 
 
 @dataclass(frozen=True)
 class EdgeWorld:
-    """`site` is the edge as clients reach it, `edge` the same without sockets."""
+    """`site` is the edge as clients reach it, `memory` the same without sockets, and `edge` without TLS either."""
 
     cloudflare: World
     edge: Edge
+    memory: EdgeInMemory
     site: Site
+
+    def get(self, hostname: str, who: Identity | None = None, *, host: str | None = None) -> httpx.Response:
+        """One GET of a client, by all three ways, which give the same; `host` is the Host header where it differs."""
+        answer = self.site.get(hostname, who, host=host)
+        in_memory = self.memory.ask(client_context(self.memory.authority_pem, who), hostname, host=host)
+        without_tls = self.edge.visit(hostname, who.chain if who else (), request=EdgeRequest(host or hostname))
+        assert (in_memory.status, in_memory.body) == (answer.status_code, answer.content)
+        assert (without_tls.status, without_tls.body) == (answer.status_code, answer.text)
+        return answer
 
     def trust(self, *authorities: Identity, hostname: str = HOSTNAME) -> str:
         """Upload CAs as one certificate and associate it with a hostname alone; its id."""
@@ -68,4 +82,4 @@ def edge_world(settings: EdgeSettings | None = None) -> Iterator[EdgeWorld]:
     cloudflare = make_world(Settings(edge=settings or EdgeSettings()))
     edge = Edge(cloudflare.simulation)
     with EdgeServer(edge) as server:
-        yield EdgeWorld(cloudflare, edge, Site(server.port, server.authority_pem))
+        yield EdgeWorld(cloudflare, edge, EdgeInMemory(edge), Site(server.port, server.authority_pem))
