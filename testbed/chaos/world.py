@@ -15,6 +15,7 @@ from testbed.chaos.retention import Retention
 from testbed.chaos.wire import Luck
 from testbed.chaos.wishes import Wishes
 from testbed.cloudflare import faults as cloudflare_faults
+from testbed.cloudflare.edge.settings import EdgeSettings
 from testbed.cloudflare.messages import Request as CloudflareRequest
 from testbed.cloudflare.monitor import Monitor, Retirement
 from testbed.cloudflare.settings import Consistency, RateLimit, Settings
@@ -59,6 +60,8 @@ class Setting:
     """How many Cloudflare lets a token send in five minutes."""
     overlap: float = 400.0
     """Of each rotation, in seconds. The settle times of its two phases alone take about 360."""
+    edge: EdgeSettings = field(default_factory=EdgeSettings)
+    """What is behind the API: of the delays the longest that any of its data centres has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +179,10 @@ class World:
         rng = random.Random(f"{setting.seed} world")
         consistency = Consistency.everywhere(setting.staleness)
         settings = Settings(
-            consistency=consistency, omit_empty_rules=rng.random() < 0.5, rate_limit=RateLimit(setting.requests)
+            consistency=consistency,
+            omit_empty_rules=rng.random() < 0.5,
+            rate_limit=RateLimit(setting.requests),
+            edge=setting.edge,
         )
         tally = Tally()
         wishes: dict[str, Wishes] = {}
