@@ -55,14 +55,13 @@ def _end(zone: ZoneState, key: ClaimKey, target: Target) -> float:
 def _earlier(zone: ZoneState, hostname: str) -> Iterator[tuple[Place, ClaimKey]]:
     for group in zone.view.claims:
         place = (group.key.certificate, hostname)
-        if group.key.state is ClaimState.HELD and hostname in group.hostnames and place in zone.unwanted:
+        if group.key.state is ClaimState.HELD and hostname in group.hostnames and place in zone.left:
             yield place, group.key
 
 
 def _is_counted_here(zone: ZoneState, place: Place, target: Target) -> bool:
-    certificate, hostname = place
-    moves = any(hostname in stake.managed.get(certificate, frozenset()) for stake in zone.desired.stakes)
-    return moves and target.overlap > 0 and certificate not in target.earlier
+    certificate, _ = place
+    return place in zone.left and target.overlap > 0 and certificate not in target.earlier
 
 
 def _is_in_force(zone: ZoneState, hostname: str, target: Target) -> bool:

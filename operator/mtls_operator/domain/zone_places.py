@@ -234,6 +234,12 @@ class ZoneState:
         return self.owned - self.wanted.keys() - self.known.released
 
     @cached_property
+    def left(self) -> frozenset[Place]:
+        """Places that somebody has in its status and nobody wants, whichever token they are given up with."""
+        recorded = recorded_by((*self.desired.stakes, *self.desired.still))
+        return recorded - self.wanted.keys() - self.wanted_by_still.keys()
+
+    @cached_property
     def wanted_hostnames(self) -> frozenset[str]:
         return frozenset(hostname for _, hostname in self.wanted)
 

@@ -253,6 +253,26 @@ def test_what_a_deleted_binding_gives_up_has_the_overlap_of_the_ca_that_takes_it
     assert list(zone.cluster.bindings) == [SECOND]
 
 
+def test_what_a_deleted_binding_of_another_token_gives_up_has_the_overlap_too(zone: CalmZone) -> None:
+    zone.cluster.put(Binding(SECOND, (API,), WITH_OVERLAP, party=1))
+
+    zone.after(replace(zone.ours(), deleting=True), seconds=7_000.0)
+    overlap = (lists(zone), issuers(zone))
+    zone.wait(7_000.0)
+
+    assert overlap == ([True, True], [{"AA01", "BB02"}])
+    assert (lists(zone), issuers(zone)) == ([False, True], [{"BB02"}])
+
+
+def test_in_the_overlap_a_hostname_is_out_of_the_rule_that_goes_on_for_others(zone: CalmZone) -> None:
+    zone.after(Binding(SECOND, ("www.example.com",), replace(TARGET, authority=CA)))
+
+    zone.after(replace(zone.ours(), target=WITH_OVERLAP), seconds=3_000.0)
+
+    rules = [(set(mark.issuers or ()), set(mark.hostnames)) for mark in zone.marks() if isinstance(mark, Enforcement)]
+    assert sorted(rules, key=len) == [({"AA01"}, {"www.example.com"}), ({"AA01", "BB02"}, {API})]
+
+
 def test_a_deletion_that_waits_for_an_overlap_tells_who_gets_the_hostname_and_until_when(zone: CalmZone) -> None:
     begun = zone.time.now
     zone.cluster.put(Binding(SECOND, (API,), WITH_OVERLAP))
