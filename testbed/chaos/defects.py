@@ -61,8 +61,8 @@ DEFECTS: Final = (
         (
             Change(
                 "domain/zone_rules.py",
-                "if not relying or zone.is_on_its_way(place) or zone.has_moved(hostname):",
-                "if True:",
+                "    return not relying or zone.has_moved(hostname)",
+                "    return True",
             ),
         ),
     ),
