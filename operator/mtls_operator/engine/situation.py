@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mtls_operator.api.certificate_authority import EffectiveRotation, effective_rotation
-from mtls_operator.api.conditions import Condition, ConditionStatus, ConditionType, find
+from mtls_operator.api.conditions import Condition
 from mtls_operator.domain.authority_assessment import AuthorityAssessment, OperatorCredentials, assess_authority
 from mtls_operator.domain.binding_assessment import (
     BindingAssessment,
@@ -19,6 +19,7 @@ from mtls_operator.domain.binding_assessment import (
     authority_of,
     cleanup_credential,
 )
+from mtls_operator.domain.binding_in_force import is_in_force_on
 from mtls_operator.domain.observed import CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.rotation import kept_beside
@@ -137,7 +138,7 @@ class Situation:
             each
             for each, names in named
             if left & names
-            or (beside & names and not _is_in_force_on(each, current))
+            or (beside & names and not is_in_force_on(each, current))
             or (authority_of(each) == authority.key and _recorded(each) - everybodys)
         ]
 
@@ -249,8 +250,6 @@ class Situation:
     def _uses(self, binding: BindingRecord, authority: AuthorityRecord) -> bool:
         if not binding.status_is_readable:
             return authority_of(binding) == authority.key
-        if not binding.status_is_readable:
-            return authority_of(binding) == authority.key
         if self._named(binding, authority):
             return True
         return authority_of(binding) == authority.key and not binding.deleting and self._is_admitted(binding)
@@ -297,20 +296,6 @@ def rotation_of(authority: AuthorityRecord) -> EffectiveRotation:
 
 def _recorded(binding: BindingRecord) -> frozenset[str]:
     return frozenset(each.certificate_id for each in binding.status.managed)
-
-
-def _is_in_force_on(binding: BindingRecord, certificate: str | None) -> bool:
-    """Whether a binding says that all its hostnames are in force, and has recorded all of them for this certificate."""
-    status = binding.status
-    managed = {each.certificate_id: frozenset(each.hostnames) for each in status.managed}
-    everything = frozenset[str]().union(*managed.values())
-    found = [find(status.conditions, kind) for kind in (ConditionType.ASSOCIATED, ConditionType.ENFORCED)]
-    return managed.get(certificate or "") == everything and all(
-        each is not None
-        and each.status == ConditionStatus.TRUE
-        and each.observed_generation == binding.metadata.generation
-        for each in found
-    )
 
 
 def sources_of_authority(authority: AuthorityRecord) -> frozenset[SourceKey]:

@@ -1,0 +1,40 @@
+"""Whether what a binding has in force rests on a certificate: what the rotation of its CA waits for.
+
+Only hostnames that are its own count. One that somebody else has (`Conflicted`), or that it may not take over
+(`Refused`), is not recorded and may stay like that for ever; a rotation must not wait for it.
+"""
+
+from __future__ import annotations
+
+from mtls_operator.api.conditions import ConditionStatus, ConditionType, find
+from mtls_operator.api.host_binding import HostnameState
+from mtls_operator.api.policies import ACTION_WHEN_ABSENT, Action
+from mtls_operator.api.reasons import Reason
+from mtls_operator.domain.records import BindingRecord
+
+_WANTED = {
+    Action.BLOCK: HostnameState.ENFORCED,
+    Action.LOG: HostnameState.LOGGED,
+    Action.NONE: HostnameState.ASSOCIATED,
+}
+_NOT_ITS_OWN = frozenset({Reason.CONFLICTED, Reason.ADOPTION_REFUSED})
+
+
+def is_in_force_on(record: BindingRecord, certificate: str | None) -> bool:
+    """Whether a binding has recorded all its hostnames for this certificate, and says of its present spec that each is
+    in force."""
+    status = record.status
+    managed = {each.certificate_id: frozenset(each.hostnames) for each in status.managed}
+    everything = frozenset[str]().union(*managed.values())
+    wanted = _WANTED[record.spec.action if record.spec else ACTION_WHEN_ABSENT]
+    in_force = {each.name for each in status.hostnames if each.state == wanted}
+    return managed.get(certificate or "") == everything <= in_force and _is_well(record)
+
+
+def _is_well(record: BindingRecord) -> bool:
+    """Whether the binding waits for nothing but hostnames that are not its own: one that was taken off the list is
+    enforced still."""
+    told = find(record.status.conditions, ConditionType.ASSOCIATED)
+    if told is None or told.observed_generation != record.metadata.generation:
+        return False
+    return told.status == ConditionStatus.TRUE or told.reason in _NOT_ITS_OWN

@@ -1,0 +1,93 @@
+"""What the rotation of a CA waits for, of one binding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from mtls_operator.api.host_binding import HostBindingStatus
+from mtls_operator.domain.binding_in_force import is_in_force_on
+from mtls_operator.domain.records import BindingRecord
+from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, binding
+
+OLD, NEW = CERTIFICATE, OTHER_CERTIFICATE
+API, PAY = "api.example.com", "pay.example.com"
+
+
+def rotating(
+    states: Mapping[str, str],
+    *,
+    associated: str = "True",
+    reason: str = "Associated",
+    action: str = "Block",
+    recorded: tuple[str, ...] = (API,),
+    generation: int = 3,
+) -> BindingRecord:
+    """A binding of two hostnames that has recorded those on both certificates, and says this of them."""
+    condition = {
+        "type": "Associated",
+        "status": associated,
+        "reason": reason,
+        "message": "",
+        "observedGeneration": generation,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    hostnames = [{"name": name, "state": state} for name, state in states.items()]
+    return binding(
+        "binding",
+        API,
+        PAY,
+        spec={"enforcement": {"action": action}},
+        status=HostBindingStatus.model_validate({"conditions": [condition], "hostnames": hostnames}),
+        managed={OLD: recorded, NEW: recorded},
+    )
+
+
+def test_it_is_in_force_when_every_hostname_is_recorded_and_enforced() -> None:
+    record = rotating({API: "Enforced", PAY: "Enforced"}, recorded=(API, PAY))
+
+    assert is_in_force_on(record, NEW)
+    assert not is_in_force_on(record, "another")
+    assert not is_in_force_on(record, None)
+
+
+@pytest.mark.parametrize(("state", "reason"), [("Conflicted", "Conflicted"), ("Refused", "AdoptionRefused")])
+def test_a_hostname_that_is_not_its_own_is_not_waited_for(state: str, reason: str) -> None:
+    record = rotating({API: "Enforced", PAY: state}, associated="False", reason=reason)
+
+    assert is_in_force_on(record, NEW)
+
+
+def test_a_hostname_that_somebody_else_has_is_waited_for_while_it_is_still_recorded() -> None:
+    record = rotating(
+        {API: "Enforced", PAY: "Conflicted"}, associated="False", reason="Conflicted", recorded=(API, PAY)
+    )
+
+    assert not is_in_force_on(record, NEW)
+
+
+def test_a_hostname_that_is_still_moving_is_waited_for_though_another_is_conflicted() -> None:
+    record = rotating({API: "Moving", PAY: "Conflicted"}, associated="False", reason="Conflicted")
+
+    assert not is_in_force_on(record, NEW)
+
+
+def test_a_hostname_that_was_taken_off_the_list_is_waited_for_though_it_is_enforced() -> None:
+    record = rotating({API: "Enforced", PAY: "Enforced"}, associated="False", reason="Arriving", recorded=(API, PAY))
+
+    assert not is_in_force_on(record, NEW)
+
+
+@pytest.mark.parametrize(("action", "state"), [("Log", "Logged"), ("None", "Associated")])
+def test_what_the_action_asks_for_is_enough(action: str, state: str) -> None:
+    assert is_in_force_on(rotating({API: state}, action=action), NEW)
+    assert not is_in_force_on(rotating({API: state}, action="Block"), NEW)
+
+
+def test_what_was_said_of_an_earlier_spec_does_not_count() -> None:
+    assert not is_in_force_on(rotating({API: "Enforced"}, generation=2), NEW)
+
+
+def test_a_binding_that_says_nothing_yet_is_waited_for() -> None:
+    assert not is_in_force_on(binding(managed={NEW: [API]}), NEW)

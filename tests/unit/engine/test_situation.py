@@ -1,0 +1,45 @@
+"""What the cluster's resources mean for each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from mtls_operator.api.host_binding import HostBindingStatus
+from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, authority, binding
+from tests.unit.engine.fixed_clock import FixedClock
+from tests.unit.engine.situations import situation_of
+
+OLD, NEW = CERTIFICATE, OTHER_CERTIFICATE
+WIDENING_SIDE_BY_SIDE = {
+    "certificateId": NEW,
+    "fingerprints": ["b" * 64],
+    "rotation": {"phase": "Widening", "target": ["b" * 64], "startedAt": "2026-01-01T00:00:00Z"},
+    "retiring": [
+        {"certificateId": OLD, "fingerprints": ["a" * 64], "retireAfter": "2026-01-02T00:00:00Z", "provisional": True}
+    ],
+}
+
+
+@pytest.mark.parametrize(("state", "behind"), [("Moving", ["binding"]), ("Enforced", [])])
+def test_a_rotation_waits_for_what_a_binding_has_and_not_for_what_somebody_else_has(
+    state: str, behind: list[str]
+) -> None:
+    conflicted = {
+        "type": "Associated",
+        "status": "False",
+        "reason": "Conflicted",
+        "message": "",
+        "observedGeneration": 3,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    hostnames = [{"name": "api.example.com", "state": state}, {"name": "pay.example.com", "state": "Conflicted"}]
+    status = HostBindingStatus.model_validate({"conditions": [conflicted], "hostnames": hostnames})
+    owned = {OLD: ["api.example.com"], NEW: ["api.example.com"]}
+    ca = authority(status=WIDENING_SIDE_BY_SIDE)
+    situation = situation_of(
+        FixedClock(),
+        [ca],
+        [binding("binding", "api.example.com", "pay.example.com", status=status, managed=owned)],
+    )
+
+    assert [each.key.name for each in situation.behind(ca)] == behind
