@@ -2,7 +2,7 @@
 
 | for one hostname                                   | wins                                                     |
 |----------------------------------------------------|----------------------------------------------------------|
-| both want the same certificate and policy          | both: it goes when the last lets go                      |
+| both want the same certificate and policy          | both: it goes when the last lets go; they tell the same  |
 | one has it in `status.managed`, the other does not | the incumbent                                            |
 | neither has it                                     | the older resource, then namespace/name                  |
 | another installation bars one of them              | the other                                                |
@@ -59,7 +59,8 @@ def stakes_of(
     for hostname, contenders in _contenders(candidates).items():
         for loser, winner in _lost(hostname, contenders).items():
             conflicts.setdefault(loser, {})[hostname] = winner
-    return tuple(_without(each.stake, conflicts.get(each.stake.binding, {})) for each in candidates), conflicts
+    left = [_without(each.stake, conflicts.get(each.stake.binding, {})) for each in candidates]
+    return _in_agreement(left), conflicts
 
 
 def foreseen_stakes(
@@ -159,3 +160,43 @@ def _owns(stake: Stake, hostname: str) -> bool:
 
 def _without(stake: Stake, lost: Mapping[str, ResourceKey]) -> Stake:
     return replace(stake, wants={name: target for name, target in stake.wants.items() if name not in lost})
+
+
+def _in_agreement(stakes: Sequence[Stake]) -> tuple[Stake, ...]:
+    """Two CAs of the cluster may have one object, while only one of them is in a rotation. A claim says one thing: if
+    each binding wanted another, those who act with different tokens would change it back and forth for ever."""
+    wanted: dict[Place, list[Target]] = {}
+    for stake in stakes:
+        for hostname, target in stake.wants.items():
+            if target.policy is not None:
+                wanted.setdefault((target.certificate, hostname), []).append(target)
+    agreed = {place: each for place, targets in wanted.items() if (each := _agreed(targets)) is not None}
+    return tuple(_with_agreed(stake, agreed) for stake in stakes) if agreed else tuple(stakes)
+
+
+def _agreed(targets: Sequence[Target]) -> Target | None:
+    """What is told of a place that bindings want differently: of the rotation that lasts longest. None where they want
+    the same."""
+    if all(each == targets[0] for each in targets):
+        return None
+    latest = max(targets, key=lambda each: (each.until or "", sorted(each.aim), sorted(each.in_force)))
+    earlier = frozenset[CertificateId]().union(*(each.earlier for each in targets))
+    return replace(latest, earlier=earlier, overlap=max(each.overlap for each in targets))
+
+
+def _with_agreed(stake: Stake, agreed: Mapping[Place, Target]) -> Stake:
+    wants = {name: _told(target, agreed.get((target.certificate, name))) for name, target in stake.wants.items()}
+    return replace(stake, wants=wants)
+
+
+def _told(target: Target, agreed: Target | None) -> Target:
+    if target.policy is None or agreed is None:
+        return target
+    return replace(
+        target,
+        aim=agreed.aim,
+        in_force=agreed.in_force,
+        until=agreed.until,
+        earlier=agreed.earlier,
+        overlap=agreed.overlap,
+    )

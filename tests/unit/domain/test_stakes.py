@@ -228,3 +228,31 @@ def test_a_binding_that_loses_a_hostname_keeps_nobody_else_from_it() -> None:
 
     assert wanted_by(stakes) == {"first": {API: PLAIN}, "loser": {}, "third": {API: PLAIN}}
     assert conflicts == {key("loser"): {API: key("first")}}
+
+
+def test_bindings_of_two_cas_with_one_certificate_tell_of_the_rotation_that_lasts_longest() -> None:
+    rotating = replace(
+        PLAIN, until="2026-03-02T00:00:00Z", earlier=frozenset({OTHER_CERTIFICATE}), overlap=60.0, authority=key("ca")
+    )
+    lately = replace(PLAIN, until="2026-03-01T00:00:00Z", aim=frozenset({"b" * 16}), overlap=90.0)
+    other = replace(PLAIN, authority=key("other"))
+
+    for order in ([rotating, other, lately], [other, lately, rotating]):
+        stakes, conflicts = stakes_of([judged(binding(str(i), API, WEB), each) for i, each in enumerate(order)])
+
+        told = replace(rotating, overlap=90.0)
+        assert conflicts == {}
+        assert wanted_by(stakes) == {
+            str(i): dict.fromkeys([API, WEB], replace(told, authority=each.authority)) for i, each in enumerate(order)
+        }
+
+
+def test_a_binding_that_cannot_be_reconciled_does_not_tell_more_than_it_knows() -> None:
+    held = binding("held", managed={CERTIFICATE: [API]})
+    rotating = replace(PLAIN, until="2026-03-02T00:00:00Z", authority=key("ca"))
+    plain = replace(PLAIN, authority=key("ca"))
+
+    stakes, _ = stakes_of([judged(held, None), judged(binding("a", API), rotating), judged(binding("b", API), plain)])
+
+    assert wanted_by(stakes)["held"] == {API: Target(CERTIFICATE, authority=key("ca"))}
+    assert wanted_by(stakes)["b"] == {API: rotating}

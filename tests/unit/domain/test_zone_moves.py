@@ -14,7 +14,7 @@ from mtls_operator.domain.zone_plan import HostStage
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding
 from tests.unit.domain.simulated_zone import Past
-from tests.unit.domain.test_zone_plan import API, CERTIFICATE, TARGET, CalmZone, enforced, wanted
+from tests.unit.domain.test_zone_plan import API, CERTIFICATE, TARGET, WEB, CalmZone, enforced, wanted
 
 NEW, OLD = frozenset({"b" * 16}), frozenset({"a" * 16})
 ELSEWHERE = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
@@ -312,3 +312,18 @@ def test_a_list_on_the_way_is_left_when_the_hostname_is_to_go_further_before_it_
     zone.after(replace(zone.ours(), target=replace(MOVED, certificate=last)), seconds=10.0)
 
     assert states(zone) == {"aa": "held", "bb": "leaving", "cc": "arriving"}
+
+
+def test_bindings_of_two_cas_with_one_certificate_and_two_tokens_tell_the_same_in_their_claims(zone: CalmZone) -> None:
+    rotated = replace(MOVED, until="2026-03-02T00:00:00Z", earlier=frozenset({CERTIFICATE}))
+    zone.after(replace(zone.ours(), hostnames=(API, WEB), target=replace(TARGET, authority=CA)))
+    zone.cluster.put(replace(zone.ours(), target=rotated))
+
+    zone.after(
+        Binding(ResourceKey("pay", "second"), (API,), replace(MOVED, authority=ResourceKey("pay", "ca")), party=1)
+    )
+
+    assert zone.wait(5_000.0) == zone.steps
+    assert states(zone) == {"bb": "held"}
+    assert zone.ours().managed == {ELSEWHERE: frozenset({API, WEB})}
+    assert issuers(zone) == [{"BB02"}]
