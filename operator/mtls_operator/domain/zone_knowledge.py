@@ -168,6 +168,13 @@ class ZoneKnowledge:
         exact_from = self.rules_uncertain_since + window
         return None if self.rules.begun >= exact_from else exact_from
 
+    def shows_predecessor_from(self, window: float) -> float | None:
+        """From when on a reading of the rules shows every claim of the process before us; None: they are known. A list
+        is written only then: what an older reading of it lacks, and no claim that is read names, would be dropped."""
+        exact_from, shown_from = self.rules_exact_from(window), self.started + window
+        is_shown = exact_from is None or (self.rules is not None and self.rules.begun >= shown_from)
+        return None if is_shown else shown_from
+
     def with_doubt(self, now: float) -> ZoneKnowledge:
         """A look is due: what was read before is read again, once."""
         return replace(self, doubted=now)

@@ -23,6 +23,9 @@ def agenda(zone: ZoneState) -> Agenda:
         _walk_wanted(zone, result, place)
     for place in sorted(zone.unwanted):
         walk_unwanted(zone, result, place)
+    shown_from = zone.known.shows_predecessor_from(zone.timing.window)
+    if result.writes and shown_from is not None:
+        result.wakes.append(shown_from)
     return result
 
 
@@ -225,7 +228,10 @@ def _poll(zone: ZoneState, agenda: Agenda, place: Place, put: float, settled_at:
 
 def _write(zone: ZoneState, certificate: CertificateId) -> list[ZoneStep]:
     """Rules before the list: a claim that is gone was dropped a window after the list was clean of it."""
-    fresh_after = zone.now - FRESH_SECONDS
+    shown_from = zone.known.shows_predecessor_from(zone.timing.window)
+    if shown_from is not None and zone.now < shown_from:
+        return []
+    fresh_after = max(zone.now - FRESH_SECONDS, float("-inf") if shown_from is None else shown_from)
     if zone.rules.begun < fresh_after:
         return [ReadRules()]
     if not is_read(zone, certificate, max(fresh_after, zone.rules.begun)):

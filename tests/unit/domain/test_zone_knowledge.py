@@ -192,3 +192,14 @@ def test_what_was_taken_is_known_until_it_is_noted_or_seen_again() -> None:
     assert read(known, ruleset(7), begun=40.0).bereft
     assert not known.with_replaced(40.0).bereft
     assert not read(known, ruleset(7, HELD), begun=40.0).bereft
+
+
+def test_what_the_process_before_us_claimed_shows_a_window_after_the_start_or_in_the_answer_to_a_write() -> None:
+    early = read(nothing_known(100.0), ruleset(1), begun=101.0)
+    late = read(early, ruleset(1), begun=100.0 + WINDOW)
+
+    assert nothing_known(100.0).shows_predecessor_from(WINDOW) is None
+    assert early.shows_predecessor_from(WINDOW) == 100.0 + WINDOW
+    assert late.shows_predecessor_from(WINDOW) is None
+    assert written(early, ruleset(2), now=102.0).shows_predecessor_from(WINDOW) is None
+    assert late.with_rules_unknown(200.0).shows_predecessor_from(WINDOW) is None

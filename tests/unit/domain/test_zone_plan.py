@@ -215,6 +215,22 @@ def test_after_a_start_rules_that_are_as_wanted_are_read_twice_the_second_time_w
     assert zone.wait(5_000.0) == ["ReadRules", "ReadRules"]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_new_process_takes_nothing_off_that_it_reads_too_early_to_see_claimed_and_listed(seed: int) -> None:
+    zone = CalmZone()
+    zone.after(wanted(), seconds=5.0)
+    zone.after(replace(zone.ours(), hostnames=(API, WEB)), seconds=5.0)
+    zone.zone.lag, zone.zone.rng = 8.0, Chance(seed)
+    zone.begin_again()
+
+    at_once = list(zone.wait(80.0))
+    zone.wait(300.0)
+
+    assert at_once == ["ReadRules"]
+    assert [len(each) for each in zone.zone.lists[CERTIFICATE].values] == [1, 2, 3, 3]
+    assert zone.marks() == [enforced(API, WEB), None, claim(ClaimState.HELD, API, WEB)]
+
+
 def test_a_held_hostname_without_its_rule_is_enforced_as_soon_as_it_is_read_on_the_list() -> None:
     zone = CalmZone()
     zone.after(wanted())
