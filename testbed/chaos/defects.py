@@ -123,7 +123,7 @@ DEFECTS: Final = (
         (
             Change(
                 "domain/account_upload.py",
-                "    return since is None or looked_long_enough(account, agenda, demand, since)",
+                "    return since is None or looked_long_enough(account, agenda, demand, bundle.fingerprint, since)",
                 "    return True",
             ),
         ),

@@ -26,6 +26,8 @@ class AccountKnowledge:
     """The account's certificates as each token lists them."""
     sent: Mapping[str, float] = field(default_factory=dict)
     """When an upload was sent, by bundle fingerprint: a listing may not show it for a window, whatever its outcome."""
+    unanswered: frozenset[str] = frozenset()
+    """Bundle fingerprints of uploads that were given up without an answer: they may take effect for some time yet."""
     last_upload: float = float("-inf")
     """When the last one was sent or answered."""
     exists_already: frozenset[str] = frozenset()
@@ -53,14 +55,26 @@ class AccountKnowledge:
         seen = {**self.seen, **dict.fromkeys((each.id for each in certificates), begun)}
         return replace(self, listings={**self.listings, token: Reading(certificates, begun)}, seen=seen)
 
-    def with_upload_sent(self, fingerprint: str, now: float) -> AccountKnowledge:
-        """The certificates may exist now: the answer was lost, or says that they were there before."""
-        return replace(self, sent={**self.sent, fingerprint: now}, last_upload=now, listings={})
+    def with_upload_lost(self, fingerprint: str, now: float) -> AccountKnowledge:
+        """The certificates may exist now, or soon: there was no answer."""
+        return replace(
+            self,
+            sent={**self.sent, fingerprint: now},
+            unanswered=self.unanswered | {fingerprint},
+            last_upload=now,
+            listings={},
+        )
 
     def with_upload_existing(self, fingerprint: str, now: float) -> AccountKnowledge:
         """The answer says that the certificates, or some of them, were there before."""
-        known = self.with_upload_sent(fingerprint, now)
-        return replace(known, exists_already=self.exists_already | {fingerprint})
+        return replace(
+            self,
+            sent={**self.sent, fingerprint: now},
+            unanswered=self.unanswered - {fingerprint},
+            last_upload=now,
+            listings={},
+            exists_already=self.exists_already | {fingerprint},
+        )
 
     def with_upload_refused(self, fingerprint: str, why: str, now: float) -> AccountKnowledge:
         """The answer says that Cloudflare does not take the bundle, which proves that nothing was made."""
@@ -70,12 +84,20 @@ class AccountKnowledge:
         """The answer came: it is known without listing again, to who uploaded it. The rest of the listing is as old as
         it was."""
         bundle = uploaded_bundle(certificate.pem)
-        sent = {**self.sent, bundle.fingerprint: now} if bundle else self.sent
+        fingerprints = [bundle.fingerprint] if bundle else []
         before = self.listings.get(token)
         listing = Reading((*self.listed_by(token), certificate), before.begun if before else now)
         uploaded = self.uploaded | {certificate.id}
         seen = {**self.seen, certificate.id: now}
-        return replace(self, sent=sent, last_upload=now, uploaded=uploaded, listings={token: listing}, seen=seen)
+        return replace(
+            self,
+            sent={**self.sent, **dict.fromkeys(fingerprints, now)},
+            unanswered=self.unanswered.difference(fingerprints),
+            last_upload=now,
+            uploaded=uploaded,
+            listings={token: listing},
+            seen=seen,
+        )
 
     def with_listings_forgotten(self) -> AccountKnowledge:
         return replace(self, listings={})

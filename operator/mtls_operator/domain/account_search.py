@@ -1,8 +1,9 @@
 """What the listings of an account prove: that a certificate is there, or that it is not.
 
 Negative evidence counts late: "was never created" and "is gone" are believed a consistency window after our last write
-at the earliest, after a start a window after the start, and "gone" never by an older state than one that was seen. A
-listing counts only for those who would have been given it: each token lists for itself (safety invariant 12).
+at the earliest, after a start a window after the start, and "gone" never by an older state than one that was seen. An
+upload without an answer, or of the process before us, may be under way for as long as a call takes besides. A listing
+counts only for those who would have been given it: each token lists for itself (safety invariant 12).
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ def is_there(account: Account, agenda: Agenda, demand: Demand, certificate: Cert
     return False
 
 
-def looked_long_enough(account: Account, agenda: Agenda, demand: Demand, since: float) -> bool:
-    """Whether the account was listed a window after something, by a token that has listed it before."""
-    believed_at = since + account.timing.window
+def looked_long_enough(account: Account, agenda: Agenda, demand: Demand, fingerprint: str, since: float) -> bool:
+    """Whether the account was listed a window after something that may have made an object with a bundle, by a token
+    that has listed it before. An upload that nobody has answered may be carried out later still."""
+    slow = account.timing.slow_call if fingerprint in account.known.unanswered else 0.0
+    believed_at = since + slow + account.timing.window
     if is_listed(account, demand, believed_at):
         return True
     begun = account.known.listings[demand.token].begun
@@ -57,7 +60,7 @@ def is_announced_missing(account: Account, agenda: Agenda, demand: Demand) -> bo
     """Whether an upload that was announced was never made. Only where the account was listed."""
     announced = bundle_fingerprint(demand.pending_upload)
     since = account.known.sent.get(announced, account.known.started)
-    return looked_long_enough(account, agenda, demand, since)
+    return looked_long_enough(account, agenda, demand, announced, since)
 
 
 def confirm_gone(account: Account, agenda: Agenda, demand: Demand, certificate_id: CertificateId) -> None:

@@ -104,7 +104,7 @@ def _is_missing(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle
         for each in account.demands
     )
     since = account.known.sent.get(bundle.fingerprint, account.known.started if relied_on else None)
-    return since is None or looked_long_enough(account, agenda, demand, since)
+    return since is None or looked_long_enough(account, agenda, demand, bundle.fingerprint, since)
 
 
 def _is_refused(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) -> bool:

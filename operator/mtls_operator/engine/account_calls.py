@@ -58,7 +58,7 @@ class AccountCalls:
             if isinstance(error, AlreadyExists):
                 return known.with_upload_existing(fingerprint, now), error
             if error.answer_lost:
-                return known.with_upload_sent(fingerprint, now), error
+                return known.with_upload_lost(fingerprint, now), error
             if isinstance(error, Rejected):
                 return known.with_upload_refused(fingerprint, str(error), now), error
             # A refusal proves that nothing was made.

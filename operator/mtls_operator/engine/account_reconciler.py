@@ -145,7 +145,8 @@ class AccountReconciler:
         """An upload that a status announces may have been sent by the process before us, just now."""
         announced = [each.status.pending_upload for each in self.situation.authorities_in(account_id)]
         sent = {bundle_fingerprint(pending): self.started for pending in announced if pending}
-        known, clock = AccountKnowledge(started=self.started, sent=sent), self.situation.clock
+        known = AccountKnowledge(started=self.started, sent=sent, unanswered=frozenset(sent))
+        clock = self.situation.clock
         return _Account(known, Setbacks(clock), Setbacks(clock))
 
     async def _work(self, account_id: str, account: _Account) -> float | None:

@@ -262,7 +262,7 @@ class AccountWorld:
             self.known = self.known.with_upload_refused(fingerprint, "one at a time", self.now)
             self.now += self.rng.uniform(1, 60)
         elif self.deaths == deaths:
-            self.known = self.known.with_upload_sent(fingerprint, self.now)
+            self.known = self.known.with_upload_lost(fingerprint, self.now)
 
     def _is_refused_beside(self, there: Certificate, bundle: Bundle) -> bool:
         held = fingerprints_of(there.pem)
@@ -332,7 +332,7 @@ class AccountWorld:
         self.now += self.rng.choice([1.0, self.rng.uniform(1, 200)])
         pending = [each.pending_upload for each in self.demands.values() if each.pending_upload]
         sent = {bundle_fingerprint(each): self.now for each in pending}
-        self.known = AccountKnowledge(started=self.now, sent=sent)
+        self.known = AccountKnowledge(started=self.now, sent=sent, unanswered=frozenset(sent))
 
     def _become(self, certificates: tuple[Certificate, ...]) -> None:
         self.account.become(self.now, certificates)

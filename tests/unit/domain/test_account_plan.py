@@ -166,19 +166,29 @@ def test_an_answer_without_a_listing_before_it_is_what_is_known() -> None:
     assert known.sent == {}
 
 
-def test_a_lost_upload_is_looked_for_with_growing_pauses_until_a_window_has_passed_and_sent_again() -> None:
-    sent = STARTED.with_upload_sent(ONE.fingerprint, 900.0)
+def test_a_lost_upload_is_looked_for_with_growing_pauses_until_it_cannot_be_under_way_and_sent_again() -> None:
+    sent = STARTED.with_upload_lost(ONE.fingerprint, 900.0)
 
     assert plan(ANNOUNCED, known=sent, now=900.0).steps == READ
     assert plan(ANNOUNCED, known=listed(begun=900.5, known=sent), now=901.0) == waits_until(901.5)
     assert plan(ANNOUNCED, known=listed(begun=930.0, known=sent), now=931.0) == waits_until(945.0)
-    assert plan(ANNOUNCED, known=listed(begun=985.0, known=sent), now=986.0) == waits_until(990.0)
-    assert plan(ANNOUNCED, known=listed(begun=985.0, known=sent), now=990.0).steps == READ
-    assert plan(ANNOUNCED, known=listed(begun=990.0, known=sent), now=991.0).steps == SEND[1:]
+    assert plan(ANNOUNCED, known=listed(begun=1045.0, known=sent), now=1046.0) == waits_until(1050.0)
+    assert plan(ANNOUNCED, known=listed(begun=1045.0, known=sent), now=1050.0).steps == READ
+    assert plan(ANNOUNCED, known=listed(begun=1050.0, known=sent), now=1051.0).steps == SEND[1:]
+
+
+def test_what_was_answered_is_under_way_no_more_and_missing_when_a_window_has_passed() -> None:
+    lost = STARTED.with_upload_lost(ONE.fingerprint, 900.0)
+    exists = lost.with_upload_existing(ONE.fingerprint, 901.0)
+    uploaded_since = lost.with_uploaded("t", uploaded(), 901.0)
+
+    assert steps(ANNOUNCED, known=listed(begun=991.0, known=exists), now=992.0) == SEND[1:]
+    assert steps(ANNOUNCED, known=listed(begun=991.0, known=uploaded_since), now=992.0) == SEND[1:]
+    assert steps(ANNOUNCED, known=listed(begun=991.0, known=lost), now=992.0) == ()
 
 
 def test_a_listing_from_before_the_upload_is_repeated_at_once() -> None:
-    sent = listed(begun=999.0, known=STARTED.with_upload_sent(ONE.fingerprint, 999.5))
+    sent = listed(begun=999.0, known=STARTED.with_upload_lost(ONE.fingerprint, 999.5))
 
     assert steps(ANNOUNCED, known=sent) == READ
 
@@ -251,11 +261,11 @@ def test_what_was_announced_before_the_source_changed_is_used_when_it_is_found()
 
 
 def test_what_was_announced_before_the_source_changed_is_looked_for_before_anything_else_is_sent() -> None:
-    before = STARTED.with_upload_sent(ONE.fingerprint, 950.0)
+    before = STARTED.with_upload_lost(ONE.fingerprint, 950.0)
     resend = (RecordPendingUpload(CA, TWO), sent(CA, TWO))
 
     assert plan(CHANGED, known=listed(begun=999.0, known=before)) == waits_until(1023.5)
-    assert steps(CHANGED, known=listed(begun=1040.0, known=before), now=1041.0) == resend
+    assert steps(CHANGED, known=listed(begun=1100.0, known=before), now=1101.0) == resend
     assert steps(CHANGED, known=listed()) == resend
 
 
@@ -264,7 +274,7 @@ def test_what_was_announced_and_may_be_gone_is_waited_for() -> None:
 
 
 def test_the_new_source_is_not_sent_while_another_ca_may_just_have_sent_it() -> None:
-    sent = STARTED.with_upload_sent(TWO.fingerprint, 950.0)
+    sent = STARTED.with_upload_lost(TWO.fingerprint, 950.0)
 
     assert steps(CHANGED, known=listed(begun=999.0, known=sent)) == ()
 

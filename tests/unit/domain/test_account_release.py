@@ -55,12 +55,12 @@ def test_a_deleted_ca_that_never_sent_anything_is_let_go_at_once() -> None:
 
 
 def test_an_announced_upload_is_looked_for_before_its_ca_is_let_go() -> None:
-    sent = STARTED.with_upload_sent(ONE.fingerprint, 950.0)
+    sent = STARTED.with_upload_lost(ONE.fingerprint, 950.0)
 
     assert steps(DELETED_ANNOUNCED, known=sent) == READ
     assert steps(DELETED_ANNOUNCED, known=listed(uploaded(), known=sent)) == TAKE
     assert plan(DELETED_ANNOUNCED, known=listed(begun=999.0, known=sent)) == waits_until(1023.5)
-    assert steps(DELETED_ANNOUNCED, known=listed(begun=1040.0, known=sent), now=1041.0) == LET_GO
+    assert steps(DELETED_ANNOUNCED, known=listed(begun=1100.0, known=sent), now=1101.0) == LET_GO
 
 
 def test_an_announcement_of_the_process_before_us_is_looked_for_until_a_window_after_the_start() -> None:
@@ -111,7 +111,7 @@ def test_what_carries_no_mark_is_never_deleted() -> None:
 
 def test_that_a_certificate_is_gone_is_asked_by_its_id_a_window_after_the_start_and_after_the_last_upload() -> None:
     confirm = (ConfirmGone(CA, CERTIFICATE),)
-    after_upload = STARTED.with_upload_sent(TWO.fingerprint, 950.0)
+    after_upload = STARTED.with_upload_lost(TWO.fingerprint, 950.0)
 
     assert plan(DELETED, known=listed(begun=50.0), now=51.0) == waits_until(90.0)
     assert steps(DELETED, known=listed(begun=89.0), now=90.0) == confirm
