@@ -6,6 +6,7 @@ it accepts; shows reads that lag; fails on order; and watches the safety invaria
     in this process     simulation.py, with transport.py for httpx
     over HTTP           server.py, with control.py beside the API
     as a process        python -m testbed.cloudflare --help
+    as a visitor        edge/, where TLS clients find out whether they get through
 
 What of the real API is known, and how surely, is written down where it is used. Error codes that nobody has published
 are ours, so nothing may rest on them.

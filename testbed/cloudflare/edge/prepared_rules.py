@@ -6,6 +6,7 @@ A ruleset is known again by being the same object: states share what did not cha
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Final
@@ -37,15 +38,17 @@ class PreparedRules:
 
 
 _PREPARED: OrderedDict[int, PreparedRules] = OrderedDict()
+_LOCK = threading.Lock()
 
 
 def prepared(ruleset: Ruleset) -> PreparedRules:
     """The ruleset, prepared once for as long as it is among those used last."""
-    found = _PREPARED.get(id(ruleset))
-    if found is None:
-        # What is kept holds its ruleset, so no other can have its id meanwhile.
-        found = _PREPARED[id(ruleset)] = PreparedRules(ruleset)
-    _PREPARED.move_to_end(id(ruleset))
-    while len(_PREPARED) > _MOST_RULESETS:
-        _PREPARED.popitem(last=False)
-    return found
+    with _LOCK:
+        found = _PREPARED.get(id(ruleset))
+        if found is None:
+            # What is kept holds its ruleset, so no other can have its id meanwhile.
+            found = _PREPARED[id(ruleset)] = PreparedRules(ruleset)
+        _PREPARED.move_to_end(id(ruleset))
+        while len(_PREPARED) > _MOST_RULESETS:
+            _PREPARED.popitem(last=False)
+        return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -68,12 +68,21 @@ class EdgeWorld:
 
 
 def guard_expression(hostname: str, *pinned: Identity) -> str:
-    """The expression that the operator writes."""
+    """The expression that the operator writes for one hostname; without any issuer: not pinned."""
+    return hosts_expression([hostname], pinned or None)
+
+
+def hosts_expression(hostnames: Iterable[str], pinned: Iterable[Identity] | None) -> str:
+    """The expression that the operator writes for hostnames with one policy."""
     verified = "cf.tls_client_auth.cert_verified"
-    if pinned:
-        issuers = " ".join(f'"{each.key_identifier}"' for each in pinned)
-        verified = f"({verified} and cf.tls_client_auth.cert_issuer_ski in {{{issuers}}})"
-    return f'(lower(http.host) in {{"{hostname}"}} and not {verified})'
+    if pinned is not None:
+        accepted = _quoted(each.key_identifier for each in pinned)
+        verified = f"({verified} and cf.tls_client_auth.cert_issuer_ski in {{{accepted}}})"
+    return f"(lower(http.host) in {{{_quoted(hostnames)}}} and not {verified})"
+
+
+def _quoted(words: Iterable[str]) -> str:
+    return " ".join(f'"{word}"' for word in sorted(words))
 
 
 @contextmanager
