@@ -289,7 +289,7 @@ def _enforced(record: BindingRecord, view: BindingView, hostnames: Sequence[str]
         return waiting(Reason.ARRIVING, f"the rule follows when the association has settled: {arriving}")
     if any(each.until is not None for each in (view.progress or {}).values() if each.stage is HostStage.ASSOCIATED):
         settling = _names_and_until(view, HostStage.ASSOCIATED)
-        return waiting(Reason.ARRIVING, f"the rule is there and on its way to the whole edge: {settling}")
+        return waiting(Reason.PROGRESSING, f"the rule is there and on its way to the whole edge: {settling}")
     return waiting(Reason.PROGRESSING, "not covered by a rule yet")
 
 
