@@ -12,7 +12,8 @@ Between installations rules are ANDed: a request has to satisfy the rules of eac
 | for a hostname        | does not, or not yet; or is bringing it in    | we wait: `WaitingForOthers`  |
 
 A hostname that a rule of ours covers, or covered until somebody took it away, is an incumbent's: it is never withdrawn
-because of what others do. One that a claim only holds is a newcomer still.
+because of what others do. One that a claim only holds is a newcomer still. Of several bindings of the cluster that
+want it, one that others do not contradict comes first all the same, unless the hostname is held there already.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement
+from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_overlap import overlap_until
 from mtls_operator.domain.zone_places import Target, ZoneState
 from mtls_operator.domain.zone_view import BLOCK
@@ -48,6 +50,19 @@ def contradicted(zone: ZoneState) -> Mapping[str, str]:
             if owner is not None:
                 found[hostname] = owner
     return found
+
+
+def unwelcome(zone: ZoneState) -> frozenset[Place]:
+    """Where hostnames of an incumbent are to go though another installation has them otherwise. They are not withdrawn
+    because of that, but another binding of the cluster that wants them as the other has them comes first."""
+    return frozenset(
+        place
+        for place, target in zone.wanted.items()
+        if target.policy is not None
+        and place[1] in zone.incumbent
+        and not zone.is_held(place)
+        and _contradicting(zone, place[1], target) is not None
+    )
 
 
 def unready(zone: ZoneState, hostname: str, target: Target) -> Waiting:

@@ -82,6 +82,8 @@ class ZonePlan:
     """Bindings of which nothing can be told either, because it is not known yet what they may adopt."""
     contradicted: Mapping[str, str] = field(default_factory=dict)
     """Hostnames that another installation has in a way that contradicts, with its ownerId."""
+    unwelcome: frozenset[Place] = frozenset()
+    """Where hostnames that are ours are to go though another installation has them otherwise."""
     rival: Installation | None = None
     """An installation of another cluster that uses our ownerId: nothing is written while it does."""
     put_back_until: float | None = None
@@ -126,6 +128,7 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
         _progress(zone, agenda, reserve.refused),
         frozenset(reserve.undecided),
         contradicted,
+        zone_others.unwelcome(asked),
         put_back_until=banned_until,
     )
 

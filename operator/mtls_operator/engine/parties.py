@@ -100,7 +100,8 @@ def _foreseen(
 
 def barred_by(planned: Sequence[tuple[Party, ZonePlan]]) -> frozenset[Place]:
     """The places that plans found another installation to have otherwise."""
-    return frozenset(
+    unwelcome = frozenset[Place]().union(*(plan.unwelcome for _, plan in planned))
+    return unwelcome.union(
         (target.certificate, hostname)
         for party, plan in planned
         for stake in party.desired.stakes

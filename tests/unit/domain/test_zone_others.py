@@ -311,3 +311,36 @@ def test_an_issuer_is_withdrawn_only_where_the_hostname_is_read_on_the_list_that
     assert all(seen)
     assert issuers(zone) == [frozenset({"BB02"})]
     assert API in zone.zone.lists[ELSEWHERE].now
+
+
+def test_a_hostname_of_ours_is_not_welcome_where_another_installation_would_have_to_follow() -> None:
+    zone = CalmZone()
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
+    zone.after(wanted())
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules((*ruleset.rules, claimed(HELD, CERTIFICATE, OLD, OLD)))
+    zone.operator.look()
+    zone.wait(100.0)
+    (before,) = zone.operator.plans()
+
+    zone.after(replace(zone.ours(), target=ROTATED), seconds=30.0)
+    (coming,) = zone.operator.plans()
+    zone.wait(5_000.0)
+    (there,) = zone.operator.plans()
+
+    assert before.unwelcome == frozenset()
+    assert (coming.unwelcome, coming.contradicted) == ({(ELSEWHERE, API)}, {})
+    assert there.unwelcome == frozenset()
+    assert zone.stage() == HostProgress(HostStage.MOVING, waits_for=("them",))
+
+
+def test_a_hostname_of_ours_is_welcome_where_nobody_else_has_it() -> None:
+    zone = CalmZone()
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
+    zone.after(wanted())
+
+    zone.after(replace(zone.ours(), target=ROTATED), seconds=30.0)
+
+    (plan,) = zone.operator.plans()
+    assert plan.unwelcome == frozenset()
