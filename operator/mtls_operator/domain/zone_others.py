@@ -24,9 +24,8 @@ from datetime import datetime
 
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement
 from mtls_operator.domain.zone_knowledge import Place
-from mtls_operator.domain.zone_overlap import overlap_until
+from mtls_operator.domain.zone_overlap import accepts, overlap_until, rules_on
 from mtls_operator.domain.zone_places import Target, ZoneState
-from mtls_operator.domain.zone_view import BLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def unready(zone: ZoneState, hostname: str, target: Target) -> Waiting:
         return Waiting((), zone.removals_from)
     claims = _claims_on(zone, hostname)
     owners = {owner for owner, theirs in claims.items() if not _is_in_force(theirs, target)}
-    owners |= {rule.installation.owner for rule in _rules_on(zone, hostname) if not _accepts(rule, target)}
+    owners |= {rule.installation.owner for rule in rules_on(zone, hostname) if not accepts(rule, target)}
     ends = {owner: end for owner, theirs in claims.items() if (end := _kept_until(theirs)) > zone.now}
     own = overlap_until(zone, hostname, target)
     until = max([*ends.values(), *([own] if own is not None else [])], default=None)
@@ -82,7 +81,7 @@ def unready(zone: ZoneState, hostname: str, target: Target) -> Waiting:
 def accepted_by_others(zone: ZoneState, hostname: str) -> list[frozenset[str] | None]:
     """What the rules of others accept for a hostname that we hold on more than one list: one that moves."""
     places = [group for group in zone.view.claims if group.key.state is ClaimState.HELD and hostname in group.hostnames]
-    return [rule.issuers for rule in _rules_on(zone, hostname)] if len(places) > 1 else []
+    return [rule.issuers for rule in rules_on(zone, hostname)] if len(places) > 1 else []
 
 
 def _contradicting(zone: ZoneState, hostname: str, target: Target) -> str | None:
@@ -96,9 +95,9 @@ def _contradicting(zone: ZoneState, hostname: str, target: Target) -> str | None
             contradicts = owner < zone.desired.installation.owner and not _comes_for_the_same(theirs, target)
         if contradicts:
             return owner
-    for rule in _rules_on(zone, hostname):
+    for rule in rules_on(zone, hostname):
         owner = rule.installation.owner
-        if not (_accepts(rule, target) or (owner in claims and _accepts_some(rule, target))):
+        if not (accepts(rule, target) or (owner in claims and _accepts_some(rule, target))):
             return owner
     return None
 
@@ -110,15 +109,6 @@ def _claims_on(zone: ZoneState, hostname: str) -> Mapping[str, Sequence[Claim]]:
         if hostname in claim.hostnames and claim.state is not ClaimState.LEAVING:
             found.setdefault(claim.installation.owner, []).append(claim)
     return found
-
-
-def _rules_on(zone: ZoneState, hostname: str) -> Sequence[Enforcement]:
-    """Rules of others that refuse requests to it: one that logs keeps nobody out."""
-    return [
-        rule
-        for rule in zone.view.rules_of_others
-        if rule.enabled and rule.action == BLOCK and hostname in rule.hostnames
-    ]
 
 
 def _shares(claims: Sequence[Claim], target: Target) -> bool:
@@ -134,11 +124,6 @@ def _is_in_force(claims: Sequence[Claim], target: Target) -> bool:
     """Whether an installation aims at what we aim at, and accepts all that we keep."""
     accepted = frozenset().union(*(claim.in_force for claim in claims if claim.state is ClaimState.HELD))
     return bool(target.aim) and target.in_force <= accepted and all(claim.aim == target.aim for claim in claims)
-
-
-def _accepts(rule: Enforcement, target: Target) -> bool:
-    kept = target.relied_on
-    return rule.issuers is None or (kept is not None and kept <= rule.issuers)
 
 
 def _accepts_some(rule: Enforcement, target: Target) -> bool:

@@ -2,27 +2,30 @@
 
 A change of `certificateAuthorityRef` is a rotation of these hostnames (design.md). A CA's own rotation counts its
 overlap in its status; here it is counted in the claim that still holds the hostname on the earlier list, as `until`,
-from the moment at which the new CA is in force beside the earlier one. So it survives a restart, and other
-installations see it. It makes no difference whether the binding changes or another one gets the hostname, be it because
-this one is deleted: its deletion waits for the overlap (docs/adr/0017).
+from the moment at which the new CA is in force beside the earlier one and no rule of another installation refuses its
+clients, which is counted anew if one does later. So it survives a restart, and other installations see it. It makes no
+difference whether the binding changes or another one gets the hostname, be it because this one is deleted: its deletion
+waits for the overlap (docs/adr/0017).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from mtls_operator.api.times import format_moment
-from mtls_operator.domain.marks import ClaimState
+from mtls_operator.domain.marks import ClaimState, Enforcement
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_places import Target, ZoneState
-from mtls_operator.domain.zone_view import ClaimKey
+from mtls_operator.domain.zone_view import BLOCK, ClaimKey
 
 
 def told_until(zone: ZoneState, place: Place, key: ClaimKey, target: Target) -> str | None:
     """What the claim on the earlier list says of how long its CA is accepted; None while that is not counted."""
     if not _is_counted_here(zone, place, target):
         return target.until
+    if not all(accepts(rule, target) for rule in rules_on(zone, place[1])):
+        return None
     if _is_counted(key, target):
         return _moment(_end(zone, key, target))
     return _moment(zone.now + target.overlap) if _is_in_force(zone, place[1], target) else None
@@ -38,6 +41,21 @@ def counted_until(zone: ZoneState, hostname: str, target: Target) -> float | Non
     """The same, once it is counted: what a condition can say without saying something else a moment later."""
     counted = any(_is_counted(key, target) for _, key in _earlier(zone, hostname))
     return overlap_until(zone, hostname, target) if counted else None
+
+
+def rules_on(zone: ZoneState, hostname: str) -> Sequence[Enforcement]:
+    """Rules of others that refuse requests to it: one that logs keeps nobody out."""
+    return [
+        rule
+        for rule in zone.view.rules_of_others
+        if rule.enabled and rule.action == BLOCK and hostname in rule.hostnames
+    ]
+
+
+def accepts(rule: Enforcement, target: Target) -> bool:
+    """Whether a rule accepts every client that is to be let in."""
+    kept = target.relied_on
+    return rule.issuers is None or (kept is not None and kept <= rule.issuers)
 
 
 def _is_counted(key: ClaimKey, target: Target) -> bool:
