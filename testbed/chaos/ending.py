@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from testbed.chaos.acts import ApplyAuthority, deleting, give_consent, put_source, restore_tokens, set_policy, suspend
 from testbed.chaos.dashboard import remove_forgotten
 from testbed.chaos.expectation import complaints
+from testbed.chaos.records import managed_hostnames
 from testbed.chaos.world import (
     BINDING,
     CA,
     NAMESPACES,
     TOKEN,
+    Body,
     Site,
     Weather,
     World,
@@ -38,6 +41,7 @@ async def converge(world: World) -> list[str]:
         for site in world.sites:
             world.look_after(site)
             _replace_lost_tokens(site)
+            _have_others_follow(world, site)
         before, seen = seen, world.moment()
         if before != seen and next(complaints(world), None) is None:
             return await _disturbances(world)
@@ -118,3 +122,30 @@ def _replace_lost_tokens(site: Site) -> None:
     for namespace, name in deleting(site, CA):
         if namespace in NAMESPACES and site.read("Secret", namespace, TOKEN) is None:
             site.cluster.users.edit(CA, namespace, name, lambda body: body["spec"].pop("credentialsRef", None))
+
+
+def _have_others_follow(world: World, site: Site) -> None:
+    """A hostname that was moved to another CA is accepted with both for as long as another installation has it with the
+    earlier one (docs/adr/0013). Nobody but people can end that: here they give it up there."""
+    for body in site.bodies(BINDING):
+        for each in body.get("status", {}).get("hostnames", []):
+            if each["state"] == "Moving" and each.get("message", "").startswith("waits for installation"):
+                for other in world.sites:
+                    _give_up(other, each["name"], authority_place(body)[1])
+
+
+def _give_up(site: Site, hostname: str, bundle: str) -> None:
+    """No binding has the hostname any more with another CA than this."""
+    for body in site.bodies(BINDING):
+        has_it = hostname in body["spec"]["hostnames"] and hostname in managed_hostnames(body)
+        if is_deleting(body) or not has_it or authority_place(body)[1] == bundle:
+            continue
+        if rest := [each for each in body["spec"]["hostnames"] if each != hostname]:
+            site.cluster.users.edit(BINDING, *place_of(body), _with_hostnames(rest))
+        else:
+            set_policy(site, BINDING, place_of(body), "deletionPolicy", "Delete")
+            site.cluster.users.delete(BINDING, *place_of(body))
+
+
+def _with_hostnames(hostnames: Sequence[str]) -> Callable[[Body], object]:
+    return lambda body: body["spec"].update(hostnames=list(hostnames))

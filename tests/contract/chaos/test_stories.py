@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from testbed.chaos.acts import ApplyAuthority, ApplyBinding
 from testbed.chaos.crash import SCENARIOS, main
 from testbed.chaos.play import Outcome, play
 from testbed.chaos.shrinking import shrunk
-from testbed.chaos.story import story_of
+from testbed.chaos.story import Story, story_of
+from testbed.chaos.world import Setting
 
 _FIRST, _STORIES = 300, 24
 
@@ -25,6 +27,19 @@ def test_the_stories_are_full_of_acts_faults_and_deaths() -> None:
     assert sum(each.operations for each in tallies) > 20
     assert sum(each.faults for each in tallies) > 5
     assert sum(each.crashes for each in tallies) > 1
+
+
+def test_a_hostname_that_one_cluster_alone_moves_to_another_ca_is_given_up_by_the_other_in_the_end() -> None:
+    acts = (
+        *(ApplyAuthority(at=0.0, site=site, namespace="shop", bundle="red") for site in (0, 1)),
+        *(_binding(site, "red", at=1.0) for site in (0, 1)),
+        ApplyAuthority(at=600.0, site=1, namespace="shop", bundle="blue"),
+        _binding(1, "blue", at=700.0),
+    )
+
+    outcome = play(Story(Setting(seed=1, installations=2), acts))
+
+    assert _wrong(outcome) == ()
 
 
 def test_the_same_seed_gives_the_same_trace_byte_for_byte() -> None:
@@ -48,3 +63,18 @@ def test_a_failing_story_is_shrunk_to_what_it_needs_to_fail() -> None:
 
 def _wrong(outcome: Outcome) -> tuple[str, ...]:
     return outcome.violations + outcome.complaints
+
+
+def _binding(site: int, bundle: str, *, at: float) -> ApplyBinding:
+    return ApplyBinding(
+        at=at,
+        site=site,
+        namespace="shop",
+        name="one",
+        bundle=bundle,
+        authority_namespace="shop",
+        zone="example.org",
+        hostnames=("id.example.org",),
+        status_code=None,
+        by_id=True,
+    )
