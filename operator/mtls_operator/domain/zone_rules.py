@@ -4,7 +4,8 @@ Rules of this module:
 - A hostname enters an enforcement rule only when its claim is `held` and it was read on the list, and its claim
   becomes `leaving` only when no rule of ours covers it any more (safety invariant 2, both directions).
 - Claims and enforcement that no status knows (orphans) stay as they are; what somebody changed of them is repaired.
-- A rule that exists is written only on exact knowledge of what it holds.
+- A rule that exists is written only on exact knowledge of what it holds, and the ruleset is created only just after it
+  was not there (safety invariant 9).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mtls_operator.domain.zone_agenda import Agenda
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_others import accepted_by_others, unready
 from mtls_operator.domain.zone_overlap import told_until
-from mtls_operator.domain.zone_places import Target, ZoneState
+from mtls_operator.domain.zone_places import FRESH_SECONDS, Target, ZoneState
 from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import (
     AlteredRule,
@@ -44,6 +45,9 @@ def edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
         or [*_claim_edits(zone, agenda), *_enforcement_edits(zone, agenda)]
         or [*_repairs(zone), *zone_succession.adoptions(zone)]
     )
+    if zone.rules.value is None and proposed and zone.rules.begun < zone.now - FRESH_SECONDS:
+        # Somebody may have created the ruleset since, be it the process before us.
+        return [ReadRules()]
     exact_from = zone.known.rules_exact_from(zone.timing.window)
     if exact_from is None:
         return proposed

@@ -9,9 +9,10 @@ import pytest
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, claim_body, read_mark
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule, RuleBody, Ruleset
 from mtls_operator.domain.records import ResourceKey
+from mtls_operator.domain.zone_knowledge import nothing_known
 from mtls_operator.domain.zone_places import Desired, Target, Timing, ZoneState
-from mtls_operator.domain.zone_plan import HostProgress, HostStage
-from mtls_operator.domain.zone_steps import ZoneStep
+from mtls_operator.domain.zone_plan import HostProgress, HostStage, plan_zone
+from mtls_operator.domain.zone_steps import ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding, Cluster, Operator, Troubles
 from tests.unit.domain.simulated_zone import Past, SimulatedZone
@@ -147,6 +148,18 @@ def test_tear_down_takes_these_steps_in_this_order_and_leaves_what_was_there_bef
     assert zone.marks() == [None]
     assert zone.listed == {"old.example.com"}
     assert zone.cluster.bindings == {}
+
+
+def test_a_ruleset_is_created_only_just_after_it_was_not_there() -> None:
+    cluster = Cluster(US)
+    cluster.put(replace(wanted(), has_finalizer=True, managed={CERTIFICATE: frozenset({API})}))
+    known = nothing_known(0.0).with_rules_read(None, begun=100.0, now=101.0, us=US, window=TIMING.window)
+    (desired,) = cluster.desired()
+
+    (first, *_) = plan_zone(desired, known, 110.0, TIMING).steps
+
+    assert isinstance(first, WriteRule)
+    assert plan_zone(desired, known, 110.5, TIMING).steps == (ReadRules(),)
 
 
 def test_when_all_is_well_nothing_is_done_and_nothing_waited_for() -> None:
