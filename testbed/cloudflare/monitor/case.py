@@ -46,6 +46,8 @@ class Case:
     sightings: Sightings
     patience: Patience
     takeovers: Mapping[str, frozenset[str]]
+    excused: frozenset[str] = frozenset()
+    """Zones where somebody has lately taken away what installations rely on (`Monitor.excuse`)."""
 
     @property
     def long_ago(self) -> float:

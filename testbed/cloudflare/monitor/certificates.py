@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from testbed.cloudflare.monitor.actions import CertificateDeletion, Upload
 from testbed.cloudflare.monitor.case import Case, Findings
-from testbed.cloudflare.monitor.marks import certificate_owner
-from testbed.cloudflare.monitor.truth import ClaimedPlace, claims, fingerprints
+from testbed.cloudflare.monitor.marks import certificate_owner, owner_of
+from testbed.cloudflare.monitor.truth import ClaimedPlace, claims, fingerprints, rules_of
 from testbed.cloudflare.state import Certificate
 
 
@@ -63,4 +63,9 @@ def _claims_on(case: Case, certificate_id: str) -> Iterator[ClaimedPlace]:
 
 
 def _had_to_be_known(case: Case, claim: ClaimedPlace) -> bool:
+    """An installation reads the rules of zones in which it has something. Of claims elsewhere it hears only that the
+    certificate is in use, which ends when somebody takes the hostname off the list."""
+    was_taken_off = claim.zone_id in case.excused and claim.hostname not in case.before.hostnames(*claim.place[:2])
+    if was_taken_off and not any(case.is_own(owner_of(rule)) for rule in rules_of(case.before, claim.zone_id)):
+        return False
     return case.sightings.claims_on(claim.place).get(claim, case.now) <= case.long_ago

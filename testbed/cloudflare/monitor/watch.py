@@ -81,17 +81,16 @@ class Monitor:
         self._validity.note(before, now)
         findings = list(judge_request(request, action))
         token = before.token_of(request)
+        excused = frozenset(zone_id for zone_id, until in self._excused.items() if now <= until)
         if token is not None and token.owner is not None:
-            case = Case(
-                request, action, token.owner, before, after, now, self._sightings, self._patience, self._takeovers
-            )
+            sightings, patience, takeovers = self._sightings, self._patience, self._takeovers
+            case = Case(request, action, token.owner, before, after, now, sightings, patience, takeovers, excused)
             findings += self._judge(case)
         self._sightings.note(after, now)
         self._validity.note(after, now)
         self._last = after
-        excused = _zone_of(action) in self._excused and now <= self._excused[_zone_of(action)]
         for invariant, message in findings:
-            if excused and invariant in _EXCUSABLE:
+            if _zone_of(action) in excused and invariant in _EXCUSABLE:
                 continue
             line, ray = f"{request.method} {request.path}", answer.headers.get("cf-ray", "")
             self._record(Violation(invariant, message, self._seen, line, now, ray))
@@ -99,7 +98,8 @@ class Monitor:
 
     def excuse(self, zone_id: str, until: float) -> None:
         """Somebody has taken away or changed there what installations tell each other by, or what they rely on: until
-        then (Unix time) nobody in the zone is to blame for locking out, removing or not enforcing."""
+        then (Unix time) nobody in the zone is to blame for locking out, removing or not enforcing. Nor is, for
+        deleting a certificate, who has nothing in the zone: the list was all that told it of others."""
         self._excused[zone_id] = max(until, self._excused.get(zone_id, until))
 
     def finish(self) -> list[Violation]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.contract.cloudflare_simulation.monitored import CERTIFICATES, ROOT, Monitored, make_monitored
-from tests.contract.cloudflare_simulation.world import ACCOUNT, ca
+from tests.contract.cloudflare_simulation.monitored import CERTIFICATES, OTHER_ROOT, ROOT, Monitored, make_monitored
+from tests.contract.cloudflare_simulation.world import ACCOUNT, ZONE, ca
 
 
 @pytest.fixture
@@ -70,6 +70,44 @@ def test_deleting_a_certificate_that_another_installation_has_long_claimed_viola
     world.wait()
 
     world.east.http.delete(f"{CERTIFICATES}/{world.certificate}")
+
+    assert world.violated == [5]
+
+
+def _certificate_that_a_person_took_a_hostname_of_west_from(world: Monitored) -> str:
+    certificate = world.certificate_of(OTHER_ROOT)
+    world.west.claim("held", certificate, "a.example.com")
+    world.west.put(certificate, "a.example.com")
+    world.wait()
+    world.person.put(certificate)
+    world.monitor.excuse(ZONE, world.clock.now + 60)
+    return certificate
+
+
+def test_who_has_nothing_in_a_zone_cannot_know_of_a_claim_on_what_a_person_took_off_the_list(world: Monitored) -> None:
+    certificate = _certificate_that_a_person_took_a_hostname_of_west_from(world)
+
+    world.east.http.delete(f"{CERTIFICATES}/{certificate}")
+
+    assert world.violated == []
+
+
+def test_who_has_something_in_the_zone_has_to_know_of_the_claim_whatever_a_person_did(world: Monitored) -> None:
+    certificate = _certificate_that_a_person_took_a_hostname_of_west_from(world)
+    world.east.claim("arriving", world.certificate, "b.example.com")
+
+    world.east.http.delete(f"{CERTIFICATES}/{certificate}")
+
+    assert world.violated == [5]
+
+
+def test_nobody_may_delete_a_certificate_that_is_claimed_and_on_its_list_whatever_a_person_did(
+    world: Monitored,
+) -> None:
+    certificate = _certificate_that_a_person_took_a_hostname_of_west_from(world)
+    world.west.put(certificate, "a.example.com")
+
+    world.east.http.delete(f"{CERTIFICATES}/{certificate}")
 
     assert world.violated == [5]
 
