@@ -92,7 +92,8 @@ class TakeOff(Act):
         listed = world.cloudflare.state.hostnames(zone_id, certificate)
         gone = sorted(listed)[self.pick % len(listed)]
         world.cloudflare.put_foreign_hostnames(zone_id, certificate, listed - {gone}, settled=False)
-        world.foreign.pop((zone_id, certificate, gone), None)
+        if world.foreign.pop((zone_id, certificate, gone), None) is not None:
+            world.taken_back[zone_id, certificate, gone] = world.clock.now()
         world.cloudflare.monitor.excuse(zone_id, world.clock.now() + _EXCUSED_SECONDS)
         return True
 

@@ -190,7 +190,8 @@ def _about_lists(world: World) -> Iterator[str]:
         listed, key = state.hostnames(zone_id, list_of), (zone_id, list_of or "")
         if missing := sorted(ours.get(key, set()) - listed):
             yield f"{missing} are not on the list of {bundles.get(list_of)}"
-        if leaked := sorted(listed - ours.get(key, set()) - foreign.get(key, set()) - retained):
+        there = listed - ours.get(key, set()) - foreign.get(key, set()) - retained
+        if leaked := sorted(each for each in there if not _may_be_back(world, (*key, each))):
             yield f"{leaked} are left on the list of {bundles.get(list_of)}"
         if robbed := sorted(each for each in foreign.get(key, set()) - listed if _had_to_stay(world, (*key, each))):
             yield f"{robbed}, which people had put there, are gone from the list of {bundles.get(list_of)}"
@@ -198,15 +199,25 @@ def _about_lists(world: World) -> Iterator[str]:
 
 def _had_to_stay(world: World, place: tuple[str, str, str]) -> bool:
     """Once a binding has named it, a hostname is that binding's to remove. And nobody can keep what was added just
-    before a list is written by somebody who could not see it yet: Cloudflare has no compare-and-swap."""
+    before a list is written by somebody who could not see it yet."""
     zone_id, _, hostname = place
-    added = world.foreign[place]
-    blind_until = added + world.setting.staleness + _SLOW_CALL_SECONDS
-    overwritten = any(
-        entry.method == "PUT" and zone_id in entry.path and added <= entry.time <= blind_until
+    bound = any(ZONES[zone] == zone_id and name == hostname for zone, _, name in world.bound)
+    return not bound and not _was_written_blindly(world, zone_id, world.foreign[place])
+
+
+def _may_be_back(world: World, place: tuple[str, str, str]) -> bool:
+    """What a person put on a list and took off again comes back by such a write, and is nobody's to remove then."""
+    return place in world.taken_back and _was_written_blindly(world, place[0], world.taken_back[place])
+
+
+def _was_written_blindly(world: World, zone_id: str, since: float) -> bool:
+    """Whether a list of a zone was written by somebody who could not see yet what a person had done at a moment:
+    Cloudflare has no compare-and-swap."""
+    blind_until = since + world.setting.staleness + _SLOW_CALL_SECONDS
+    return any(
+        entry.method == "PUT" and zone_id in entry.path and since <= entry.time <= blind_until
         for entry in world.cloudflare.log
     )
-    return not overwritten and not any(ZONES[zone] == zone_id and name == hostname for zone, _, name in world.bound)
 
 
 def _about_certificates(world: World) -> Iterator[str]:

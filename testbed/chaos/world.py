@@ -167,6 +167,8 @@ class World:
     """Every (zone name, bundle, hostname) that a binding named at some time."""
     foreign: dict[tuple[str, str, str], float] = field(default_factory=dict)
     """Every (zone id, certificate id, hostname) that a person put on a list, and when."""
+    taken_back: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    """Those of them that a person took off again, and when."""
     foreign_rules: dict[str, list[str]] = field(default_factory=dict)
     """By zone id, the rules of people."""
     foreign_certificates: list[tuple[str, str]] = field(default_factory=list)

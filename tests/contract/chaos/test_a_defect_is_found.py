@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 
 import pytest
 
 from testbed.chaos.acts import ApplyAuthority, ApplyBinding, certificate_of
-from testbed.chaos.dashboard import DashboardRule, SpoilRule
+from testbed.chaos.dashboard import DashboardHostname, DashboardRule, SpoilRule, TakeOff
 from testbed.chaos.ending import converge
 from testbed.chaos.expectation import complaints
 from testbed.chaos.loop import LivelockError, run
-from testbed.chaos.world import ACCOUNT, ZONES, Setting, World
+from testbed.chaos.world import ACCOUNT, RELEASE, WINDOW, ZONES, Setting, World
+from testbed.cloudflare.messages import Request
 from testbed.cloudflare.monitor.marks import Claim, Enforcement, read_mark
 from tests.virtual_time import in_virtual_time
 
@@ -122,6 +124,29 @@ async def test_nothing_is_complained_of_when_all_is_well() -> None:
     world = await _set_up()
 
     assert list(complaints(world)) == []
+
+
+@pytest.mark.parametrize(("seconds", "blamed"), [(1.0, False), (2 * WINDOW, True)], ids=["in time", "too late"])
+@in_virtual_time
+async def test_a_list_may_bring_back_what_a_person_took_off_when_it_is_written_by_an_old_reading(
+    seconds: float, blamed: bool
+) -> None:
+    world = await _set_up()
+    DashboardHostname(at=0, zone="example.com", bundle="red", hostname="old.example.com").perform(world)
+    TakeOff(at=0, zone="example.com", bundle="red", pick=1).perform(world)
+    await asyncio.sleep(seconds)
+
+    _write_the_list(world, "api.example.com", "old.example.com")
+
+    assert bool(list(complaints(world))) == blamed
+
+
+def _write_the_list(world: World, *hostnames: str) -> None:
+    body = {"mtls_certificate_id": certificate_of(world, "red", 0), "hostnames": hostnames}
+    headers = {"authorization": f"Bearer {world.sites[0].tokens[RELEASE]}", "content-type": "application/json"}
+    url = f"/client/v4/zones/{ZONE}/certificate_authorities/hostname_associations"
+    answer = world.cloudflare.handle(Request("PUT", url, (), headers, json.dumps(body).encode()))
+    assert answer.status == 200
 
 
 def test_code_that_spins_without_time_passing_is_told() -> None:
