@@ -44,6 +44,7 @@ def _check_lists(world: World) -> None:
             | world.watch.unrelated
             | _never_ours(world, certificate, history)
             | _left(world, certificate)
+            | {name for place, name in world.watch.kept_for_others if place == certificate}
         )
         surplus, missing = history.now - wanted - tolerated, (wanted | foreign) - history.now
         if surplus or missing:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mtls_operator.domain.marks import Claim, Enforcement, Installation, Mark, read_mark
+from mtls_operator.domain.marks import Claim, Enforcement, Installation, Mark, Unreadable, read_mark
 from mtls_operator.domain.observed import CertificateId, Rule
 from mtls_operator.domain.zone_places import FRESH_SECONDS, Target
 from mtls_operator.domain.zone_steps import RecordManaged, WriteList, WriteRule, ZoneStep
@@ -17,6 +17,7 @@ from tests.unit.domain.simulated_installation import Cluster, Operator
 from tests.unit.domain.simulated_zone import SimulatedZone
 
 Held = tuple[Installation, str]
+Claimed = tuple[Installation, CertificateId, str]
 
 
 @dataclass
@@ -39,6 +40,13 @@ class Watch:
     meddled_until: float = 0.0
     """Until when what goes wrong may be the doing of somebody who changed what is ours."""
 
+    claimed: set[Claimed] = field(default_factory=set)
+    unreadable: dict[Held, float] = field(default_factory=dict)
+    """When a rule that somebody altered last named a hostname, and whose rule it was."""
+    kept_for_others: set[tuple[CertificateId, str]] = field(default_factory=set)
+    """What was let go of while another installation's rule named it that nobody can read: it has to stay on its list,
+    and is nobody's when that rule is gone."""
+
     def excuse(self, seconds: float) -> None:
         """Somebody is about to change what is ours: for some time we are not to blame."""
         self.meddled_until = self.zone.clock() + seconds
@@ -48,6 +56,7 @@ class Watch:
         self._check_lock_out()
         self._check_foreign()
         self._check_coverage(renew=True)
+        self._note_claims()
 
     def cluster_changed(self) -> None:
         """After each change of a binding."""
@@ -145,6 +154,18 @@ class Watch:
                 del self.foreign_since[certificate, hostname]
         foreign = tuple(rule for rule, mark in self.marks() if mark is None)
         self._complain_if(foreign != self.foreign_rules, "a rule of somebody else was changed")
+
+    def _note_claims(self) -> None:
+        now, marks = self.zone.clock(), [mark for _, mark in self.marks()]
+        altered = ((mark.installation, mark.names) for mark in marks if isinstance(mark, Unreadable))
+        self.unreadable |= {(whose, name): now for whose, names in altered if whose is not None for name in names}
+        claims = [mark for mark in marks if isinstance(mark, Claim)]
+        claimed = {(c.installation, place, name) for c in claims for place in c.certificate_ids for name in c.hostnames}
+        seen_from = now - self.zone.lag - FRESH_SECONDS - 2 * self.slowest
+        for us, certificate, hostname in self.claimed - claimed:
+            if any(who != us and name == hostname and at >= seen_from for (who, name), at in self.unreadable.items()):
+                self.kept_for_others.add((certificate, hostname))
+        self.claimed = claimed
 
     def _is_taken_over(self, held: Held, covered: set[str]) -> bool:
         """Whether another installation covers what this one lets go of with everything in force."""
