@@ -93,6 +93,8 @@ class Unreadable:
     names: frozenset[str]
     installation: Installation | None = None
     """Whose it is, where only the expression was altered."""
+    is_claim: bool = False
+    """Whether it is a claim, where only the expression was altered."""
 
 
 Mark = Claim | Enforcement | Unreadable
@@ -121,7 +123,8 @@ def _read_mark(body: RuleBody) -> Mark:
     try:
         return _read_claim(body) or _read_enforcement(body) or Unreadable(named_in(body.expression))
     except UnreadableExpressionError:
-        return Unreadable(named_in(body.expression), _installation(body))
+        is_claim = _CLAIM.fullmatch(body.description) is not None
+        return Unreadable(named_in(body.expression), _installation(body), is_claim)
     except ValueError:
         return Unreadable(named_in(body.expression))
 

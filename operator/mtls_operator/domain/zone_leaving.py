@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from mtls_operator.domain.marks import ClaimState
 from mtls_operator.domain.zone_agenda import Agenda, is_read, late_write_seen_at, look_for
+from mtls_operator.domain.zone_altered import is_in_altered_claim
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
 
@@ -67,11 +68,12 @@ def _leave(zone: ZoneState, agenda: Agenda, place: Place) -> None:
 
 def _retain(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     """The claim goes when the rules that cover the hostname are marked as retained, and when others have had time to
-    see what we wrote last under it: it makes them wait for that (`Timing.shared_settle`)."""
+    see what we wrote last under it: it makes them wait for that (`Timing.shared_settle`). One that somebody altered
+    goes before it: nobody would be left to remove it."""
     certificate, hostname = place
     if zone.known.rules_exact_from(zone.timing.window) is not None:
         return
-    if not all(key.retained for key in zone.view.enforcement_keys(hostname)):
+    if not all(key.retained for key in zone.view.enforcement_keys(hostname)) or is_in_altered_claim(zone, hostname):
         return
     if _claimed(zone, hostname) - zone.retained_places:
         # As long as it has to leave another list, it must be known on which ones the rule relies.

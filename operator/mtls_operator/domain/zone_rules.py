@@ -19,13 +19,13 @@ from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, claim_bod
 from mtls_operator.domain.observed import RuleBody
 from mtls_operator.domain.rule_groups import Edit, Group, RemoveRule, additions, removals
 from mtls_operator.domain.zone_agenda import Agenda
+from mtls_operator.domain.zone_altered import is_made_good
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_others import accepted_by_others, unready
 from mtls_operator.domain.zone_overlap import told_until
 from mtls_operator.domain.zone_places import FRESH_SECONDS, Target, ZoneState
 from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import (
-    AlteredRule,
     ClaimKey,
     EnforcementKey,
     Policy,
@@ -67,7 +67,7 @@ def _repairs(zone: ZoneState) -> list[ZoneStep]:
     bodies = {rule.id: rule.body for rule in (zone.rules.value.rules if zone.rules.value else ())}
     before, apart = zone.view.first_foreign_rule, _rules_apart(zone)
     return [
-        *(DeleteRule(each.rule_id) for each in zone.view.altered if _is_made_good(zone, each)),
+        *(DeleteRule(each.rule_id) for each in zone.view.altered if is_made_good(zone, each)),
         *(WriteRule(body, rule_id, repairs=True) for rule_id, body in zone.view.defaced if rule_id not in apart),
         *(
             WriteRule(bodies[rule_id], rule_id, before, repairs=True)
@@ -85,13 +85,6 @@ def _rules_apart(zone: ZoneState) -> frozenset[str | None]:
         [group.rule_id for group in zone.view.claims if group.hostnames <= apart]
         + [group.rule_id for group in zone.view.enforcement if group.hostnames <= apart]
     )
-
-
-def _is_made_good(zone: ZoneState, altered: AlteredRule) -> bool:
-    """Whether every hostname of ours, whoever acts for it, that an altered rule may be about is covered otherwise, or
-    given up."""
-    ours = frozenset(name for group in zone.view.claims for name in group.hostnames) | zone.known_hostnames
-    return altered.names & ours <= zone.view.enforced | zone.enforcement_to_give_up
 
 
 def _claim_edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:

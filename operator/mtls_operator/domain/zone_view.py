@@ -73,6 +73,7 @@ class AlteredRule:
 
     rule_id: str
     names: frozenset[str]
+    is_claim: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ def view_of(ruleset: Ruleset | None, us: Installation) -> ZoneView:
         ),
         unreadable=_union(mark.names for _, mark in marks if isinstance(mark, Unreadable) and mark.installation != us),
         altered=tuple(
-            AlteredRule(rule.id, frozenset(name for name in mark.names if "." in name))
+            AlteredRule(rule.id, frozenset(name for name in mark.names if "." in name), mark.is_claim)
             for rule, mark in marks
             if isinstance(mark, Unreadable) and mark.installation == us
         ),

@@ -115,7 +115,7 @@ def test_what_names_us_and_cannot_be_read_keeps_every_name_in_it(description: st
 def test_a_mark_whose_expression_cannot_be_read_keeps_every_name_in_it(mark: Claim | Enforcement) -> None:
     body = replace(body_of(mark), expression='http.host eq "c.example.com"')
 
-    assert read_mark(Rule("id", body)) == Unreadable(frozenset({"c.example.com"}), US)
+    assert read_mark(Rule("id", body)) == Unreadable(frozenset({"c.example.com"}), US, is_claim=mark is CLAIM)
 
 
 @pytest.mark.parametrize("description", ["", "block bots", "our mtls-operator/1 claim", "MTLS-operator/1 claim"])

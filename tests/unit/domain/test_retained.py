@@ -183,6 +183,23 @@ def test_a_hostname_that_another_installation_has_left_in_force_stays_on_the_lis
     assert zone.marks() == [theirs]
 
 
+def test_a_claim_that_somebody_altered_goes_before_what_was_never_enforced_is_let_go_of() -> None:
+    zone = CalmZone(rules=())
+    zone.after(wanted(), seconds=10.0)
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    (rule,) = ruleset.rules
+    body = replace(rule.body, expression=f'{rule.body.expression} or http.host eq "{WEB}"')
+    zone.zone.set_rules((replace(rule, body=body),))
+    zone.begin_again()
+
+    zone.after(retained(zone))
+
+    assert zone.marks() == []
+    assert zone.cluster.bindings == {}
+    assert zone.listed == {"old.example.com", API}
+
+
 def test_what_we_have_left_in_force_is_not_dropped_for_a_claim_of_others_that_gives_it_up() -> None:
     zone = CalmZone(rules=(rule_of_others(claim(ClaimState.LEAVING, API, by=OTHERS)),), hostnames=frozenset({API}))
     zone.after(wanted())
