@@ -243,7 +243,11 @@ def _stage(status: CertificateAuthorityStatus, behind: Sequence[ResourceKey]) ->
         return f"clients of new and previous CA certificates are accepted{moment}"
     named = ", ".join(f"MtlsHostBinding {each}" for each in behind[:_NAMED_AT_MOST])
     more = ", and others" if len(behind) > _NAMED_AT_MOST else ""
-    waits = f"; hostnames are still on an earlier certificate: {named}{more}" if named else ""
+    waits = (
+        f"; hostnames are still on an earlier certificate, or another installation refuses the new one: {named}{more}"
+        if named
+        else ""
+    )
     if phase == RotationPhase.NARROWING:
         return f"the previous CA certificates are being withdrawn{waits}"
     return f"the new CA certificates are being put in force beside the previous ones{waits}"

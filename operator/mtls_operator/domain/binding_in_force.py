@@ -31,6 +31,13 @@ def is_in_force_on(record: BindingRecord, certificate: str | None) -> bool:
     return managed.get(certificate or "") == everything <= in_force and _is_well(record)
 
 
+def is_moving_on(record: BindingRecord, certificate: str | None) -> bool:
+    """Whether it says of a hostname that is recorded for this certificate that it is on its way still: with what is
+    accepted here another installation may refuse it."""
+    moving = {each.name for each in record.status.hostnames if each.state == HostnameState.MOVING}
+    return any(each.certificate_id == certificate and moving & set(each.hostnames) for each in record.status.managed)
+
+
 def _is_well(record: BindingRecord) -> bool:
     """Whether the binding waits for nothing but hostnames that are not its own: one that was taken off the list is
     enforced still."""

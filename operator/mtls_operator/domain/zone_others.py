@@ -78,6 +78,15 @@ def unready(zone: ZoneState, hostname: str, target: Target) -> Waiting:
     return Waiting(tuple(sorted(owners | ends.keys())), None if owners else until)
 
 
+def refusing(zone: ZoneState, hostname: str, target: Target) -> tuple[str, ...]:
+    """The installations whose rules refuse clients of what a CA has in force during its rotation, by ownerId. As long
+    as there is one, the new CA is not valid for the hostname, though our rule accepts it."""
+    if target.until is None:
+        return ()
+    rules = [rule for rule in rules_on(zone, hostname) if rule.issuers is not None and target.issuers - rule.issuers]
+    return tuple(sorted({rule.installation.owner for rule in rules}))
+
+
 def accepted_by_others(zone: ZoneState, hostname: str) -> list[frozenset[str] | None]:
     """What the rules of others accept for a hostname that we hold on more than one list: one that moves."""
     places = [group for group in zone.view.claims if group.key.state is ClaimState.HELD and hostname in group.hostnames]

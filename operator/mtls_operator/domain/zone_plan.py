@@ -276,13 +276,16 @@ def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving:
 
 
 def _in_force(zone: ZoneState, place: Place, until: float | None, *, missing: bool) -> HostProgress:
-    """Under its rule, once that has reached the whole edge: until then a client without a certificate may get in."""
+    """Under its rule, once that has reached the whole edge: until then a client without a certificate may get in. In a
+    rotation it goes on being on its way as long as another installation refuses clients of the new CA."""
     policy = _policy(zone, place)
     if policy is not None and policy.action == LOG:
         return HostProgress(HostStage.LOGGED, until, missing=missing)
     settled_at = zone.rule_settled_at(place[1], BLOCK)
     if policy is not None and zone.now < settled_at:
         return HostProgress(HostStage.ASSOCIATED, settled_at)
+    if policy is not None and (refusing := zone_others.refusing(zone, place[1], zone.wanted[place])):
+        return HostProgress(HostStage.MOVING, until, refusing, missing=missing)
     return HostProgress(HostStage.ENFORCED, until, missing=missing)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mtls_operator.api.certificate_authority import EffectiveRotation, effective_rotation
+from mtls_operator.api.certificate_authority import EffectiveRotation, RotationPhase, effective_rotation
 from mtls_operator.api.conditions import Condition
 from mtls_operator.domain.authority_assessment import AuthorityAssessment, OperatorCredentials, assess_authority
 from mtls_operator.domain.binding_assessment import (
@@ -19,7 +19,7 @@ from mtls_operator.domain.binding_assessment import (
     authority_of,
     cleanup_credential,
 )
-from mtls_operator.domain.binding_in_force import is_in_force_on
+from mtls_operator.domain.binding_in_force import is_in_force_on, is_moving_on
 from mtls_operator.domain.observed import CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.rotation import kept_beside
@@ -127,10 +127,12 @@ class Situation:
     def behind(self, authority: AuthorityRecord) -> list[BindingRecord]:
         """Bindings for which the CA's current object is not in force yet: those that name an earlier one that they are
         to leave, or one that is nobody's, because it is gone. Where they stay on an earlier one beside the current one,
-        they have to say of themselves that all is in force. A binding that is still to get its first hostnames was
+        they have to say of themselves that all is in force; and whoever says that another installation refuses what a
+        rotation brings is behind. A binding that is still to get its first hostnames was
         never without the current object."""
         standing, current = standing_of(authority.status), authority.status.certificate_id
-        beside = kept_beside(standing)
+        beside, rotation = kept_beside(standing), standing.rotation
+        is_widening = rotation is not None and rotation.phase is RotationPhase.WIDENING
         left = frozenset(standing.objects) - beside
         everybodys = frozenset[str]().union(*(objects_of(each) for each in self.authorities))
         named = [(each, self._named(each, authority)) for each in self.bindings]
@@ -139,6 +141,7 @@ class Situation:
             for each, names in named
             if left & names
             or (beside & names and not is_in_force_on(each, current))
+            or (is_widening and current in names and is_moving_on(each, current))
             or (authority_of(each) == authority.key and _recorded(each) - everybodys)
         ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.chaos.acts import ApplyAuthority, ApplyBinding
+from testbed.chaos.acts import ApplyAuthority, ApplyBinding, ChangeSource, DeleteBinding, Nudge
 from testbed.chaos.crash import SCENARIOS, main
 from testbed.chaos.play import Outcome, play
 from testbed.chaos.shrinking import shrunk
@@ -38,6 +38,26 @@ def test_a_hostname_that_one_cluster_alone_moves_to_another_ca_is_given_up_by_th
     )
 
     outcome = play(Story(Setting(seed=1, installations=2), acts))
+
+    assert _wrong(outcome) == ()
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_where_one_cluster_alone_rotates_a_ca_the_overlap_begins_when_the_other_gives_the_hostname_up(
+    *, side_by_side: bool
+) -> None:
+    acts = (
+        *(
+            ApplyAuthority(at=0.0, site=site, namespace="shop", bundle="red", side_by_side=side_by_side)
+            for site in (0, 1)
+        ),
+        *(_binding(site, "red", at=1.0) for site in (0, 1)),
+        ChangeSource(at=700.0, site=1, namespace="shop", bundle="red", version=1),
+        DeleteBinding(at=3000.0, site=0, namespace="shop", name="one"),
+        Nudge(at=3400.0, site=1, namespace="shop", name="one"),
+    )
+
+    outcome = play(Story(Setting(seed=1, installations=2, overlap=900.0), acts))
 
     assert _wrong(outcome) == ()
 

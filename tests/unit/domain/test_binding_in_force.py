@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from mtls_operator.api.host_binding import HostBindingStatus
-from mtls_operator.domain.binding_in_force import is_in_force_on
+from mtls_operator.domain.binding_in_force import is_in_force_on, is_moving_on
 from mtls_operator.domain.records import BindingRecord
 from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, binding
 
@@ -91,3 +91,11 @@ def test_what_was_said_of_an_earlier_spec_does_not_count() -> None:
 
 def test_a_binding_that_says_nothing_yet_is_waited_for() -> None:
     assert not is_in_force_on(binding(managed={NEW: [API]}), NEW)
+
+
+def test_it_is_moving_on_a_certificate_while_one_of_its_hostnames_there_says_so() -> None:
+    record = rotating({API: "Moving", PAY: "Enforced"})
+
+    assert is_moving_on(record, NEW)
+    assert not is_moving_on(record, "another")
+    assert not is_moving_on(rotating({API: "Enforced", PAY: "Moving"}), NEW)

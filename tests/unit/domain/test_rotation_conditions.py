@@ -54,7 +54,8 @@ def told(
             rotating("Widening"),
             USERS[:2],
             "the new CA certificates are being put in force beside the previous ones; hostnames are still on an earlier"
-            " certificate: MtlsHostBinding apps/b0, MtlsHostBinding apps/b1",
+            " certificate, or another installation refuses the new one: MtlsHostBinding apps/b0, MtlsHostBinding"
+            " apps/b1",
         ),
         (
             rotating("Overlap"),

@@ -345,33 +345,3 @@ def test_a_hostname_of_ours_is_welcome_where_nobody_else_has_it() -> None:
 
     (plan,) = zone.operator.plans()
     assert plan.unwelcome == frozenset()
-
-
-def test_an_overlap_counts_from_when_no_other_installation_refuses_the_new_ca_any_more() -> None:
-    zone = CalmZone()
-    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
-    zone.after(wanted())
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    theirs = (claimed(HELD, CERTIFICATE, OLD, OLD), ruled("AA01"))
-    zone.zone.set_rules((*ruleset.rules, *theirs))
-    zone.operator.look()
-    zone.after(replace(zone.ours(), target=replace(ROTATED, overlap=600.0)), seconds=5_000.0)
-    both = issuers_of_ours(zone)
-
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules(tuple(rule for rule in ruleset.rules if rule not in theirs))
-    zone.operator.look()
-    zone.wait(500.0)
-    counted = (issuers_of_ours(zone), zone.stage().stage)
-    zone.wait(1_000.0)
-
-    assert both == [{"AA01", "BB02"}]
-    assert counted == ([{"AA01", "BB02"}], HostStage.ENFORCED)
-    assert issuers_of_ours(zone) == [{"BB02"}]
-
-
-def issuers_of_ours(zone: CalmZone) -> list[set[str]]:
-    marks = (mark for mark in zone.marks() if isinstance(mark, Enforcement) and mark.installation != OTHERS)
-    return [set(mark.issuers or ()) for mark in marks]

@@ -43,3 +43,21 @@ def test_a_rotation_waits_for_what_a_binding_has_and_not_for_what_somebody_else_
     )
 
     assert [each.key.name for each in situation.behind(ca)] == behind
+
+
+@pytest.mark.parametrize(
+    ("phase", "state", "behind"),
+    [("Widening", "Moving", ["binding"]), ("Widening", "Enforced", []), ("Narrowing", "Moving", [])],
+)
+def test_an_overlap_does_not_begin_while_a_binding_says_that_another_installation_refuses_the_new_ca(
+    phase: str, state: str, behind: list[str]
+) -> None:
+    rotation = {"phase": phase, "target": ["b" * 64], "startedAt": "2026-01-01T00:00:00Z"}
+    bundle = {**WIDENING_SIDE_BY_SIDE, "fingerprints": ["a" * 64, "b" * 64], "rotation": rotation}
+    status = HostBindingStatus.model_validate({"hostnames": [{"name": "api.example.com", "state": state}]})
+    ca = authority(status=bundle)
+    situation = situation_of(
+        FixedClock(), [ca], [binding("binding", "api.example.com", status=status, managed={NEW: ["api.example.com"]})]
+    )
+
+    assert [each.key.name for each in situation.behind(ca)] == behind
