@@ -13,8 +13,10 @@ from testbed.cloudflare.envelope import RefusalError, timestamp
 from testbed.cloudflare.messages import Request
 from testbed.cloudflare.state import State, Token
 
-ACCOUNT_PERMISSIONS = frozenset({"ssl_certs:read", "ssl_certs:edit"})
-ZONE_PERMISSIONS = frozenset({"zone:read", "zone_ssl:read", "zone_ssl:edit", "waf:read", "waf:edit"})
+ACCOUNT_PERMISSIONS = frozenset({"ssl_certs:read", "ssl_certs:edit", "account_firewall:read"})
+ZONE_PERMISSIONS = frozenset(
+    {"zone:read", "zone_ssl:read", "zone_ssl:edit", "waf:read", "waf:edit", "firewall:read", "dns:read"}
+)
 ALL_PERMISSIONS = ACCOUNT_PERMISSIONS | ZONE_PERMISSIONS
 EVERYWHERE = "*"
 

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from testbed.cloudflare import access, associations, mtls_certificates, rulesets, zones
+from testbed.cloudflare import (
+    access,
+    access_rules,
+    associations,
+    dns_records,
+    mtls_certificates,
+    rulesets,
+    zones,
+)
 from testbed.cloudflare.calls import Endpoint
 from testbed.cloudflare.envelope import RefusalError
 from testbed.cloudflare.identifiers import HEX, UUID
@@ -65,6 +73,14 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_RULESET}/rules", "waf:edit", rulesets.create_rule),
     Route("PATCH", _RULE, "waf:edit", rulesets.edit_rule),
     Route("DELETE", _RULE, "waf:edit", rulesets.delete_rule),
+    Route("GET", "/zones/{zone_id}/firewall/access_rules/rules", "firewall:read", access_rules.list_zone_rules),
+    Route(
+        "GET",
+        "/accounts/{account_id}/firewall/access_rules/rules",
+        "account_firewall:read",
+        access_rules.list_account_rules,
+    ),
+    Route("GET", "/zones/{zone_id}/dns_records", "dns:read", dns_records.list_records),
 )
 
 

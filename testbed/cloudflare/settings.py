@@ -21,6 +21,8 @@ class Kind(enum.Enum):
     IN_USE = "in_use"
     """The check at DELETE whether a certificate still has hostnames."""
     RULESETS = "rulesets"
+    ACCESS_RULES = "access_rules"
+    RECORDS = "records"
 
 
 class Staleness(enum.Enum):

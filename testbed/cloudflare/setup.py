@@ -16,6 +16,13 @@ from testbed.cloudflare.rate import RateMeter
 from testbed.cloudflare.settings import RULES_BY_PLAN, Settings
 from testbed.cloudflare.state import AccessRule, Account, Certificate, Rule, Ruleset, State, Token, Zone
 from testbed.cloudflare.uploads import read_upload
+from testbed.cloudflare.zone_records import DnsRecord, dns_record, everything_proxied
+
+ACCESS_MODES = frozenset({"block", "challenge", "js_challenge", "managed_challenge", "whitelist"})
+"""Of IP Access rules; `whitelist` is "Allow" in the dashboard."""
+
+
+_CONTENTS = {"A": "192.0.2.1", "AAAA": "2001:db8::1"}
 
 ACCESS_MODES = frozenset({"block", "challenge", "js_challenge", "managed_challenge", "whitelist"})
 """Of IP Access rules; `whitelist` is "Allow" in the dashboard."""
@@ -49,14 +56,27 @@ class Setup(ABC):
         return account
 
     def add_zone(self, zone_id: str, name: str, account_id: str, *, plan: str = "enterprise") -> Zone:
-        """A zone of an account. Raises ValueError for an id, an account or a plan that does not exist."""
+        """A zone of an account, with every name of it proxied.
+
+        Raises ValueError for an id, an account or a plan that does not exist.
+        """
         if account_id not in self.state.accounts:
             raise ValueError(f"no account {account_id}: add it before its zones")
         if plan not in RULES_BY_PLAN:
             raise ValueError(f"no plan {plan}: choose one of {', '.join(RULES_BY_PLAN)}")
         zone = Zone(_checked(zone_id), name, account_id, plan)
-        self.install(lambda state: state.with_zone(zone), settled=True)
+        records = everything_proxied(zone.id, name)
+        self.install(lambda state: state.with_zone(zone).with_records(zone.id, records), settled=True)
         return zone
+
+    def put_records(self, zone_id: str, *records: tuple[str, str, bool], settled: bool = True) -> tuple[DnsRecord, ...]:
+        """All DNS records of a zone: the name, the type, and whether it is proxied."""
+        made = tuple(
+            dns_record(zone_id, name, kind, _CONTENTS.get(kind, "a.example.net"), proxied=proxied)
+            for name, kind, proxied in records
+        )
+        self.install(lambda state: state.with_records(zone_id, made), settled=settled)
+        return made
 
     def add_token(
         self,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from testbed.cloudflare.messages import Request
+from testbed.cloudflare.zone_records import DnsRecord
 
 MANAGED_CA: None = None
 """Stands for the Cloudflare-managed CA as the certificate of a hostname list."""
@@ -141,6 +142,8 @@ class State:
     rulesets: Mapping[str, Ruleset] = field(default_factory=dict)
     access_rules: Mapping[str, tuple[AccessRule, ...]] = field(default_factory=dict)
     tokens: Mapping[str, Token] = field(default_factory=dict, repr=False)
+    records: Mapping[str, tuple[DnsRecord, ...]] = field(default_factory=dict)
+    """DNS records by the id of their zone."""
 
     def hostnames(self, zone_id: str, certificate_id: str | None) -> frozenset[str]:
         """The hostnames associated with a certificate in a zone, empty when there are none."""
@@ -162,6 +165,10 @@ class State:
     def with_zone(self, zone: Zone) -> State:
         """This state with the zone added or replaced."""
         return replace(self, zones={**self.zones, zone.id: zone})
+
+    def with_records(self, zone_id: str, records: tuple[DnsRecord, ...]) -> State:
+        """This state with all DNS records of the zone replaced."""
+        return replace(self, records={**self.records, zone_id: records})
 
     def with_token(self, secret: str, token: Token) -> State:
         """This state with the token added or replaced."""

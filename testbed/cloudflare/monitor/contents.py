@@ -14,8 +14,8 @@ _CERTIFICATE_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+--
 
 def judge_request(request: Request, action: Action | None) -> Findings:
     """Invariants 1 and 4. Findings never quote what they found."""
-    if isinstance(action, Association) and action.certificate_id is None:
-        yield 1, "an association request without mtls_certificate_id acts on the Cloudflare-managed CA"
+    if isinstance(action, Association) and action.writes and action.certificate_id is None:
+        yield 1, "a write of associations without mtls_certificate_id acts on the Cloudflare-managed CA"
     for place, text in _texts(request, action):
         if _KEY.search(text):
             yield 4, f"a private key in the {place} of the request"

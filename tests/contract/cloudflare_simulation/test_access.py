@@ -60,6 +60,9 @@ NEEDS: list[tuple[str, Request]] = [
         "waf:edit",
         lambda client: client.rulesets.phases.update(PHASE, zone_id=ZONE, rules=[]),
     ),
+    ("firewall:read", lambda client: client.firewall.access_rules.list(zone_id=ZONE)),
+    ("account_firewall:read", lambda client: client.firewall.access_rules.list(account_id=ACCOUNT)),
+    ("dns:read", lambda client: client.dns.records.list(zone_id=ZONE)),
 ]
 
 

@@ -27,10 +27,16 @@ def test_writing_a_list_without_naming_the_certificate_violates_invariant_1(
     assert world.violated == [1]
 
 
-def test_reading_a_list_without_naming_the_certificate_violates_invariant_1_for_everybody(world: Monitored) -> None:
-    world.person.http.get(LIST)
+def test_writing_a_list_without_naming_the_certificate_violates_invariant_1_for_everybody(world: Monitored) -> None:
+    world.person.http.put(LIST, json={"hostnames": []})
 
     assert world.violated == [1]
+
+
+def test_reading_the_list_of_the_ca_that_cloudflare_manages_is_fine(world: Monitored) -> None:
+    world.east.http.get(LIST)
+
+    assert world.violated == []
 
 
 def test_an_upload_of_certificates_is_fine(world: Monitored) -> None:
