@@ -1,14 +1,14 @@
 """What the operator can ask of Cloudflare, and nothing more.
 
 Every method is one question or one change; each failure is one typed error (see `errors.py`), after which the
-caller decides again from fresh facts. No method acts on hostname associations without the id of an uploaded
+caller decides again from fresh facts. No method writes hostname associations without the id of an uploaded
 certificate (it would act on the Cloudflare-managed CA), and none replaces a ruleset.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import httpx
 
@@ -21,17 +21,37 @@ from mtls_operator.cloudflare.rate_budget import RateBudget
 from mtls_operator.cloudflare.refusals import NO_ENTRYPOINT
 from mtls_operator.cloudflare.sending import TIMEOUTS, CallRecord, Sender
 from mtls_operator.cloudflare.token import ApiToken, TokenStatus
-from mtls_operator.domain.observed import Certificate, CertificateId, RuleBody, Ruleset, Zone
+from mtls_operator.domain.observed import (
+    AccessRule,
+    Certificate,
+    CertificateId,
+    DnsRecord,
+    RuleBody,
+    Ruleset,
+    Zone,
+)
 from mtls_operator.domain.urgency import Urgency
 
 DEFAULT_BASE_URL: Final = "https://api.cloudflare.com/client/v4"
 
 # How the ruleset is called that we create for a zone that has none; the dashboard calls its own "default".
 _RULESET_NAME: Final = "default"
-# More pages than an account can have certificates: a listing that does not end is a fault, not an account.
+# More pages than anything has that is listed: a listing that does not end is a fault, not an account.
 _MOST_PAGES: Final = 100
+# Large pages that others use with Cloudflare, so that a look costs one call where that suffices.
+_ACCESS_RULES_PER_PAGE: Final = "100"
+_RECORDS_PER_PAGE: Final = "5000"
+_ALLOW: Final = "whitelist"
 
 T = TypeVar("T")
+
+
+class _Listed(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+L = TypeVar("L", bound=_Listed)
 
 
 def open_http(base_url: str = DEFAULT_BASE_URL, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
@@ -65,20 +85,7 @@ class CloudflareClient:
 
     async def list_certificates(self, account_id: str) -> tuple[Certificate, ...]:
         """All of them, whoever uploaded them. Raises MalformedAnswer rather than return a part of the list."""
-        ids = {"account_id": account_id}
-        found: dict[CertificateId, Certificate] = {}
-        for page in range(1, _MOST_PAGES + 1):
-            query = {"page": str(page)} if page > 1 else None
-            envelope = await self._sender.send(endpoints.LIST_CERTIFICATES, ids=ids, query=query)
-            listed = self._decoded(decoding.certificates, envelope, endpoints.LIST_CERTIFICATES, ids)
-            known = len(found)
-            found.update((entry.id, entry) for entry in listed)
-            info = envelope.page_info
-            if page >= info.total_pages and len(found) >= info.total_count:
-                return tuple(found.values())
-            if len(found) == known:
-                break
-        raise self._sender.malformed(endpoints.LIST_CERTIFICATES, ids, "a listing that is not whole")
+        return await self._list(decoding.certificates, endpoints.LIST_CERTIFICATES, {"account_id": account_id}, {})
 
     async def get_certificate(self, account_id: str, certificate_id: CertificateId) -> Certificate:
         """One certificate. Raises NotFound."""
@@ -194,6 +201,25 @@ class CloudflareClient:
             {"zone_id": zone_id, "ruleset_id": ruleset_id, "rule_id": rule_id},
         )
 
+    # What others have that may let requests past our rules
+
+    async def get_managed_hostnames(self, zone_id: str) -> frozenset[str]:
+        """The list of the CA that Cloudflare manages, which is nobody's of ours: it is read and never written."""
+        return await self._ask(decoding.hostnames, endpoints.GET_MANAGED_HOSTNAMES, {"zone_id": zone_id})
+
+    async def list_zone_allowances(self, zone_id: str) -> tuple[AccessRule, ...]:
+        """The IP Access rules with action Allow of a zone, and of its account where Cloudflare shows them."""
+        return await self._allowances(endpoints.LIST_ZONE_ACCESS_RULES, {"zone_id": zone_id})
+
+    async def list_account_allowances(self, account_id: str) -> tuple[AccessRule, ...]:
+        """The IP Access rules with action Allow that hold for all zones of an account."""
+        return await self._allowances(endpoints.LIST_ACCOUNT_ACCESS_RULES, {"account_id": account_id})
+
+    async def list_records(self, zone_id: str) -> tuple[DnsRecord, ...]:
+        """All DNS records of a zone."""
+        query = {"per_page": _RECORDS_PER_PAGE}
+        return await self._list(decoding.records, endpoints.LIST_RECORDS, {"zone_id": zone_id}, query)
+
     # Zones and the token itself
 
     async def find_zone(self, name: str, account_id: str | None = None) -> Zone | None:
@@ -219,6 +245,32 @@ class CloudflareClient:
         if account_id is None:
             return await self._ask(decoding.token_status, endpoints.VERIFY_USER_TOKEN, {})
         return await self._ask(decoding.token_status, endpoints.VERIFY_ACCOUNT_TOKEN, {"account_id": account_id})
+
+    async def _allowances(self, endpoint: Endpoint, ids: Mapping[str, str]) -> tuple[AccessRule, ...]:
+        query = {"mode": _ALLOW, "per_page": _ACCESS_RULES_PER_PAGE}
+        listed = await self._list(decoding.access_rules, endpoint, ids, query)
+        return tuple(rule for rule in listed if rule.mode == _ALLOW)
+
+    async def _list(
+        self,
+        decode: Callable[[object], list[L]],
+        endpoint: Endpoint,
+        ids: Mapping[str, str],
+        query: Mapping[str, str],
+    ) -> tuple[L, ...]:
+        """All pages. Raises MalformedAnswer rather than return a part of the list."""
+        found: dict[str, L] = {}
+        for page in range(1, _MOST_PAGES + 1):
+            asked = {**query, "page": str(page)} if page > 1 else query
+            envelope = await self._sender.send(endpoint, ids=ids, query=asked or None)
+            listed, known = self._decoded(decode, envelope, endpoint, ids), len(found)
+            found.update((entry.id, entry) for entry in listed)
+            info = envelope.page_info
+            if page >= info.total_pages and len(found) >= info.total_count:
+                return tuple(found.values())
+            if len(found) == known:
+                break
+        raise self._sender.malformed(endpoint, ids, "a listing that is not whole")
 
     async def _put(self, zone_id: str, certificate_id: CertificateId, hostnames: Collection[str]) -> None:
         body = decoding.hostnames_json(CertificateId(certificate_id), hostnames)

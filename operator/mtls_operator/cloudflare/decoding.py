@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime
 
+from mtls_operator.cloudflare.endpoints import PHASE
 from mtls_operator.cloudflare.token import TokenStatus
 from mtls_operator.domain.observed import (
+    AccessRule,
     BlockResponse,
     Certificate,
     CertificateId,
+    DnsRecord,
     Rule,
     RuleBody,
     Ruleset,
@@ -84,6 +87,14 @@ def ruleset(value: object) -> Ruleset:
     )
 
 
+def access_rules(value: object) -> list[AccessRule]:
+    return [_access_rule(entry) for entry in _list(value, "a list of IP Access rules")]
+
+
+def records(value: object) -> list[DnsRecord]:
+    return [_record(entry) for entry in _list(value, "a list of DNS records")]
+
+
 def token_status(value: object) -> TokenStatus:
     fields = _object(value, "a token's status")
     return TokenStatus(
@@ -119,6 +130,22 @@ def hostnames_json(certificate_id: CertificateId, names: Collection[str]) -> Fie
     return {"mtls_certificate_id": str(certificate_id), "hostnames": sorted(set(names))}
 
 
+def _access_rule(value: object) -> AccessRule:
+    fields = _object(value, "an IP Access rule")
+    matched = _object(fields.get("configuration"), "what an IP Access rule matches")
+    return AccessRule(_text(fields, "id"), _text(fields, "mode"), _text(matched, "target"), _text(matched, "value"))
+
+
+def _record(value: object) -> DnsRecord:
+    fields = _object(value, "a DNS record")
+    return DnsRecord(
+        id=_text(fields, "id"),
+        name=_text(fields, "name").lower(),
+        type=_text(fields, "type"),
+        proxied=fields.get("proxied") is True,
+    )
+
+
 def _rule(value: object) -> Rule:
     fields = _object(value, "a rule")
     rule_id = _text(fields, "id")
@@ -133,6 +160,18 @@ def _rule(value: object) -> Rule:
             enabled=enabled if isinstance(enabled, bool) else True,
             response=_response(fields),
         ),
+        skips_the_rest=_skips_the_rest(fields),
+    )
+
+
+def _skips_the_rest(fields: Fields) -> bool:
+    """Skip rules may also skip no more than other products, or later phases."""
+    parameters = fields.get("action_parameters")
+    if fields.get("action") != "skip" or not isinstance(parameters, dict):
+        return False
+    phases = parameters.get("phases")
+    return "current" in {parameters.get("ruleset"), parameters.get("phase")} or (
+        isinstance(phases, list) and PHASE in phases
     )
 
 

@@ -1,7 +1,7 @@
 """The calls that this operator makes to Cloudflare, and the permission each of them needs.
 
 The whole list, so that a reader sees what a token is used for. There is none that replaces a ruleset, and
-none on hostname associations that could be made without a certificate id: see `client.py`.
+none that writes hostname associations and could be made without a certificate id: see `client.py`.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ _ZONE_SSL_WRITE = "Zone / SSL and Certificates: Edit"
 _WAF_READ = "Zone / Zone WAF: Read"
 _WAF_WRITE = "Zone / Zone WAF: Edit"
 _ZONE_READ = "Zone / Zone: Read"
+_DNS_READ = "Zone / DNS: Read"
+_FIREWALL_READ = "Zone / Firewall Services: Read"
+_ACCOUNT_FIREWALL_READ = "Account / Account Firewall Access Rules: Read"
 
 _CERTIFICATES = "/accounts/{account_id}/mtls_certificates"
 _ASSOCIATIONS = "/zones/{zone_id}/certificate_authorities/hostname_associations"
@@ -71,6 +74,14 @@ DELETE_RULE = Endpoint("DELETE", _RULES + "/{rule_id}", _WAF_WRITE)
 
 FIND_ZONES = Endpoint("GET", "/zones", _ZONE_READ)
 GET_ZONE = Endpoint("GET", "/zones/{zone_id}", _ZONE_READ)
+
+# What others have there that may let requests past our rules; nothing is ever written with these.
+GET_MANAGED_HOSTNAMES = Endpoint("GET", _ASSOCIATIONS, _ZONE_SSL_READ)
+LIST_ZONE_ACCESS_RULES = Endpoint("GET", "/zones/{zone_id}/firewall/access_rules/rules", _FIREWALL_READ)
+LIST_ACCOUNT_ACCESS_RULES = Endpoint(
+    "GET", "/accounts/{account_id}/firewall/access_rules/rules", _ACCOUNT_FIREWALL_READ
+)
+LIST_RECORDS = Endpoint("GET", "/zones/{zone_id}/dns_records", _DNS_READ)
 
 VERIFY_USER_TOKEN = Endpoint("GET", "/user/tokens/verify", "none, only validity")
 VERIFY_ACCOUNT_TOKEN = Endpoint("GET", "/accounts/{account_id}/tokens/verify", "none, only validity")

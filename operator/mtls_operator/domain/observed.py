@@ -82,6 +82,8 @@ class Rule:
 
     id: str
     body: RuleBody
+    skips_the_rest: bool = False
+    """Whether requests that match it skip the custom rules behind it; said of rules of others alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +93,26 @@ class Ruleset:
     id: str
     version: int
     rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRule:
+    """An IP Access rule of a zone or of its account. `mode` `whitelist` is what the dashboard calls Allow.
+
+    `target` is `ip`, `ip6`, `ip_range`, `asn` or `country`, and `value` which one.
+    """
+
+    id: str
+    mode: str
+    target: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class DnsRecord:
+    """A DNS record of a zone: the whole name, `*.example.com` for a wildcard. `proxied`: requests pass Cloudflare."""
+
+    id: str
+    name: str
+    type: str
+    proxied: bool
