@@ -10,6 +10,7 @@ from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.certificates import Bundle
 from mtls_operator.domain.consent import Grant, is_granted_to_authority
+from mtls_operator.domain.expiry import next_step, remark_on_expiry
 from mtls_operator.domain.records import AuthorityRecord
 from mtls_operator.domain.served import unserved_of_authority
 from mtls_operator.domain.source_choice import SourceProblem, choose_bundle
@@ -44,7 +45,7 @@ class AuthorityAssessment:
     bundle: Bundle | None
     """The valid certificates of the source."""
     changes_at: datetime | None = None
-    """When time alone changes the verdict: a certificate becomes valid, or expires."""
+    """When time alone changes the verdict: a certificate becomes valid, expires soon, or expires."""
 
     @property
     def actionable(self) -> Bundle | None:
@@ -70,10 +71,12 @@ def assess_authority(
     found = bundle if isinstance(bundle, Bundle) else None
     return AuthorityAssessment(
         accepted=_accepted(spec),
-        source=_source_verdict(_judged(bundle), _credential_verdict(record, credential, contents, remark_on_token)),
+        source=_source_verdict(
+            _judged(bundle), _credential_verdict(record, credential, contents, remark_on_token), now
+        ),
         credential=credential if isinstance(credential, CredentialKey) else None,
         bundle=found,
-        changes_at=problem.valid_from if problem else found.not_after if found else None,
+        changes_at=problem.valid_from if problem else next_step(found.not_after, now) if found else None,
     )
 
 
@@ -160,12 +163,16 @@ def _credential_verdict(
     return credential_verdict(credential, contents) or remark_on_token(credential, before)
 
 
-def _source_verdict(bundle: Bundle | Verdict, credential: Verdict | None) -> Verdict:
+def _source_verdict(bundle: Bundle | Verdict, credential: Verdict | None, now: datetime) -> Verdict:
     if isinstance(bundle, Verdict):
         return bundle
+    if credential is not None and not credential.is_ok:
+        return credential
     expires = bundle.not_after.isoformat()
-    return credential or ok(
-        Reason.RESOLVED, f"{len(bundle.certificates)} CA certificate(s); the first expires at {expires}"
+    return (
+        remark_on_expiry(bundle.not_after, now)
+        or credential
+        or ok(Reason.RESOLVED, f"{len(bundle.certificates)} CA certificate(s); the first expires at {expires}")
     )
 
 

@@ -90,7 +90,7 @@ def test_a_good_ca_can_be_acted_on() -> None:
     )
     assert assessment.credential == OPERATOR_KEY
     assert assessment.actionable == read_bundle(ROOT.pem.encode(), NOW)
-    assert assessment.changes_at == ROOT.certificate.not_valid_after_utc
+    assert assessment.changes_at == ROOT.certificate.not_valid_after_utc - timedelta(days=30)
 
 
 def test_the_token_of_the_resource_comes_before_that_of_the_operator() -> None:
