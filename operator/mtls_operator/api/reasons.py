@@ -211,7 +211,7 @@ class Reason(StrEnum):
     CERTIFICATE_EXPIRING = (
         "CertificateExpiring",
         (On.SOURCE_RESOLVED,),
-        "True, but a CA certificate expires within 30 days; the message says when.",
+        "True, but a CA certificate expires within 30 days; the message says when. An event at 30, 7 and 1 days.",
     )
     CERTIFICATE_AUTHORITY_MISSING = (
         "CertificateAuthorityMissing",
@@ -286,28 +286,31 @@ class Reason(StrEnum):
     # Exposure
     BYPASSED_BY_RULE = (
         "BypassedByRule",
-        (On.ENFORCED,),
-        "False: an earlier rule of somebody else skips ours; the message names it.",
+        (*_BLOCKED, On.ENFORCED),
+        "False: a rule of somebody else stands before ours and skips it, and the binding is set aside, so that ours is "
+        "not moved; the message names it.",
     )
     BYPASSED_BY_ACCESS_RULE = (
         "BypassedByAccessRule",
-        (On.ENFORCED,),
-        "False: an IP Access rule with action Allow bypasses custom rules; the message names it.",
+        (*_BLOCKED, On.ENFORCED),
+        "False: an IP Access rule with action Allow bypasses custom rules; the message names what it matches.",
     )
     RULE_ALTERED = (
         "RuleAltered",
-        (On.ENFORCED, On.RECONCILING),
+        (*_PROGRESS, On.ENFORCED),
         "Somebody changed, disabled or moved our rule; it is being repaired.",
     )
     ON_MANAGED_CERTIFICATE_AUTHORITY = (
         "OnManagedCertificateAuthority",
-        (On.ENFORCED, On.ASSOCIATED),
-        "A hostname is also on the list of the CA that Cloudflare manages; without pinning its clients get through.",
+        (*_BLOCKED, On.ENFORCED, On.ASSOCIATED),
+        "A hostname is also on the list of the CA that Cloudflare manages. Enforced is False where issuerPinning is "
+        "Never, because its clients get through; else it is a remark of Associated, which is True.",
     )
     NOT_PROXIED = (
         "NotProxied",
-        (On.ENFORCED,),
-        "False: a hostname has no proxied DNS record, so requests do not pass Cloudflare.",
+        (*_BLOCKED, On.ENFORCED),
+        "False: the DNS records of a hostname are not proxied, so requests do not pass Cloudflare. True, but loud: a "
+        "hostname has no DNS record at all, so that nobody reaches it unless a load balancer serves it.",
     )
 
     # Revocation

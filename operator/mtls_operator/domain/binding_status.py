@@ -21,6 +21,7 @@ from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.condition_set import OPEN_BY_CHOICE, conditions_of, observed
+from mtls_operator.domain.exposure import EXPOSURES, ZoneLook, associated_in_view_of, enforced_in_view_of
 from mtls_operator.domain.handling import is_observed, retaining_field, suspension
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord
@@ -54,6 +55,10 @@ class BindingView:
     not_after: datetime | None = None
     remark: Verdict | None = None
     """What Ready says of a binding that has all it asks for, besides that."""
+    altered: Verdict | None = None
+    """What somebody has done to the rules that cover its hostnames."""
+    look: ZoneLook | None = None
+    """What others have in the zone that may open it; None before anybody has looked."""
     is_fresh: bool = True
     """Whether everything has been looked at since a fresh look was asked for."""
     removals_from: float | None = None
@@ -119,6 +124,8 @@ def _conditions(
     if view.progress is None:
         aspects |= _as_before(record.status.conditions, aspects)
     in_force = aspects[ConditionType.ASSOCIATED].is_ok and aspects[ConditionType.ENFORCED].is_ok
+    if view.progress is not None:
+        aspects |= _in_view_of_others(record.status.conditions, aspects, hostnames, view.look)
     others = [] if view.trouble is None or in_force else [view.trouble]
     others += [] if view.remark is None else [view.remark]
     others += _contests(view)
@@ -132,6 +139,22 @@ def _conditions(
     if halted is not None or record.deleting:
         aspects = {kind: left_alone(verdict) for kind, verdict in aspects.items()}
     return conditions_of(aspects, others, record.status.conditions, record.metadata.generation, now)
+
+
+def _in_view_of_others(
+    before: Sequence[Condition],
+    aspects: Mapping[ConditionType, Verdict],
+    hostnames: Sequence[str],
+    look: ZoneLook | None,
+) -> dict[ConditionType, Verdict]:
+    enforced, associated = aspects[ConditionType.ENFORCED], aspects[ConditionType.ASSOCIATED]
+    pins = enforced.reason == Reason.ENFORCED
+    return {
+        ConditionType.ENFORCED: enforced_in_view_of(enforced, find(before, ConditionType.ENFORCED), hostnames, look),
+        ConditionType.ASSOCIATED: associated_in_view_of(
+            associated, find(before, ConditionType.ASSOCIATED), hostnames, look, pins=pins
+        ),
+    }
 
 
 def _contests(view: BindingView) -> list[Verdict]:
@@ -165,7 +188,8 @@ def _as_before(
 
 
 def _outcome_of(previous: Condition) -> Outcome:
-    if previous.reason == Reason.ADOPTION_REFUSED:
+    is_exposed = previous.reason in EXPOSURES and previous.status == ConditionStatus.FALSE
+    if is_exposed or previous.reason == Reason.ADOPTION_REFUSED:
         return Outcome.BLOCKED
     is_well = previous.status == ConditionStatus.TRUE or previous.reason in OPEN_BY_CHOICE
     return Outcome.OK if is_well else Outcome.WAITING
@@ -283,6 +307,8 @@ def _enforced(record: BindingRecord, view: BindingView, hostnames: Sequence[str]
             Reason.NOT_ENFORCED,
             "spec.enforcement.action is None: there is no rule, and requests without a client certificate get through",
         )
+    if view.altered is not None:
+        return view.altered
     if hostnames and all(_stage(view, name) in _COVERED for name in hostnames):
         return _covered(record, len(hostnames))
     if arriving := _names_and_until(view, HostStage.ARRIVING):

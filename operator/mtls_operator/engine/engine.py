@@ -24,12 +24,14 @@ from mtls_operator.cluster.kinds import authority_record, binding_record
 from mtls_operator.cluster.namespace_labels import NamespaceLabels
 from mtls_operator.cluster.source_watches import SourceWatches
 from mtls_operator.configuration import Configuration, HostMatch
+from mtls_operator.domain.exposure import EXPOSURES
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord
 from mtls_operator.domain.sources import CredentialKey, SourceKey
 from mtls_operator.engine.account_reconciler import AccountReconciler
 from mtls_operator.engine.clock import Clock
 from mtls_operator.engine.credentials import Credentials
+from mtls_operator.engine.exposure_checks import ExposureChecks
 from mtls_operator.engine.keys import AccountKey, Key, UnzonedKey, ZoneKey
 from mtls_operator.engine.listing import ListedKind, Listing
 from mtls_operator.engine.outcome import Result
@@ -99,6 +101,8 @@ class Engine:
         self._resyncs = ResyncSchedule(self._situation, credentials)
         self._tokens = TokenChecks(self._situation, credentials, metrics, self._on_token)
         self._situation.token_states, credentials.on_refused = self._tokens.state, self._tokens.doubt
+        self._exposures = ExposureChecks(self._situation, credentials, metrics, self._on_exposure)
+        self._situation.zone_looks = self._exposures.look
         authority_writer: ResourceWriter[AuthorityRecord] = ResourceWriter(
             MtlsCertificateAuthority.kind,
             api=api,
@@ -168,6 +172,7 @@ class Engine:
             self._health.ready()
             tasks.create_task(self._listing.keep_up())
             tasks.create_task(self._tokens.run())
+            tasks.create_task(self._exposures.run())
             self._add(self._situation.all_keys())
             await self._queue.run()
 
@@ -239,6 +244,9 @@ class Engine:
     def _on_token(self, place: CredentialKey) -> None:
         self._add(self._situation.keys_of_source(place.source))
 
+    def _on_exposure(self, zone_id: str) -> None:
+        self._add({ZoneKey(zone_id)})
+
     def _on_namespace(self, namespace: str) -> None:
         self._add(self._situation.keys_of_namespace(namespace))
 
@@ -273,6 +281,7 @@ class Engine:
         while True:
             self._health.beat()
             self._metrics.resources(_ready_states(self._situation.authorities, self._situation.bindings))
+            self._metrics.exposed(_exposures(self._situation.bindings))
             await asyncio.sleep(_BEAT_SECONDS)
 
     async def _follow_references(self) -> None:
@@ -317,6 +326,11 @@ def _ready_states(
         *((MtlsCertificateAuthority.kind, _ready(record)) for record in authorities),
         *((MtlsHostBinding.kind, _ready(record)) for record in bindings),
     ]
+
+
+def _exposures(bindings: ResourceCache[BindingRecord]) -> list[str]:
+    enforced = (find(record.status.conditions, ConditionType.ENFORCED) for record in bindings)
+    return [each.reason for each in enforced if each is not None and each.reason in EXPOSURES]
 
 
 def _ready(record: Listed) -> str:

@@ -51,7 +51,13 @@ _UNDER_WAY: frozenset[str] = frozenset(
     }
 )
 _WARNINGS: frozenset[str] = frozenset(
-    {Reason.CREDENTIALS_EXPIRING, Reason.CERTIFICATE_EXPIRING, Reason.RESYNC_DELAYED, Reason.ISSUER_NOT_PINNED}
+    {
+        Reason.CREDENTIALS_EXPIRING,
+        Reason.CERTIFICATE_EXPIRING,
+        Reason.RESYNC_DELAYED,
+        Reason.ISSUER_NOT_PINNED,
+        Reason.NOT_PROXIED,
+    }
 )
 """All is in force, and yet somebody has to do something."""
 
@@ -186,12 +192,18 @@ def is_waived(record: AuthorityRecord | BindingRecord) -> bool:
 
 def _turned(before: Iterable[Condition], after: Iterable[Condition]) -> list[Condition]:
     """The conditions that turned and are worth an event: one per reason, the aspects before their summary."""
-    known = {condition.type: (condition.status, condition.reason) for condition in before}
-    turned = [each for each in after if known.get(each.type) != (each.status, each.reason)]
+    known = {condition.type: _said(condition) for condition in before}
+    turned = [each for each in after if known.get(each.type) != _said(each)]
     told = [each for each in turned if each.type not in _SUMMARIES and each.reason not in _QUIET]
     return list(
         {each.reason: each for each in sorted(told, key=lambda each: each.type != ConditionType.READY)}.values()
     )
+
+
+def _said(condition: Condition) -> tuple[str, ...]:
+    """What an event tells of; of what comes nearer in steps also which of them has been reached."""
+    step = (condition.message,) if condition.reason == Reason.CERTIFICATE_EXPIRING else ()
+    return (condition.status, condition.reason, *step)
 
 
 def _is_bad(condition: Condition) -> bool:

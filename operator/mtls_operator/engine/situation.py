@@ -20,6 +20,7 @@ from mtls_operator.domain.binding_assessment import (
     cleanup_credential,
 )
 from mtls_operator.domain.binding_in_force import is_in_force_on, is_moving_on
+from mtls_operator.domain.exposure import ZoneLooks, no_look
 from mtls_operator.domain.observed import CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.rotation import kept_beside
@@ -56,6 +57,8 @@ class Situation:
     """What Cloudflare answered to who asked for a zone."""
     token_states: Callable[[CredentialKey], TokenState | None] = lambda _: None
     """What Cloudflare said of the token at a place; None while it has not been verified."""
+    zone_looks: ZoneLooks = no_look
+    """What others have in a zone that may open it."""
     reserved: dict[ResourceKey, frozenset[CertificateId]] = field(default_factory=dict)
     """Bindings that are about to record hostnames for certificates, which count as used from then on."""
     tolerant: bool = False

@@ -9,18 +9,23 @@ from datetime import UTC, datetime
 from mtls_operator.api.host_binding import HostBindingStatus, HostnameState, ManagedRule
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
+from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.binding_status import BindingView, binding_status
+from mtls_operator.domain.exposure import ZoneLook, alteration
+from mtls_operator.domain.handling import is_observed, is_suspended
 from mtls_operator.domain.marks import Installation
-from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.observed import CertificateId, Ruleset
 from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.resync import looked_at
 from mtls_operator.domain.verdicts import Verdict, blocked, waiting
 from mtls_operator.domain.zone_foresight import Plans
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
-from mtls_operator.domain.zone_plan import HostProgress, ZonePlan
-from mtls_operator.domain.zone_view import view_of
+from mtls_operator.domain.zone_plan import HostProgress, HostStage, ZonePlan
+from mtls_operator.domain.zone_view import ZoneView, view_of
 from mtls_operator.engine.parties import Judgement, Party
 from mtls_operator.engine.situation import Situation
+
+_PAST_ARRIVING = frozenset({HostStage.ASSOCIATED, HostStage.MOVING, HostStage.ENFORCED})
 
 
 @dataclass(frozen=True)
@@ -39,15 +44,17 @@ class ZoneReport:
     ) -> Iterator[tuple[BindingRecord, HostBindingStatus]]:
         """The statuses of a party's bindings, but of those about which nothing can be said now."""
         mine = {stake.binding for stake in party.desired.own}
-        rules = self._rules_by_hostname()
+        ruleset = self.known.rules.value if self.known.rules else None
+        seen = view_of(ruleset, self.installation) if ruleset else None
+        rules = self._rules_by_hostname(ruleset, seen)
         now = self.situation.clock.moment()
         for record, assessment in self.judged.bindings:
             if record.key not in mine or self._has_nothing_to_say(record):
                 continue
-            authority = self.situation.authority_for(record)
+            authority, progress = self.situation.authority_for(record), _progress(plan, record)
             view = BindingView(
                 assessment=assessment,
-                progress=_progress(plan, record),
+                progress=progress,
                 lost=self._lost(record, plan),
                 rules=_rules_of(record, rules),
                 zone=self.situation.zone_of(record) if assessment.resolved.is_ok else None,
@@ -57,6 +64,8 @@ class ZoneReport:
                 is_fresh=self._is_fresh(record),
                 removals_from=plan.put_back_until,
                 not_after=authority.status.not_after if authority else None,
+                altered=_altered(record, progress, ruleset, seen),
+                look=self._look(record, assessment),
             )
             yield record, binding_status(record, view, now)
 
@@ -82,18 +91,36 @@ class ZoneReport:
         since = looked_at(self.known, certificates)
         return since is not None and since >= self.known.doubted
 
-    def _rules_by_hostname(self) -> Mapping[str, tuple[ManagedRule, ...]] | None:
+    def _look(self, record: BindingRecord, assessment: BindingAssessment) -> ZoneLook | None:
+        zone, credential = self.situation.zone_of(record), assessment.credential
+        return self.situation.zone_looks(zone.id, credential) if zone and credential else None
+
+    def _rules_by_hostname(
+        self, ruleset: Ruleset | None, seen: ZoneView | None
+    ) -> Mapping[str, tuple[ManagedRule, ...]] | None:
         """The enforcement rules of ours that cover each hostname; None while the rules are not known."""
-        ruleset = self.known.rules.value if self.known.rules else None
-        if ruleset is None:
+        if ruleset is None or seen is None:
             return None
         refs = {rule.id: rule.body.ref for rule in ruleset.rules}
         covering: dict[str, tuple[ManagedRule, ...]] = {}
-        for group in view_of(ruleset, self.installation).enforcement:
+        for group in seen.enforcement:
             rule = ManagedRule(id=group.rule_id or "", ref=refs[group.rule_id or ""])
             for hostname in group.hostnames:
                 covering[hostname] = (*covering.get(hostname, ()), rule)
         return covering
+
+
+def _altered(
+    record: BindingRecord,
+    progress: Mapping[str, HostProgress] | None,
+    ruleset: Ruleset | None,
+    seen: ZoneView | None,
+) -> Verdict | None:
+    if ruleset is None or seen is None or record.deleting:
+        return None
+    hostnames = frozenset(name for name, each in (progress or {}).items() if each.stage in _PAST_ARRIVING)
+    set_aside = is_suspended(record.spec) or is_observed(record.spec)
+    return alteration(seen, ruleset.rules, hostnames, set_aside=set_aside)
 
 
 def _conflict(plan: ZonePlan) -> Verdict | None:

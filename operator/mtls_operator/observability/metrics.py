@@ -59,6 +59,11 @@ class Metrics:
         )
         self._resources = self._gauge("resources", "Resources by the status of their condition Ready.", "kind ready")
         self._shown: Tally[tuple[str, str]] = Tally()
+        self._exposed = self._gauge("exposed_bindings", "Bindings by what lets requests past their rules.", "reason")
+        self._exposed_shown: Tally[str] = Tally()
+        self._left_out = self._gauge(
+            "exposure_checks_left_out", "1 where a token may not look at what may open a zone.", "zone check"
+        )
         self._events = self._counter("events_emitted", "Kubernetes events posted.", "type reason")
         self._orphans = self._gauge(
             "orphans", "Hostnames of a zone that our claims or rules name and no resource does.", "zone"
@@ -122,6 +127,23 @@ class Metrics:
         self._resources.clear()
         for (kind, ready), number in numbers.items():
             self._resources.labels(kind, ready).set(number)
+
+    def exposed(self, reasons: Iterable[str]) -> None:
+        """The reason of every exposure that a binding tells of: what is not named any more goes to nothing."""
+        numbers = Tally(reasons)
+        if numbers == self._exposed_shown:
+            return
+        self._exposed_shown = numbers
+        self._exposed.clear()
+        for reason, number in numbers.items():
+            self._exposed.labels(reason).set(number)
+
+    def exposure_check(self, zone_id: str, check: str, *, left_out: bool) -> None:
+        """Whether something that may open a zone cannot be looked at."""
+        if left_out:
+            self._left_out.labels(zone_id, check).set(1)
+        else:
+            self._left_out.remove_by_labels({"zone": zone_id, "check": check})
 
     def event_emitted(self, event_type: str, reason: str) -> None:
         self._events.labels(event_type, reason).inc()

@@ -111,3 +111,25 @@ def test_two_operators_in_one_process_do_not_share_their_metrics() -> None:
     one.deaf_watch("MtlsHostBinding", 1)
 
     assert not [line for line in scraped(two) if line.startswith("cfmtls_deaf_watches_total{")]
+
+
+def test_bindings_are_counted_by_what_they_are_exposed_to() -> None:
+    metrics = Metrics()
+
+    metrics.exposed(["NotProxied", "BypassedByAccessRule", "NotProxied"])
+    metrics.exposed(["NotProxied"])
+    metrics.exposed(["NotProxied"])
+
+    exposed = [line for line in scraped(metrics) if line.startswith("cfmtls_exposed_bindings")]
+    assert exposed == ['cfmtls_exposed_bindings{reason="NotProxied"} 1.0']
+
+
+def test_a_check_that_is_made_again_is_not_left_out() -> None:
+    metrics = Metrics()
+
+    metrics.exposure_check("z1", "dns_records", left_out=True)
+    metrics.exposure_check("z1", "access_rules", left_out=True)
+    metrics.exposure_check("z1", "access_rules", left_out=False)
+
+    left_out = [line for line in scraped(metrics) if line.startswith("cfmtls_exposure_checks_left_out")]
+    assert left_out == ['cfmtls_exposure_checks_left_out{check="dns_records",zone="z1"} 1.0']
