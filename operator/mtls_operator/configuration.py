@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -130,6 +131,37 @@ class Predecessor(_Section):
     cluster_uid: Name = Field(alias="clusterUID")
 
 
+class VerificationSettings(_Section):
+    """The check from outside. `ca_bundle`: CAs (PEM) that servers are verified against in place of the system's;
+    `connect_to`: where Cloudflare's edge is in place of what the DNS says, for a simulated one."""
+
+    allow_private_addresses: bool = False
+    timeout_seconds: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 5.0
+    ca_bundle: Annotated[str, StringConstraints(pattern=r"-----BEGIN CERTIFICATE-----")] | None = None
+    connect_to: Annotated[str, StringConstraints(pattern=r"^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")] | None = None
+
+    @property
+    def edge(self) -> tuple[str, int] | None:
+        """Address and port of `connect_to`."""
+        if self.connect_to is None:
+            return None
+        address, _, port = self.connect_to.rpartition(":")
+        return address.strip("[]"), int(port)
+
+    @field_validator("connect_to")
+    @classmethod
+    def _is_an_address_with_a_port(cls, value: str | None) -> str | None:
+        if value is not None:
+            address, _, port = value.rpartition(":")
+            try:
+                ip_address(address.strip("[]"))
+            except ValueError:
+                raise ValueError("must be an IP address and a port, such as 127.0.0.1:8443 or [::1]:8443") from None
+            if not 0 < int(port) <= 65535:
+                raise ValueError("must have a port from 1 to 65535")
+        return value
+
+
 class LoggingSettings(_Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["json", "plain"] = "json"
@@ -149,6 +181,7 @@ class Configuration(_Section):
     operator_credentials: OperatorCredentials = OperatorCredentials()
     takeover: tuple[Predecessor, ...] = ()
     host_match: HostMatch = HostMatch.EXACT
+    verification: VerificationSettings = VerificationSettings()
     logging: LoggingSettings = LoggingSettings()
     server: ServerSettings = ServerSettings()
 

@@ -336,26 +336,40 @@ class Reason(StrEnum):
     )
 
     # The check from outside
-    VERIFICATION_OFF = "VerificationOff", (On.VERIFIED,), "Unknown: spec.verification is absent."
-    VERIFICATION_PENDING = "VerificationPending", (On.VERIFIED,), "Unknown: the first check has not been made yet."
+    VERIFICATION_OFF = (
+        "VerificationOff",
+        (On.VERIFIED,),
+        "Unknown: spec.verification is absent, or enforcement.action lets bad clients through by choice.",
+    )
+    VERIFICATION_PENDING = (
+        "VerificationPending",
+        (On.VERIFIED,),
+        "Unknown: no check has been made yet under the present spec, or no hostname is covered by a rule yet.",
+    )
     VERIFICATION_REFUSED = (
         "VerificationRefused",
         (On.VERIFIED,),
-        "Unknown: a hostname resolves to an address that is private, loopback or link-local; it is not contacted.",
+        "Unknown: a hostname resolves to an address that is not one of the public internet (private, loopback, "
+        "link-local); it is not contacted.",
     )
-    TARGET_UNREACHABLE = "TargetUnreachable", (On.VERIFIED,), "Unknown: a hostname could not be reached."
+    TARGET_UNREACHABLE = (
+        "TargetUnreachable",
+        (On.VERIFIED,),
+        "Unknown: a hostname did not answer, or not in a way that tells who gets through; the message says how.",
+    )
     BAD_CLIENT_ADMITTED = (
         "BadClientAdmitted",
-        (On.VERIFIED,),
+        (*_BLOCKED, On.VERIFIED),
         "False: a client without an accepted certificate got through; the message says which client and hostname.",
     )
     GOOD_CLIENT_REFUSED = (
         "GoodClientRefused",
         (On.VERIFIED,),
-        "False: the client certificate of clientCertificateRef was refused.",
+        "False: the client certificate of clientCertificateRef was refused. Ready does not depend on it: the "
+        "certificate may be a wrong one.",
     )
     HOST_VARIANT_OPEN = (
         "HostVariantOpen",
-        (On.VERIFIED,),
+        (*_BLOCKED, On.VERIFIED),
         "False: a variant of the host name (case, port, trailing dot) gets past the rule; set hostMatch to Tolerant.",
     )

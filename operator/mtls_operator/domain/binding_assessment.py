@@ -22,7 +22,6 @@ from mtls_operator.domain.observed import BlockResponse, CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.rotation import accepted_beside, kept_beside
 from mtls_operator.domain.rotation_status import standing_of
-from mtls_operator.domain.served import unserved_of_binding
 from mtls_operator.domain.sources import Contents, CredentialKey, credential_of
 from mtls_operator.domain.token_state import TokenRemarks, no_remark
 from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
@@ -87,9 +86,6 @@ def assess_binding(record: BindingRecord, around: Surroundings) -> BindingAssess
     spec, authority = record.spec, around.authority
     if spec is None:
         return _refused(blocked(Reason.INVALID_SPEC, "; ".join(record.problems)))
-    if unserved := unserved_of_binding(spec):
-        message = f"not served by this version: {', '.join(unserved)}"
-        return _refused(blocked(Reason.UNSUPPORTED_VALUE, message), cleanup_credential(record, around))
     if authority is None or authority.spec is None:
         return BindingAssessment(_ACCEPTED, _absence(record, around), cleanup_credential(record, around))
     case = _Case(record, spec, authority, authority.spec, around)
@@ -247,6 +243,6 @@ def _digests(fingerprints: Iterable[str]) -> frozenset[str]:
     return frozenset(each[:16] for each in fingerprints)
 
 
-def _refused(verdict: Verdict, credential: CredentialKey | None = None) -> BindingAssessment:
+def _refused(verdict: Verdict) -> BindingAssessment:
     unjudged = waiting(Reason.PROGRESSING, "not looked at, because the spec is not accepted")
-    return BindingAssessment(verdict, unjudged, credential)
+    return BindingAssessment(verdict, unjudged)

@@ -26,6 +26,7 @@ from mtls_operator.domain.handling import is_observed, retaining_field, suspensi
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, left_alone, ok, waiting
+from mtls_operator.domain.verification_task import verification_verdict
 from mtls_operator.domain.zone_plan import HostProgress, HostStage
 from mtls_operator.domain.zone_steps import Managed
 
@@ -64,6 +65,8 @@ class BindingView:
     removals_from: float | None = None
     """Until when nothing may be removed in the zone, in seconds since the epoch: a process that takes over has to know
     it."""
+    verification: Verdict | None = None
+    """What the last check from outside found under this spec; None while this process has made none."""
 
 
 def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> HostBindingStatus:
@@ -123,6 +126,7 @@ def _conditions(
     }
     if view.progress is None:
         aspects |= _as_before(record.status.conditions, aspects)
+    aspects[ConditionType.VERIFIED] = verification_verdict(record, view.verification)
     in_force = aspects[ConditionType.ASSOCIATED].is_ok and aspects[ConditionType.ENFORCED].is_ok
     if view.progress is not None:
         aspects |= _in_view_of_others(record.status.conditions, aspects, hostnames, view.look)

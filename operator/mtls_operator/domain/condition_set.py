@@ -13,9 +13,20 @@ from mtls_operator.api.conditions import Condition, ConditionStatus, ConditionTy
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.verdicts import Outcome, Verdict, chosen, ok, worst
 
-_UNKNOWN_YET = frozenset({Reason.PROGRESSING, Reason.CREDENTIALS_PENDING, Reason.VERIFICATION_OFF})
+_UNKNOWN_YET = frozenset({Reason.PROGRESSING, Reason.CREDENTIALS_PENDING})
+_UNKNOWN = frozenset(
+    {
+        Reason.VERIFICATION_OFF,
+        Reason.VERIFICATION_PENDING,
+        Reason.VERIFICATION_REFUSED,
+        Reason.TARGET_UNREACHABLE,
+    }
+)
+"""Nobody can tell, and nothing else is the worse for it."""
 OPEN_BY_CHOICE = frozenset({Reason.LOG_ONLY, Reason.NOT_ENFORCED})
 """All that the spec asks for is there, and it is not what the condition's type says."""
+_FALSE_AND_WELL = OPEN_BY_CHOICE | {Reason.GOOD_CLIENT_REFUSED}
+"""The condition is False, and `Ready` does not depend on it."""
 _BROUGHT_ABOUT = frozenset(
     {ConditionType.ASSOCIATED, ConditionType.ENFORCED, ConditionType.UPLOADED, ConditionType.ROTATED}
 )
@@ -73,7 +84,9 @@ def observed(
 
 
 def _status(verdict: Verdict) -> ConditionStatus:
-    if verdict.is_ok and verdict.reason not in OPEN_BY_CHOICE:
+    if verdict.reason in _UNKNOWN:
+        return ConditionStatus.UNKNOWN
+    if verdict.is_ok and verdict.reason not in _FALSE_AND_WELL:
         return ConditionStatus.TRUE
     return ConditionStatus.UNKNOWN if verdict.reason in _UNKNOWN_YET else ConditionStatus.FALSE
 

@@ -4,17 +4,11 @@
 from __future__ import annotations
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
-from mtls_operator.api.host_binding import HostBindingSpec
 
 
 def unserved_of_authority(spec: CertificateAuthoritySpec) -> tuple[str, ...]:
     """Fields of a CA that are not served yet, with their values."""
     return _named(("spec.revocation", spec.revocation is not None))
-
-
-def unserved_of_binding(spec: HostBindingSpec) -> tuple[str, ...]:
-    """Fields of a binding that are not served yet, with their values."""
-    return _named(("spec.verification", spec.verification is not None))
 
 
 def _named(*fields: tuple[str, bool]) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from mtls_operator.cluster.source_watches import SourceWatches
 from mtls_operator.configuration import Configuration, HostMatch
 from mtls_operator.domain.exposure import EXPOSURES
 from mtls_operator.domain.marks import Installation
-from mtls_operator.domain.records import AuthorityRecord, BindingRecord
+from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.sources import CredentialKey, SourceKey
 from mtls_operator.engine.account_reconciler import AccountReconciler
 from mtls_operator.engine.clock import Clock
@@ -35,10 +35,11 @@ from mtls_operator.engine.exposure_checks import ExposureChecks
 from mtls_operator.engine.keys import AccountKey, Key, UnzonedKey, ZoneKey
 from mtls_operator.engine.listing import ListedKind, Listing
 from mtls_operator.engine.outcome import Result
+from mtls_operator.engine.outside_checks import OutsideChecks
 from mtls_operator.engine.resource_cache import ResourceCache
 from mtls_operator.engine.resource_writer import ResourceWriter
 from mtls_operator.engine.resync_schedule import ResyncSchedule
-from mtls_operator.engine.settings import operator_credentials, predecessors_of, timing_of
+from mtls_operator.engine.settings import operator_credentials, predecessors_of, timing_of, visitor_of
 from mtls_operator.engine.situation import Situation, account_of
 from mtls_operator.engine.token_checks import TokenChecks
 from mtls_operator.engine.work_queue import WorkQueue
@@ -46,6 +47,7 @@ from mtls_operator.engine.zone_directory import ZoneDirectory
 from mtls_operator.engine.zone_reconciler import ZoneReconciler
 from mtls_operator.observability.health import Health
 from mtls_operator.observability.metrics import Metrics
+from mtls_operator.outside.visits import Outside
 
 _LOG = logging.getLogger(__name__)
 _CONCURRENCY = 8
@@ -77,7 +79,9 @@ class Engine:
         clock: Clock,
         metrics: Metrics,
         health: Health,
+        outside: Outside | None = None,
     ) -> None:
+        """`outside` None: over the network, as the configuration says."""
         self._api = api
         self._clock = clock
         self._metrics = metrics
@@ -158,6 +162,14 @@ class Engine:
             metrics,
         )
         self._directory = ZoneDirectory(self._situation, binding_writer, credentials, self._queue.add)
+        self._checks = OutsideChecks(
+            self._situation,
+            outside or visitor_of(configuration.verification),
+            timing.settle,
+            metrics,
+            self._on_finding,
+        )
+        self._situation.found_outside = self._checks.found
 
     async def run(self) -> None:
         """List everything, then work, until cancelled. A defect of a task ends all of them: ExceptionGroup."""
@@ -173,6 +185,7 @@ class Engine:
             tasks.create_task(self._listing.keep_up())
             tasks.create_task(self._tokens.run())
             tasks.create_task(self._exposures.run())
+            tasks.create_task(self._checks.run())
             self._add(self._situation.all_keys())
             await self._queue.run()
 
@@ -217,6 +230,7 @@ class Engine:
                 keys |= self._situation.keys_of_binding(before)
             if _asks_for_a_fresh_look(before, record):
                 self._doubt({key for key in keys if isinstance(key, ZoneKey)})
+            self._checks.look_at(record)
             self._on_references(keys)
 
     def _forget_binding(self, record: BindingRecord) -> None:
@@ -239,6 +253,7 @@ class Engine:
     def _on_source(self, source: SourceKey) -> None:
         self._source_read.set()
         self._tokens.look()
+        self._checks.look_at_source(source)
         self._add(self._situation.keys_of_source(source))
 
     def _on_token(self, place: CredentialKey) -> None:
@@ -246,6 +261,10 @@ class Engine:
 
     def _on_exposure(self, zone_id: str) -> None:
         self._add({ZoneKey(zone_id)})
+
+    def _on_finding(self, key: ResourceKey) -> None:
+        if record := self._situation.bindings.get(key):
+            self._add(self._situation.keys_of_binding(record))
 
     def _on_namespace(self, namespace: str) -> None:
         self._add(self._situation.keys_of_namespace(namespace))

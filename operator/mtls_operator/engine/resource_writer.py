@@ -35,6 +35,8 @@ _QUIET: frozenset[str] = frozenset(
         Reason.CURRENT,
         Reason.QUOTA_AVAILABLE,
         Reason.UPLOAD_PENDING,
+        Reason.VERIFICATION_OFF,
+        Reason.VERIFICATION_PENDING,
     }
 )
 """What goes without saying: no event is posted for it."""
@@ -57,6 +59,8 @@ _WARNINGS: frozenset[str] = frozenset(
         Reason.RESYNC_DELAYED,
         Reason.ISSUER_NOT_PINNED,
         Reason.NOT_PROXIED,
+        Reason.TARGET_UNREACHABLE,
+        Reason.VERIFICATION_REFUSED,
     }
 )
 """All is in force, and yet somebody has to do something."""

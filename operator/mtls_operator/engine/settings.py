@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from mtls_operator.configuration import AllowedUse, Configuration
+from mtls_operator.configuration import AllowedUse, Configuration, VerificationSettings
 from mtls_operator.domain.authority_assessment import OperatorCredentials
 from mtls_operator.domain.consent import Grant
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.sources import CredentialKey, SourceKey, SourceKind
 from mtls_operator.domain.zone_places import Timing
+from mtls_operator.outside.addresses import ANY, Directory, Place
+from mtls_operator.outside.visits import Visitor
 
 
 def predecessors_of(configuration: Configuration) -> frozenset[Installation]:
@@ -19,6 +21,13 @@ def timing_of(configuration: Configuration) -> Timing:
     """How long things take at Cloudflare."""
     cloudflare = configuration.cloudflare
     return Timing(window=cloudflare.consistency_window_seconds, settle=cloudflare.settle_seconds)
+
+
+def visitor_of(settings: VerificationSettings) -> Visitor:
+    """Who asks from outside."""
+    known = {ANY: Place(*settings.edge)} if settings.edge else {}
+    directory = Directory(settings.allow_private_addresses, known)
+    return Visitor(directory, settings.ca_bundle, settings.timeout_seconds)
 
 
 def operator_credentials(configuration: Configuration, release_namespace: str) -> OperatorCredentials:

@@ -6,7 +6,7 @@ same, so a step is always decided on the situation of that very moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from mtls_operator.api.certificate_authority import EffectiveRotation, RotationPhase, effective_rotation
@@ -21,13 +21,17 @@ from mtls_operator.domain.binding_assessment import (
 )
 from mtls_operator.domain.binding_in_force import is_in_force_on, is_moving_on
 from mtls_operator.domain.exposure import ZoneLooks, no_look
-from mtls_operator.domain.observed import CertificateId, Zone
+from mtls_operator.domain.marks import Installation
+from mtls_operator.domain.observed import CertificateId, Ruleset, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
+from mtls_operator.domain.relied_on_elsewhere import relied_on_elsewhere
 from mtls_operator.domain.rotation import kept_beside
 from mtls_operator.domain.rotation_status import standing_of
 from mtls_operator.domain.sources import Contents, CredentialKey, SourceKey, credential_of, source_of
 from mtls_operator.domain.token_state import TokenState, remark_on_token
 from mtls_operator.domain.verdicts import Verdict
+from mtls_operator.domain.verification import Refusal
+from mtls_operator.domain.verification_task import client_certificate_of, refusals_in
 from mtls_operator.engine.clock import Clock
 from mtls_operator.engine.keys import AccountKey, Key, UnzonedKey, ZoneKey
 from mtls_operator.engine.resource_cache import ResourceCache
@@ -65,6 +69,10 @@ class Situation:
     """Whether rules match hostnames with a port or a trailing dot too."""
     claimed_elsewhere: dict[str, frozenset[CertificateId]] = field(default_factory=dict)
     """By zone, the certificates that other installations claim there."""
+    refusals: dict[str, Mapping[str, frozenset[Refusal]]] = field(default_factory=dict)
+    """By zone and hostname, how the block rules that are there answer whom they block."""
+    found_outside: Callable[[BindingRecord], Verdict | None] = lambda _: None
+    """What the last check from outside found of a binding under its present spec."""
 
     # Bindings
 
@@ -162,6 +170,11 @@ class Situation:
     def claimed_by_others(self) -> frozenset[CertificateId]:
         """Certificates that another installation claims in some zone."""
         return frozenset[CertificateId]().union(*self.claimed_elsewhere.values())
+
+    def note_rules(self, zone_id: str, rules: Ruleset | None, ours: Collection[Installation]) -> None:
+        """Learn from a reading of a zone's rules. `ours`: us, and installations whose marks became ours."""
+        self.claimed_elsewhere[zone_id] = relied_on_elsewhere(rules, ours)
+        self.refusals[zone_id] = refusals_in(rules)
 
     # What depends on what
 
@@ -319,4 +332,5 @@ def sources_of_binding(binding: BindingRecord) -> frozenset[SourceKey]:
     if binding.spec is None:
         return frozenset()
     credential = credential_of(binding.spec.credentials_ref, binding.metadata.namespace)
-    return frozenset({credential.source} if credential else set())
+    client = client_certificate_of(binding)
+    return frozenset(({credential.source} if credential else set()) | ({client} if client else set()))

@@ -19,7 +19,6 @@ from mtls_operator.domain.binding_status import with_managed
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import CertificateId, Ruleset
 from mtls_operator.domain.records import AddFinalizer, BindingRecord, RemoveFinalizer, ResourceKey
-from mtls_operator.domain.relied_on_elsewhere import relied_on_elsewhere
 from mtls_operator.domain.resync import RESYNC_DELAYED, looked_at
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.urgency import Urgency, urgency_in_zone
@@ -325,8 +324,7 @@ class ZoneReconciler:
         else:
             zone.last = (step, zone.known)
             if zone.known.rules is not None and zone.known.rules is not before:
-                claimed = relied_on_elsewhere(zone.known.rules.value, {self.installation, *self.predecessors})
-                self.situation.claimed_elsewhere[zone_id] = claimed
+                self.situation.note_rules(zone_id, zone.known.rules.value, {self.installation, *self.predecessors})
             if isinstance(step, WriteList | WriteRule) and step.repairs:
                 self.metrics.repaired("association" if isinstance(step, WriteList) else "rule")
             if isinstance(step, NoteReplacement):

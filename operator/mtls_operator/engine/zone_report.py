@@ -66,6 +66,7 @@ class ZoneReport:
                 not_after=authority.status.not_after if authority else None,
                 altered=_altered(record, progress, ruleset, seen),
                 look=self._look(record, assessment),
+                verification=self.situation.found_outside(record),
             )
             yield record, binding_status(record, view, now)
 

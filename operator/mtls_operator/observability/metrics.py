@@ -71,6 +71,9 @@ class Metrics:
         self._deaf_watches = self._counter(
             "deaf_watches", "Changes that a list found and the watch should have reported.", "kind"
         )
+        self._verifications = self._counter(
+            "verifications", "Checks of a binding from outside, by what they found.", "result"
+        )
 
     def cloudflare_call(self, method: str, endpoint: str, status: int | None, seconds: float) -> None:
         """A call was sent; `endpoint` is the template of its path."""
@@ -150,6 +153,10 @@ class Metrics:
 
     def deaf_watch(self, kind: str, changes: int) -> None:
         self._deaf_watches.labels(kind).inc(changes)
+
+    def verified(self, result: str) -> None:
+        """A binding was checked from outside; `result` is the reason that its condition would take."""
+        self._verifications.labels(result).inc()
 
     def _counter(self, name: str, meaning: str, labels: str) -> Counter:
         return Counter(f"cfmtls_{name}", meaning, labels.split(), registry=self.registry)

@@ -8,8 +8,7 @@ from typing import Any
 import yaml
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
-from mtls_operator.api.host_binding import HostBindingSpec
-from mtls_operator.domain.served import unserved_of_authority, unserved_of_binding
+from mtls_operator.domain.served import unserved_of_authority
 from tests.unit.docs import pages
 from tests.unit.docs.pages import ROOT
 
@@ -17,12 +16,6 @@ AUTHORITY = {
     "accountId": "0123456789abcdef0123456789abcdef",
     "source": {"secretRef": {"name": "client-ca"}},
     "revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}},
-}
-BINDING = {
-    "certificateAuthorityRef": {"name": "partners"},
-    "zone": {"name": "example.com"},
-    "hostnames": ["api.example.com"],
-    "verification": {"interval": "5m"},
 }
 
 
@@ -53,13 +46,6 @@ def test_the_resources_of_the_readme_are_those_of_the_quickstart() -> None:
 
 def test_what_is_not_served_of_a_ca_is_in_the_readme() -> None:
     names = unserved_of_authority(CertificateAuthoritySpec.model_validate(AUTHORITY))
-
-    assert len(names) == 1
-    assert missing(names) == []
-
-
-def test_what_is_not_served_of_a_binding_is_in_the_readme() -> None:
-    names = unserved_of_binding(HostBindingSpec.model_validate(BINDING))
 
     assert len(names) == 1
     assert missing(names) == []

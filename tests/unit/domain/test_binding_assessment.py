@@ -116,20 +116,8 @@ def test_a_binding_that_cannot_be_read_refers_to_nothing() -> None:
     assert authority_of(UNREADABLE) is None
 
 
-REFUSED_SPECS = [
-    (UNREADABLE, blocks("InvalidSpec", "spec.a: bad; spec.b: worse")),
-    (
-        binding(spec={"enforcement": {"action": "Log"}, "verification": {"interval": "5m"}}),
-        blocks("UnsupportedValue", "not served by this version: spec.verification"),
-    ),
-]
-
-
-@pytest.mark.parametrize(("record", "expected"), REFUSED_SPECS, ids=["unreadable", "not served"])
-def test_a_spec_that_cannot_be_served_is_refused_and_nothing_else_is_looked_at(
-    record: BindingRecord, expected: Expected
-) -> None:
-    assessment = assess(record)
+def test_a_spec_that_cannot_be_read_is_refused_and_nothing_else_is_looked_at() -> None:
+    assessment, expected = assess(UNREADABLE), blocks("InvalidSpec", "spec.a: bad; spec.b: worse")
 
     unjudged = waits("Progressing", "not looked at, because the spec is not accepted")
     assert told(assessment.accepted, expected.says) == expected

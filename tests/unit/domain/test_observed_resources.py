@@ -179,6 +179,7 @@ def test_an_observed_binding_says_what_would_be_done_and_waits_for_nothing() -> 
         "ResolvedRefs": ("True", "Accepted"),
         "Associated": ("False", "Observed"),
         "Enforced": ("False", "Observed"),
+        "Verified": ("Unknown", "VerificationOff"),
     }
     ready = find(status.conditions, ConditionType.READY)
     assert ready is not None

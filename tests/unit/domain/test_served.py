@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
-from mtls_operator.api.host_binding import HostBindingSpec
-from mtls_operator.domain.served import unserved_of_authority, unserved_of_binding
+from mtls_operator.domain.served import unserved_of_authority
 
 POLICIES = [
     ({"managementPolicy": "Observe"}, ()),
@@ -26,16 +25,6 @@ def unserved_ca(fields: dict[str, object]) -> tuple[str, ...]:
     return unserved_of_authority(CertificateAuthoritySpec.model_validate(manifest))
 
 
-def unserved_binding(fields: dict[str, object]) -> tuple[str, ...]:
-    manifest = {
-        "certificateAuthorityRef": {"name": "ca"},
-        "zone": {"name": "example.com"},
-        "hostnames": ["api.example.com"],
-        **fields,
-    }
-    return unserved_of_binding(HostBindingSpec.model_validate(manifest))
-
-
 @pytest.mark.parametrize(
     ("fields", "unserved"),
     [
@@ -51,40 +40,9 @@ def test_fields_of_a_ca_that_are_not_served_are_named(fields: dict[str, object],
     assert unserved_ca(fields) == unserved
 
 
-@pytest.mark.parametrize(
-    ("fields", "unserved"),
-    [
-        *POLICIES,
-        ({"enforcement": {"action": "Log"}}, ()),
-        ({"enforcement": {"action": "None"}}, ()),
-        ({"enforcement": {"action": "Block"}}, ()),
-        ({"enforcement": {"issuerPinning": "Never"}}, ()),
-        ({"enforcement": {"issuerPinning": "Always"}}, ()),
-        ({"enforcement": {"additionalIssuers": ["AB12"]}}, ()),
-        ({"enforcement": {"additionalIssuers": []}}, ()),
-        ({"enforcement": {"response": {"statusCode": 403, "contentType": "text/plain", "content": "no"}}}, ()),
-        ({"verification": {"interval": "5m"}}, ("spec.verification",)),
-        ({"credentialsRef": {"name": "token", "key": "token"}}, ()),
-    ],
-    ids=str,
-)
-def test_fields_of_a_binding_that_are_not_served_are_named(
-    fields: dict[str, object], unserved: tuple[str, ...]
-) -> None:
-    assert unserved_binding(fields) == unserved
-
-
 def test_everything_that_a_ca_asks_for_in_vain_is_named_at_once() -> None:
     fields: dict[str, object] = {
         "revocation": {"secretRef": {"name": "crl", "key": "k"}},
     }
 
     assert unserved_ca(fields) == ("spec.revocation",)
-
-
-def test_everything_that_a_binding_asks_for_in_vain_is_named_at_once() -> None:
-    fields: dict[str, object] = {
-        "verification": {"interval": "1h"},
-    }
-
-    assert unserved_binding(fields) == ("spec.verification",)

@@ -174,6 +174,7 @@ def test_a_suspended_binding_says_so_and_what_is_in_force_is_told() -> None:
         "ResolvedRefs": ("True", "Accepted"),
         "Associated": ("True", "Associated"),
         "Enforced": ("True", "Enforced"),
+        "Verified": ("Unknown", "VerificationOff"),
     }
 
 
