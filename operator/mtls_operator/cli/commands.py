@@ -9,19 +9,25 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mtls_operator.cli.run import run_operator
+from mtls_operator.cli.verify import UsageError, add_verify
 from mtls_operator.configuration import ConfigurationError, load_configuration
 
 
 def main() -> None:
-    """Parse the command line and run the command. Exits with 2 for a configuration that cannot be used."""
+    """Parse the command line and run the command. Exits with 2 for what cannot be used."""
     arguments = _parser().parse_args()
     try:
-        configuration = load_configuration(arguments.config)
-    except ConfigurationError as error:
+        sys.exit(arguments.run(arguments))
+    except (ConfigurationError, UsageError) as error:
         sys.exit(_complain(str(error)))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    configuration = load_configuration(arguments.config)
     if "POD_NAMESPACE" not in os.environ:
-        sys.exit(_complain("the environment variable POD_NAMESPACE must name the operator's own namespace"))
+        return _complain("the environment variable POD_NAMESPACE must name the operator's own namespace")
     run_operator(configuration)
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,6 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     run = commands.add_parser("run", help="run the operator")
     run.add_argument("--config", type=Path, required=True, help="the configuration file, as the Helm chart writes it")
+    run.set_defaults(run=_run)
+    add_verify(commands)
     return parser
 
 

@@ -27,6 +27,7 @@ _ALERTS: Final[Mapping[str, str]] = {
     "ALERT_CERTIFICATE_UNKNOWN": "certificate unknown",
     "ALERT_UNKNOWN_CA": "unknown CA",
     "ALERT_ACCESS_DENIED": "access denied",
+    "ALERT_DECRYPT_ERROR": "signature not accepted",
     "ALERT_CERTIFICATE_REQUIRED": "certificate required",
 }
 """What a server can say against a client's certificate (RFC 8446, 6.2), by the end of OpenSSL's name for it. A failure
