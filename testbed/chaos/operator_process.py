@@ -20,6 +20,7 @@ from mtls_operator.domain.marks import Installation
 from mtls_operator.engine.engine import Engine, Identity
 from mtls_operator.observability.health import Health
 from mtls_operator.observability.metrics import Metrics
+from mtls_operator.outside.visits import Outside
 from testbed.chaos.wire import Wire
 from testbed.cloudflare.faults import Moment
 from testbed.cloudflare.simulation import CloudflareSimulation
@@ -132,8 +133,10 @@ def start(
     clock: VirtualClock,
     *,
     prepare: Callable[[OperatorProcess], object] = lambda _: None,
+    outside: Outside | None = None,
 ) -> OperatorProcess:
-    """A new process of an installation: its memory is empty. `prepare` sees it before it does anything."""
+    """A new process of an installation: its memory is empty. `prepare` sees it before it does anything. `outside` asks
+    for hostnames from outside."""
     client = cluster.client("operator")
     owner = configuration.owner_id or "operator"
     uid = cluster.users.read("Namespace", "", "kube-system") or {}
@@ -148,6 +151,7 @@ def start(
         clock=clock,
         metrics=metrics,
         health=Health(120.0, clock.now),
+        outside=outside,
     )
     workers = Workers(engine, random.Random(clock.chance.getrandbits(64)), lambda: client.alive)
     process = OperatorProcess(client, wire, engine, workers, metrics)
@@ -158,10 +162,14 @@ def start(
 
 @asynccontextmanager
 async def running_operator(
-    configuration: Configuration, cluster: SimulatedCluster, cloudflare: CloudflareSimulation, clock: VirtualClock
+    configuration: Configuration,
+    cluster: SimulatedCluster,
+    cloudflare: CloudflareSimulation,
+    clock: VirtualClock,
+    outside: Outside | None = None,
 ) -> AsyncIterator[OperatorProcess]:
     """A process until the block ends."""
-    process = start(configuration, cluster, cloudflare, clock)
+    process = start(configuration, cluster, cloudflare, clock, outside=outside)
     try:
         yield process
     finally:

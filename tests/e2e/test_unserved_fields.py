@@ -10,15 +10,12 @@ from typing import Any
 import pytest
 
 from tests.e2e.resources import Manifest
-from tests.e2e.tenant import RESOURCES, Tenant
+from tests.e2e.tenant import Tenant
 from tests.e2e.waiting import until
 from tests.e2e.world import Handled, World
 
 OF_AUTHORITIES: Mapping[str, Mapping[str, Any]] = {
     "spec.revocation": {"revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}}},
-}
-OF_BINDINGS: Mapping[str, Mapping[str, Any]] = {
-    "spec.verification": {"verification": {"interval": "5m"}},
 }
 SOURCE = {"secretRef": {"name": "partners"}}
 ACCEPTED = "{.status.conditions[?(@.type=='Accepted')].reason}"
@@ -70,18 +67,6 @@ def authorities(module_world: World) -> Judged:
     return judged
 
 
-@pytest.fixture(scope="module")
-def bindings(module_world: World) -> Judged:
-    """Bindings with one unserved field each to a CA in force; afterwards all of them without it, and ready."""
-    tenant, named = Tenant.arrive(module_world), names(OF_BINDINGS)
-    tenant.apply(tenant.secret(), tenant.authority())
-    tenant.wait_ready()
-    judged = judge(tenant, [tenant.binding(named[f], name=named[f], **s) for f, s in OF_BINDINGS.items()])
-    tenant.apply(*(tenant.binding(name, name=name) for name in named.values()))
-    tenant.wait_ready(RESOURCES)
-    return judged
-
-
 @pytest.mark.parametrize("field", OF_AUTHORITIES)
 def test_a_ca_with_an_unserved_field_says_so_until_the_field_is_gone(authorities: Judged, field: str) -> None:
     name = names(OF_AUTHORITIES)[field]
@@ -93,23 +78,12 @@ def test_a_ca_with_an_unserved_field_says_so_until_the_field_is_gone(authorities
     assert authorities.asked == []
 
 
-@pytest.mark.parametrize("field", OF_BINDINGS)
-def test_a_binding_with_an_unserved_field_says_so_until_the_field_is_gone(bindings: Judged, field: str) -> None:
-    name = names(OF_BINDINGS)[field]
-    accepted, ready = (bindings.conditions[name][kind] for kind in ("Accepted", "Ready"))
-
-    assert (accepted["status"], ready["status"], ready["reason"]) == ("False", "False", "UnsupportedValue")
-    assert field in accepted["message"]
-    assert accepted["message"] in bindings.warnings[name]
-    assert bindings.asked == []
-
-
 def test_a_field_that_is_no_longer_served_leaves_in_force_what_is_in_force(tenant: Tenant) -> None:
     tenant.set_up("api")
     begun, rules = len(tenant.history), tenant.rules()
 
-    tenant.apply(tenant.binding("api", "login", verification={"interval": "5m"}))
-    tenant.wait_condition("mtlshb/api", "Accepted", "False", "UnsupportedValue")
+    tenant.apply(tenant.authority(**OF_AUTHORITIES["spec.revocation"]))
+    tenant.wait_condition("mtlsca/partners", "Accepted", "False", "UnsupportedValue")
 
     assert tenant.history[begun:] == []
     assert tenant.rules() == rules

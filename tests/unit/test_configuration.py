@@ -37,6 +37,13 @@ operatorCredentials:
 takeover:
   - {ownerId: old, clusterUID: 5f0759ec-9369-4181-b4ef-000000000000}
 hostMatch: Tolerant
+verification:
+  allowPrivateAddresses: true
+  timeoutSeconds: 2
+  caBundle: |
+    -----BEGIN CERTIFICATE-----
+    -----END CERTIFICATE-----
+  connectTo: "[::1]:8443"
 logging: {level: DEBUG, format: plain}
 server: {port: 9090}
 """
@@ -74,6 +81,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     )
     assert configuration.takeover == (Predecessor(owner_id="old", cluster_uid="5f0759ec-9369-4181-b4ef-000000000000"),)
     assert configuration.host_match is HostMatch.TOLERANT
+    verification = configuration.verification
+    assert (verification.allow_private_addresses, verification.timeout_seconds) == (True, 2)
+    assert "BEGIN CERTIFICATE" in (verification.ca_bundle or "")
+    assert verification.edge == ("::1", 8443)
     assert (configuration.logging.level, configuration.logging.format) == ("DEBUG", "plain")
     assert configuration.server.port == 9090
 
@@ -224,3 +235,23 @@ def test_a_configuration_does_not_change() -> None:
 
     with pytest.raises(ValidationError, match="frozen"):
         Configuration.__setattr__(configuration, "owner_id", "other")
+
+
+def test_without_a_word_the_check_from_outside_asks_the_public_internet_alone(tmp_path: Path) -> None:
+    verification = load_configuration(written(tmp_path, "{}"), NOTHING).verification
+
+    assert (verification.allow_private_addresses, verification.timeout_seconds) == (False, 5)
+    assert (verification.ca_bundle, verification.edge) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "place", ["127.0.0.1", "edge:443", "127.0.0.1:0", "127.0.0.1:70000", "300.0.0.1:443", "::1:443"]
+)
+def test_where_to_connect_is_an_address_with_a_port(tmp_path: Path, place: str) -> None:
+    refusal = refusal_of(tmp_path, f'verification: {{connectTo: "{place}"}}')
+
+    assert refusal.fields == ("verification.connectTo",)
+
+
+def test_a_ca_bundle_has_to_hold_a_certificate(tmp_path: Path) -> None:
+    assert refusal_of(tmp_path, "verification: {caBundle: nothing}").fields == ("verification.caBundle",)

@@ -24,12 +24,21 @@ The operator's configuration file. A key is there only if its value is given: wh
 {{- range $key, $value := $values.logging -}}
 {{- if $value -}}{{- $_ := set $logging $key $value -}}{{- end -}}
 {{- end -}}
+{{- $verification := dict -}}
+{{- range $key, $value := dict
+      "allowPrivateAddresses" $values.verification.allowPrivateAddresses
+      "timeoutSeconds" $values.verification.timeout
+      "caBundle" $values.verification.caBundle
+      "connectTo" $values.verification.connectTo -}}
+{{- if not (kindIs "invalid" $value) -}}{{- $_ := set $verification $key $value -}}{{- end -}}
+{{- end -}}
 {{- $config := dict -}}
 {{- range $key, $value := dict
       "ownerId" $values.ownerId
       "cloudflare" $cloudflare
       "takeover" $values.takeover
       "hostMatch" $values.hostMatch
+      "verification" $verification
       "logging" $logging -}}
 {{- if $value -}}{{- $_ := set $config $key $value -}}{{- end -}}
 {{- end -}}
