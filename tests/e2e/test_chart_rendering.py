@@ -32,6 +32,12 @@ EVERYTHING: Values = {
     },
     "takeover": [{"ownerId": "old", "clusterUID": "11111111-2222-3333-4444-555555555555"}],
     "hostMatch": "Tolerant",
+    "verification": {
+        "allowPrivateAddresses": True,
+        "timeout": 2,
+        "caBundle": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "connectTo": "127.0.0.1:8443",
+    },
     "logging": {"level": "DEBUG", "format": "plain"},
 }
 
@@ -70,7 +76,10 @@ def test_without_values_the_operator_gets_the_configuration_that_it_has_by_itsel
 
 def test_every_value_reaches_the_operator(control_plane: ControlPlane, tmp_path: Path) -> None:
     expected = Configuration.model_validate_json(
-        """{"ownerId": "eu-1", "hostMatch": "Tolerant", "logging": {"level": "DEBUG", "format": "plain"},
+        """{"ownerId": "eu-1", "hostMatch": "Tolerant",
+            "verification": {"allowPrivateAddresses": true, "timeoutSeconds": 2, "connectTo": "127.0.0.1:8443",
+                "caBundle": "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n"},
+            "logging": {"level": "DEBUG", "format": "plain"},
             "cloudflare": {"baseUrl": "http://127.0.0.1:8787/client/v4", "consistencyWindowSeconds": 0.5,
                            "settleSeconds": 2, "certificateLimit": 7,
                            "tokenSecretRef": {"name": "cloudflare", "key": "api-token"}},

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from mtls_operator.configuration import Configuration
+from mtls_operator.configuration import Configuration, VerificationSettings
 from mtls_operator.domain.marks import Installation
-from mtls_operator.engine.settings import operator_credentials, predecessors_of, timing_of
+from mtls_operator.engine.settings import operator_credentials, predecessors_of, timing_of, visitor_of
+from mtls_operator.outside.addresses import Directory, Place
 
 PREDECESSOR = {"ownerId": "gone", "clusterUID": "0f0e0d0c-0000-4000-8000-000000000000"}
 
 
 def configured(**sections: object) -> Configuration:
     return Configuration.model_validate(sections, strict=False)
+
+
+def test_who_asks_from_outside_is_as_the_configuration_says() -> None:
+    settings = VerificationSettings(allow_private_addresses=True, timeout_seconds=2, connect_to="127.0.0.1:8443")
+
+    visitor = visitor_of(settings)
+
+    assert visitor.directory == Directory(allow_private=True, known={"*": Place("127.0.0.1", 8443)})
+    assert (visitor.trusted, visitor.patience) == (None, 2)
+
+
+def test_without_a_word_the_dns_is_asked_and_the_public_internet_alone_is_contacted() -> None:
+    assert visitor_of(VerificationSettings()).directory == Directory(allow_private=False, known={})
 
 
 def test_without_a_word_the_operators_token_serves_its_own_namespace_for_anything() -> None:
