@@ -67,7 +67,7 @@ def test_nothing_is_bypassed_before_the_rule_has_reached_the_whole_edge() -> Non
 
     found = conditions(replace(view(settling), look=BYPASSED))
 
-    assert condition(found, ConditionType.ENFORCED)[:2] == ("False", "Arriving")
+    assert condition(found, ConditionType.ENFORCED)[:2] == ("Unknown", "Progressing")
 
 
 def test_somebody_has_to_end_a_bypass() -> None:
