@@ -6,18 +6,30 @@ it may be about is let go.
 
 from __future__ import annotations
 
-from mtls_operator.domain.zone_places import ZoneState
+from mtls_operator.domain.zone_places import ZoneState, recorded_by
 from mtls_operator.domain.zone_view import AlteredRule
 
 
 def is_made_good(zone: ZoneState, altered: AlteredRule) -> bool:
     """Whether every hostname of ours, whoever acts for it, that an altered rule may be about is covered otherwise, or
-    given up. A claim covers nothing: what is to be retained without a rule needs none."""
+    given up. For a claim it is enough that another one says the same, or that nothing is to be said any more: what is
+    retained needs none."""
     ours = frozenset(name for group in zone.view.claims for name in group.hostnames) | zone.known_hostnames
-    needless = zone.retained_hostnames if altered.is_claim else frozenset[str]()
-    return altered.names & ours <= zone.view.enforced | zone.enforcement_to_give_up | needless
+    left = altered.names & ours - zone.view.enforced - zone.enforcement_to_give_up
+    if altered.is_claim:
+        left -= zone.retained_hostnames
+        return all(_is_claimed(zone, hostname) for hostname in left)
+    return not left
 
 
 def is_in_altered_claim(zone: ZoneState, hostname: str) -> bool:
     """Whether an altered claim that may go names a hostname: the place may be let go of only after it."""
     return any(each.is_claim and hostname in each.names and is_made_good(zone, each) for each in zone.view.altered)
+
+
+def _is_claimed(zone: ZoneState, hostname: str) -> bool:
+    """Whether claims that can be read name a hostname wherever anybody has it or wants it."""
+    desired = zone.desired
+    recorded = recorded_by((*desired.stakes, *desired.idle, *desired.still))
+    places = [place for place in recorded | zone.wanted.keys() | zone.wanted_by_still.keys() if place[1] == hostname]
+    return all(zone.view.claim_keys(*place) for place in places)

@@ -152,6 +152,17 @@ def test_a_rule_that_somebody_changed_stays_as_long_as_it_is_all_that_covers_a_h
     assert any(isinstance(mark, Unreadable) for mark in zone.marks())
 
 
+def test_a_claim_that_somebody_changed_goes_when_another_says_the_same_also_where_there_is_no_rule(
+    zone: CalmZone,
+) -> None:
+    zone.after(replace(zone.ours(), target=replace(TARGET, policy=Policy(frozenset({"AA01"}), "none"))))
+    spoil(zone, Claim, lambda rule: replace(rule, body=replace(rule.body, expression=f'(http.host eq "{API}")')))
+
+    after_a_look(zone)
+
+    assert zone.marks() == [None, claim(ClaimState.HELD)]
+
+
 def test_a_claim_that_somebody_enabled_is_disabled_again(zone: CalmZone) -> None:
     spoil(zone, Claim, lambda rule: replace(rule, body=replace(rule.body, enabled=True, action="block")))
 
