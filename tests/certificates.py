@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -105,6 +106,47 @@ def make_intermediate(
 def make_leaf(issuer: Ca, common_name: str = "client", *, key: KeyKind = "ec", days: int = 90) -> Ca:
     """A client certificate, which is no CA."""
     return make_ca(common_name, key=key, days=days, issuer=issuer, is_ca=False)
+
+
+def make_crl(
+    issuer: Ca,
+    revoked: Mapping[int, datetime] | Iterable[int] = (),
+    *,
+    now: datetime | None = None,
+    days: float = 7,
+    number: int | None = None,
+    removed: Iterable[int] = (),
+    extensions: Iterable[x509.ExtensionType] = (),
+    named: str | None = None,
+) -> x509.CertificateRevocationList:
+    """A revocation list that `issuer` has signed, made at `now` (None: the present) and due after so many days.
+
+    `revoked` are serial numbers, or those with when they were revoked; `removed` are those that a delta list takes
+    back. `named` is another name than the issuer's.
+    """
+    moment = (now or datetime.now(UTC)).replace(microsecond=0)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, named)]) if named else issuer.certificate.subject
+    builder = x509.CertificateRevocationListBuilder().issuer_name(name).last_update(moment)
+    builder = builder.next_update(moment + timedelta(days=days))
+    moments = revoked if isinstance(revoked, Mapping) else dict.fromkeys(revoked, moment)
+    for serial, at in moments.items():
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(at).build()
+        )
+    for serial in removed:
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(moment)
+        entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags.remove_from_crl), critical=False)
+        builder = builder.add_revoked_certificate(entry.build())
+    if number is not None:
+        builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(issuer.key, None if isinstance(issuer.key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
+
+
+def crl_pem(*lists: x509.CertificateRevocationList) -> str:
+    """Revocation lists as PEM, one after the other."""
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in lists)
 
 
 def _signed(builder: x509.CertificateBuilder, key: Key, kind: KeyKind) -> x509.Certificate:

@@ -38,6 +38,10 @@ DEFAULT_CONSISTENCY_WINDOW: Final = 90.0
 # "Five CAs per account, more by agreement" (Cloudflare's documentation of API Shield mTLS).
 DEFAULT_CERTIFICATE_LIMIT: Final = 5
 
+# An Enterprise zone has 1,000 custom rules. A tenth of them holds some 6,000 serial numbers of 20 bytes, and leaves
+# room for claims, enforcement and everybody else's rules.
+DEFAULT_REVOCATION_RULES: Final = 100
+
 OwnerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,63}$")]
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Name = Annotated[str, StringConstraints(min_length=1)]
@@ -162,6 +166,12 @@ class VerificationSettings(_Section):
         return value
 
 
+class RevocationSettings(_Section):
+    """How many rules about revoked certificates a zone may have; newest revocations first."""
+
+    max_rules_per_zone: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_REVOCATION_RULES
+
+
 class LoggingSettings(_Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["json", "plain"] = "json"
@@ -182,6 +192,7 @@ class Configuration(_Section):
     takeover: tuple[Predecessor, ...] = ()
     host_match: HostMatch = HostMatch.EXACT
     verification: VerificationSettings = VerificationSettings()
+    revocation: RevocationSettings = RevocationSettings()
     logging: LoggingSettings = LoggingSettings()
     server: ServerSettings = ServerSettings()
 

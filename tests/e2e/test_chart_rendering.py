@@ -38,6 +38,7 @@ EVERYTHING: Values = {
         "caBundle": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         "connectTo": "127.0.0.1:8443",
     },
+    "revocation": {"maxRulesPerZone": 12},
     "logging": {"level": "DEBUG", "format": "plain"},
 }
 
@@ -76,7 +77,7 @@ def test_without_values_the_operator_gets_the_configuration_that_it_has_by_itsel
 
 def test_every_value_reaches_the_operator(control_plane: ControlPlane, tmp_path: Path) -> None:
     expected = Configuration.model_validate_json(
-        """{"ownerId": "eu-1", "hostMatch": "Tolerant",
+        """{"ownerId": "eu-1", "hostMatch": "Tolerant", "revocation": {"maxRulesPerZone": 12},
             "verification": {"allowPrivateAddresses": true, "timeoutSeconds": 2, "connectTo": "127.0.0.1:8443",
                 "caBundle": "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n"},
             "logging": {"level": "DEBUG", "format": "plain"},
@@ -215,6 +216,7 @@ def test_everything_namespaced_is_in_the_namespace_of_the_release(control_plane:
         ({"ownerId": ""}, "at '/ownerId'"),
         ({"ownerId": 7}, "at '/ownerId'"),
         ({"hostMatch": "Loose"}, "at '/hostMatch'"),
+        ({"revocation": {"maxRulesPerZone": 0}}, "at '/revocation/maxRulesPerZone'"),
         ({"logging": {"level": "info"}}, "at '/logging/level'"),
         ({"cloudflare": {"baseUrl": "api.cloudflare.com"}}, "at '/cloudflare/baseUrl'"),
         ({"cloudflare": {"baseUrl": "https://user@api.cloudflare.com"}}, "at '/cloudflare/baseUrl'"),

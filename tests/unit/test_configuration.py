@@ -44,6 +44,7 @@ verification:
     -----BEGIN CERTIFICATE-----
     -----END CERTIFICATE-----
   connectTo: "[::1]:8443"
+revocation: {maxRulesPerZone: 12}
 logging: {level: DEBUG, format: plain}
 server: {port: 9090}
 """
@@ -85,6 +86,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (verification.allow_private_addresses, verification.timeout_seconds) == (True, 2)
     assert "BEGIN CERTIFICATE" in (verification.ca_bundle or "")
     assert verification.edge == ("::1", 8443)
+    assert configuration.revocation.max_rules_per_zone == 12
     assert (configuration.logging.level, configuration.logging.format) == ("DEBUG", "plain")
     assert configuration.server.port == 9090
 
@@ -101,6 +103,7 @@ def test_what_is_absent_has_its_default(tmp_path: Path, text: str) -> None:
     assert configuration.cloudflare.certificate_limit == 5
     assert configuration.operator_credentials.allowed is None
     assert configuration.host_match is HostMatch.EXACT
+    assert configuration.revocation.max_rules_per_zone == 100
     assert (configuration.logging.level, configuration.logging.format) == ("INFO", "json")
     assert configuration.server.port == 8080
 
@@ -171,6 +174,7 @@ def test_a_port_in_the_environment_that_is_none_is_named(tmp_path: Path, port: s
         ("cloudflare: {baseUrl: 'https://u:p@x'}", "cloudflare.baseUrl", "without user"),
         ("cloudflare: {tokenSecretRef: {name: a}}", "cloudflare.tokenSecretRef.key", "required"),
         ("cloudflare: []", "cloudflare", "object"),
+        ("revocation: {maxRulesPerZone: 0}", "revocation.maxRulesPerZone", "greater than"),
         ("hostMatch: exact", "hostMatch", "'Exact' or 'Tolerant'"),
         ("logging: {level: info}", "logging.level", "'INFO'"),
         ("server: {port: '8080'}", "server.port", "integer"),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from mtls_operator.api.certificate_authority import CertificateAuthoritySpec
 from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.reasons import Reason
-from mtls_operator.domain.certificates import Bundle
+from mtls_operator.domain.certificates import Bundle, CaCertificate, uploaded_bundle
 from mtls_operator.domain.consent import Grant, is_granted_to_authority
 from mtls_operator.domain.expiry import next_step, remark_on_expiry
+from mtls_operator.domain.handling import is_idle
 from mtls_operator.domain.records import AuthorityRecord
-from mtls_operator.domain.served import unserved_of_authority
+from mtls_operator.domain.revocation import NOT_KNOWN, InForce, RevocationAssessment, assess_revocation, in_force
 from mtls_operator.domain.source_choice import SourceProblem, choose_bundle
 from mtls_operator.domain.sources import (
     Contents,
@@ -21,6 +23,7 @@ from mtls_operator.domain.sources import (
     Unreadable,
     credential_of,
     is_token,
+    revocation_source_of,
     source_of,
 )
 from mtls_operator.domain.token_state import TokenRemarks, no_remark
@@ -45,12 +48,19 @@ class AuthorityAssessment:
     bundle: Bundle | None
     """The valid certificates of the source."""
     changes_at: datetime | None = None
-    """When time alone changes the verdict: a certificate becomes valid, expires soon, or expires."""
+    """When time alone changes the verdict: a certificate becomes valid, expires soon, or expires, or a revocation list
+    is over."""
+    revocation: RevocationAssessment = NOT_KNOWN
 
     @property
     def actionable(self) -> Bundle | None:
         """The bundle to bring about; None leaves in force what is in force."""
         return self.bundle if self.accepted.is_ok and self.source.is_ok else None
+
+    @property
+    def sources(self) -> Verdict:
+        """The verdict on all that the CA refers to. Bad revocation lists keep no certificate from being uploaded."""
+        return self.revocation.problem or self.source if self.source.is_ok else self.source
 
 
 def assess_authority(
@@ -59,8 +69,11 @@ def assess_authority(
     operator: OperatorCredentials,
     now: datetime,
     remark_on_token: TokenRemarks = no_remark,
+    *,
+    uploaded: Mapping[str, CaCertificate] | None = None,
 ) -> AuthorityAssessment:
-    """Judge a CA resource by its spec and by what it refers to."""
+    """Judge a CA resource by its spec and by what it refers to. `uploaded` are certificates that were seen in the
+    account, by fingerprint."""
     spec = record.spec
     if spec is None:
         problems = "; ".join(record.problems)
@@ -69,14 +82,20 @@ def assess_authority(
     problem = bundle if isinstance(bundle, SourceProblem) else None
     credential = _credential(spec, record.metadata.namespace, operator)
     found = bundle if isinstance(bundle, Bundle) else None
+    of_source = found.certificates if found else _still_in_force(record, spec, contents)
+    signers = in_force(record.status, of_source, uploaded or {})
+    revocation = _revocation(record, spec, contents, signers, now)
+    of_time = problem.valid_from if problem else next_step(found.not_after, now) if found else None
+    changes = [of_time, revocation.changes_at]
     return AuthorityAssessment(
-        accepted=_accepted(spec),
+        accepted=ok(Reason.ACCEPTED, "the spec can be served"),
         source=_source_verdict(
             _judged(bundle), _credential_verdict(record, credential, contents, remark_on_token), now
         ),
         credential=credential if isinstance(credential, CredentialKey) else None,
         bundle=found,
-        changes_at=problem.valid_from if problem else next_step(found.not_after, now) if found else None,
+        changes_at=min((each for each in changes if each is not None and each > now), default=None),
+        revocation=revocation,
     )
 
 
@@ -108,12 +127,6 @@ def unreadable(source: SourceKey, data: Unreadable) -> Verdict:
     )
 
 
-def _accepted(spec: CertificateAuthoritySpec) -> Verdict:
-    if unserved := unserved_of_authority(spec):
-        return blocked(Reason.UNSUPPORTED_VALUE, f"not served by this version: {', '.join(unserved)}")
-    return ok(Reason.ACCEPTED, "the spec can be served")
-
-
 def _bundle(
     spec: CertificateAuthoritySpec, namespace: str, contents: Contents, now: datetime
 ) -> Bundle | SourceProblem | Verdict:
@@ -127,6 +140,29 @@ def _bundle(
     if isinstance(data, Unreadable):
         return unreadable(key, data)
     return choose_bundle(str(key), data, data_key, now)
+
+
+def _revocation(
+    record: AuthorityRecord, spec: CertificateAuthoritySpec, contents: Contents, signers: InForce, now: datetime
+) -> RevocationAssessment:
+    """What its revocation lists say. Nothing changes for a CA that is laid aside."""
+    if is_idle(record, owns_something=True):
+        return NOT_KNOWN
+    source = revocation_source_of(spec, record.metadata.namespace)
+    before = find(record.status.conditions, ConditionType.SOURCE_RESOLVED)
+    return assess_revocation(source, contents, signers, now, before)
+
+
+def _still_in_force(
+    record: AuthorityRecord, spec: CertificateAuthoritySpec, contents: Contents
+) -> Iterable[CaCertificate]:
+    """What a source that is not valid (any more) holds of the certificates that are in force."""
+    source = source_of(spec, record.metadata.namespace)
+    data = contents.get(source[0]) if source else None
+    values = data.values() if isinstance(data, Mapping) else ()
+    bundles = [uploaded_bundle(each.decode("utf-8", errors="replace")) for each in values]
+    found = {each.fingerprint: each for bundle in bundles if bundle for each in bundle.certificates}
+    return [each for name, each in found.items() if name in record.status.fingerprints]
 
 
 def _judged(bundle: Bundle | SourceProblem | Verdict) -> Bundle | Verdict:

@@ -123,7 +123,7 @@ def _pins(bundle: Bundle) -> tuple[str, ...]:
 def _conditions(record: AuthorityRecord, view: AuthorityView, now: datetime) -> tuple[Condition, ...]:
     aspects = {
         ConditionType.ACCEPTED: view.assessment.accepted,
-        ConditionType.SOURCE_RESOLVED: view.assessment.source,
+        ConditionType.SOURCE_RESOLVED: view.assessment.sources,
         ConditionType.UPLOADED: _uploaded(record, view),
         ConditionType.ROTATED: _rotated(record, view),
         ConditionType.QUOTA_AVAILABLE: _quota(view),

@@ -20,12 +20,13 @@ from mtls_operator.domain.consent import asks_for_labels, is_granted_to_binding,
 from mtls_operator.domain.hostnames import is_hostname, is_inside_zone
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
+from mtls_operator.domain.revoked import Revocations
 from mtls_operator.domain.rotation import accepted_beside, kept_beside
 from mtls_operator.domain.rotation_status import standing_of
 from mtls_operator.domain.sources import Contents, CredentialKey, credential_of
 from mtls_operator.domain.token_state import TokenRemarks, no_remark
 from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
-from mtls_operator.domain.zone_places import Target
+from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import BLOCK, LOG, NO_RULE, Policy
 
 
@@ -44,6 +45,8 @@ class Surroundings:
     remark_on_token: TokenRemarks = no_remark
     tolerant: bool = False
     """Whether rules match hostnames with a port or a trailing dot too (the chart's `hostMatch`)."""
+    revoked: Revocations | None = None
+    """What the CA's revocation lists say; None while that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +227,7 @@ def _target(case: _Case) -> Target:
         overlap=effective_rotation(authority.spec.rotation if authority.spec else None).overlap.total_seconds(),
         issuers=issuers,
         policy=_policy(case.spec, issuers, tolerant=case.around.tolerant),
+        revoked=case.around.revoked,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
 
@@ -13,17 +12,15 @@ from mtls_operator.api.host_binding import (
     HostnameState,
     HostnameStatus,
     ManagedHostnames,
-    ManagedRule,
     MtlsHostBinding,
 )
-from mtls_operator.api.policies import ACTION_WHEN_ABSENT, Action, IssuerPinning
+from mtls_operator.api.policies import Action
 from mtls_operator.api.reasons import Reason
-from mtls_operator.api.times import format_moment
-from mtls_operator.domain.binding_assessment import BindingAssessment
+from mtls_operator.domain.binding_enforcement import action_of, enforced
+from mtls_operator.domain.binding_view import BindingView, moment, names_and_until, stage_of
 from mtls_operator.domain.condition_set import OPEN_BY_CHOICE, conditions_of, observed
 from mtls_operator.domain.exposure import EXPOSURES, ZoneLook, associated_in_view_of, enforced_in_view_of
 from mtls_operator.domain.handling import is_observed, retaining_field, suspension
-from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, left_alone, ok, waiting
 from mtls_operator.domain.verification_task import verification_verdict
@@ -32,41 +29,7 @@ from mtls_operator.domain.zone_steps import Managed
 
 _REASONS = {reason.value: reason for reason in Reason}
 _IN_FORCE = frozenset({HostStage.ASSOCIATED, HostStage.ENFORCED, HostStage.LOGGED})
-_COVERED = frozenset({HostStage.ENFORCED, HostStage.LOGGED, HostStage.MOVING})
 _WANTED = {Action.BLOCK: HostStage.ENFORCED, Action.LOG: HostStage.LOGGED, Action.NONE: HostStage.ASSOCIATED}
-
-
-@dataclass(frozen=True, slots=True)
-class BindingView:
-    """What is known about a binding besides its spec."""
-
-    assessment: BindingAssessment
-    progress: Mapping[str, HostProgress] | None = field(default_factory=dict)
-    """Where the hostnames stand; None while it cannot be told, so that what was said stays."""
-    lost: Mapping[str, str] = field(default_factory=dict)
-    """Hostnames that another binding or installation has, with its name."""
-    rules: Sequence[ManagedRule] | None = ()
-    """Rules that cover its hostnames; None while the rules are not known."""
-    zone: Zone | None = None
-    trouble: Verdict | None = None
-    """What Cloudflare said when the zone was last worked on, if it went wrong. It says nothing about a binding of
-    the zone that has all it asks for."""
-    plan: Sequence[str] | None = None
-    """What would be done for it, if it is only observed; None while that cannot be told."""
-    not_after: datetime | None = None
-    remark: Verdict | None = None
-    """What Ready says of a binding that has all it asks for, besides that."""
-    altered: Verdict | None = None
-    """What somebody has done to the rules that cover its hostnames."""
-    look: ZoneLook | None = None
-    """What others have in the zone that may open it; None before anybody has looked."""
-    is_fresh: bool = True
-    """Whether everything has been looked at since a fresh look was asked for."""
-    removals_from: float | None = None
-    """Until when nothing may be removed in the zone, in seconds since the epoch: a process that takes over has to know
-    it."""
-    verification: Verdict | None = None
-    """What the last check from outside found under this spec; None while this process has made none."""
 
 
 def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> HostBindingStatus:
@@ -74,7 +37,7 @@ def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> H
     hostnames = record.spec.hostnames if record.spec else ()
     told: dict[str, object] = {}
     if view.progress is not None:
-        ready = sum(1 for name in hostnames if _stage(view, name) is _WANTED[_action(record)])
+        ready = sum(1 for name in hostnames if stage_of(view, name) is _WANTED[action_of(record)])
         told["hostnames"] = _hostname_statuses(view, view.progress, hostnames)
         told["hostnames_ready"] = f"{ready}/{len(hostnames)}"
     if view.rules is not None:
@@ -122,7 +85,7 @@ def _conditions(
         ConditionType.ACCEPTED: view.assessment.accepted,
         ConditionType.RESOLVED_REFS: view.assessment.resolved,
         ConditionType.ASSOCIATED: _associated(view, hostnames),
-        ConditionType.ENFORCED: _enforced(record, view, hostnames),
+        ConditionType.ENFORCED: enforced(record, view, hostnames),
     }
     if view.progress is None:
         aspects |= _as_before(record.status.conditions, aspects)
@@ -130,6 +93,7 @@ def _conditions(
     in_force = aspects[ConditionType.ASSOCIATED].is_ok and aspects[ConditionType.ENFORCED].is_ok
     if view.progress is not None:
         aspects |= _in_view_of_others(record.status.conditions, aspects, hostnames, view.look)
+    in_force = in_force and not any(each.to_revoke for each in (view.progress or {}).values())
     others = [] if view.trouble is None or in_force else [view.trouble]
     others += [] if view.remark is None else [view.remark]
     others += _contests(view)
@@ -203,7 +167,7 @@ def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
     assessment = view.assessment
     kept_by = retaining_field(record.spec)
     if kept_by is not None and view.trouble is None:
-        staying = _names_and_until(view, HostStage.LEAVING) or "nothing left"
+        staying = names_and_until(view, HostStage.LEAVING) or "nothing left"
         return waiting(Reason.DELETING, f"let go of and kept in force, as {kept_by}: {staying}")
     # What is refused is given up all the same, where there is a token to do it with.
     refusal = None if assessment.accepted.is_ok or assessment.credential else assessment.accepted
@@ -217,7 +181,7 @@ def _deletion(record: BindingRecord, view: BindingView) -> Verdict:
     return (
         _overlap(view)
         or _held_up(view)
-        or waiting(Reason.DELETING, f"being removed: {_names_and_until(view, HostStage.LEAVING) or 'nothing left'}")
+        or waiting(Reason.DELETING, f"being removed: {names_and_until(view, HostStage.LEAVING) or 'nothing left'}")
     )
 
 
@@ -230,7 +194,7 @@ def _overlap(view: BindingView) -> Verdict | None:
     names = ", ".join(f"{name} (to {each.heir})" for name, each in sorted(moving.items()))
     return waiting(
         Reason.DELETION_BLOCKED,
-        f"another binding gets these hostnames with another CA, and both CAs are accepted until {_moment(latest)}:"
+        f"another binding gets these hostnames with another CA, and both CAs are accepted until {moment(latest)}:"
         f" {names}. Shorten spec.rotation.overlap of the other CA to end that sooner.",
     )
 
@@ -253,15 +217,15 @@ def _associated(view: BindingView, hostnames: Sequence[str]) -> Verdict:
     under_way = _not_ours(view) or _under_way(view)
     if under_way is not None:
         return under_way
-    if hostnames and all(_stage(view, name) in _IN_FORCE for name in hostnames):
+    if hostnames and all(stage_of(view, name) in _IN_FORCE for name in hostnames):
         return ok(Reason.ASSOCIATED, f"{len(hostnames)} hostname(s) associated, seen back and settled")
-    if arriving := _names_and_until(view, HostStage.ARRIVING):
+    if arriving := names_and_until(view, HostStage.ARRIVING):
         return waiting(Reason.ARRIVING, f"claimed and settling: {arriving}")
     return waiting(Reason.PROGRESSING, "not associated yet")
 
 
 def _not_ours(view: BindingView) -> Verdict | None:
-    if refused := _names_and_until(view, HostStage.REFUSED):
+    if refused := names_and_until(view, HostStage.REFUSED):
         return blocked(
             Reason.ADOPTION_REFUSED,
             "on the CA's list of hostnames already, without a claim of this operator, and spec.adoptionPolicy is Never:"
@@ -279,9 +243,9 @@ def _under_way(view: BindingView) -> Verdict | None:
             Reason.ARRIVING,
             f"somebody took them off the list; they have to be seen there and to settle: {', '.join(missing)}",
         )
-    if leaving := _names_and_until(view, HostStage.LEAVING):
+    if leaving := names_and_until(view, HostStage.LEAVING):
         return waiting(Reason.LEAVING, f"being given up: {leaving}")
-    if moving := _names_and_until(view, HostStage.MOVING):
+    if moving := names_and_until(view, HostStage.MOVING):
         return _moving(view, moving)
     return None
 
@@ -301,65 +265,9 @@ def _installations(owners: Sequence[str]) -> str:
     return ", ".join(f"installation {owner}" for owner in owners)
 
 
-def _action(record: BindingRecord) -> Action:
-    return record.spec.action if record.spec else ACTION_WHEN_ABSENT
-
-
-def _enforced(record: BindingRecord, view: BindingView, hostnames: Sequence[str]) -> Verdict:
-    if _action(record) is Action.NONE and not any(_stage(view, name) in _COVERED for name in hostnames):
-        return ok(
-            Reason.NOT_ENFORCED,
-            "spec.enforcement.action is None: there is no rule, and requests without a client certificate get through",
-        )
-    if view.altered is not None:
-        return view.altered
-    if hostnames and all(_stage(view, name) in _COVERED for name in hostnames):
-        return _covered(record, len(hostnames))
-    if arriving := _names_and_until(view, HostStage.ARRIVING):
-        return waiting(Reason.ARRIVING, f"the rule follows when the association has settled: {arriving}")
-    if any(each.until is not None for each in (view.progress or {}).values() if each.stage is HostStage.ASSOCIATED):
-        settling = _names_and_until(view, HostStage.ASSOCIATED)
-        return waiting(Reason.PROGRESSING, f"the rule is there and on its way to the whole edge: {settling}")
-    return waiting(Reason.PROGRESSING, "not covered by a rule yet")
-
-
-def _covered(record: BindingRecord, count: int) -> Verdict:
-    if _action(record) is Action.LOG:
-        return ok(
-            Reason.LOG_ONLY,
-            f"spec.enforcement.action is Log: requests to {count} hostname(s) without an accepted certificate are"
-            " logged and get through",
-        )
-    if record.spec is not None and record.spec.issuer_pinning is IssuerPinning.NEVER:
-        return ok(
-            Reason.ISSUER_NOT_PINNED,
-            f"{count} hostname(s) covered by an enabled rule that accepts certificates of any CA that is associated"
-            " with them, whoever associated it: set spec.enforcement.issuerPinning to Always to accept only those of"
-            " this CA",
-        )
-    return ok(Reason.ENFORCED, f"{count} hostname(s) covered by an enabled rule")
-
-
-def _names_and_until(view: BindingView, stage: HostStage) -> str:
-    """Sorted names of a stage, and until when at least they stay in it."""
-    there = {name: each for name, each in (view.progress or {}).items() if each.stage is stage}
-    latest = max((each.until for each in there.values() if each.until is not None), default=None)
-    names = ", ".join(sorted(there))
-    return names if latest is None else f"{names} (until {_moment(latest)} at least)"
-
-
 def _ceiling_of(seconds: float | None) -> datetime | None:
     """The moment in whole seconds, as it is written; not a bit earlier than it is."""
     return None if seconds is None else datetime.fromtimestamp(ceil(seconds), UTC)
-
-
-def _moment(seconds: float) -> str:
-    return format_moment(datetime.fromtimestamp(seconds, UTC))
-
-
-def _stage(view: BindingView, hostname: str) -> HostStage:
-    progress = (view.progress or {}).get(hostname)
-    return progress.stage if progress else HostStage.PENDING
 
 
 def _hostname_statuses(
@@ -376,13 +284,13 @@ def _state(view: BindingView, progress: Mapping[str, HostProgress], hostname: st
         return HostnameState.CONFLICTED
     if hostname not in progress and view.assessment.accepted.outcome is Outcome.BLOCKED:
         return HostnameState.REFUSED
-    return HostnameState(_stage(view, hostname).value)
+    return HostnameState(stage_of(view, hostname).value)
 
 
 def _message(view: BindingView, progress: Mapping[str, HostProgress], hostname: str) -> str | None:
     if hostname in view.lost:
         return f"held by {view.lost[hostname]}"
-    if _stage(view, hostname) is HostStage.REFUSED:
+    if stage_of(view, hostname) is HostStage.REFUSED:
         return "on the list already, put there by somebody else"
     if hostname not in progress:
         return None
@@ -391,7 +299,7 @@ def _message(view: BindingView, progress: Mapping[str, HostProgress], hostname: 
     if others := progress[hostname].waits_for:
         return f"waits for {_installations(others)}"
     until = progress[hostname].until
-    return None if until is None else f"until {_moment(until)} at least"
+    return None if until is None else f"until {moment(until)} at least"
 
 
 def _effective(record: BindingRecord) -> object:

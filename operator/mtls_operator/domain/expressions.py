@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from mtls_operator.domain.serial_numbers import from_spelling, spellings
+
 MAX_LENGTH = 4096
 """Longest expression that Cloudflare takes, in characters (documented)."""
 
@@ -28,6 +30,10 @@ _PINNED = re.compile(
     r" and cf\.tls_client_auth\.cert_issuer_ski in \{(?P<issuers>[^{}]*)\}\)"
 )
 _UNPINNED = " and not cf.tls_client_auth.cert_verified"
+_REVOKED = re.compile(
+    r' and cf\.tls_client_auth\.cert_issuer_ski in \{"(?P<issuer>[0-9A-F]+)"\}'
+    r" and cf\.tls_client_auth\.cert_serial in \{(?P<serials>[^{}]*)\}"
+)
 
 
 class UnreadableExpressionError(ValueError):
@@ -58,6 +64,21 @@ def enforcement_expression(
     )
 
 
+def revocation_expression(
+    hostnames: Collection[str], issuer: str, serials: Collection[str], *, tolerant: bool = False
+) -> str:
+    """Matches a request to one of the hostnames with a certificate of this issuer that has one of the serial numbers,
+    each in every spelling that it may have (`serial_numbers`)."""
+    if not serials:
+        raise ValueError("a rule about revoked certificates needs a serial number")
+    host = _host_is_like_one_of(hostnames) if tolerant else _host_is_one_of(hostnames)
+    spelt = [spelling for serial in serials for spelling in spellings(serial)]
+    return (
+        f"({host} and cf.tls_client_auth.cert_issuer_ski in {{{_quoted([issuer])}}}"
+        f" and cf.tls_client_auth.cert_serial in {{{_quoted(spelt)}}})"
+    )
+
+
 def read_claim(expression: str) -> frozenset[str]:
     """The hostnames of a claim. Raises UnreadableExpressionError."""
     hostnames, rest = _split(expression)
@@ -71,21 +92,42 @@ def read_enforcement(expression: str) -> tuple[frozenset[str], frozenset[str] | 
 
     Raises UnreadableExpressionError.
     """
-    like = _TOLERANT_HOSTS.fullmatch(expression)
-    hostnames, rest = _split(expression) if like is None else (_alternatives(like["hosts"]), like["rest"])
+    hostnames, rest, tolerant = _split_either(expression)
     issuers: frozenset[str] | None = None
     if pinned := _PINNED.fullmatch(rest):
         issuers = frozenset(_QUOTED.findall(pinned["issuers"]))
-    tolerant = like is not None
     if issuers == frozenset() or enforcement_expression(hostnames, issuers, tolerant=tolerant) != expression:
         raise UnreadableExpressionError("not the expression of an enforcement rule")
     return hostnames, issuers, tolerant
+
+
+def read_revocation(expression: str) -> tuple[frozenset[str], str, frozenset[str], bool]:
+    """Hostnames, issuer and serial numbers of a rule about revoked certificates, and whether it is tolerant.
+
+    Raises UnreadableExpressionError.
+    """
+    hostnames, rest, tolerant = _split_either(expression)
+    revoked = _REVOKED.fullmatch(rest)
+    serials = frozenset(map(from_spelling, _QUOTED.findall(revoked["serials"]))) if revoked else frozenset[str]()
+    if revoked is None or not serials:
+        raise UnreadableExpressionError("names no revoked certificates in the form that this version writes")
+    if revocation_expression(hostnames, revoked["issuer"], serials, tolerant=tolerant) != expression:
+        raise UnreadableExpressionError("not the expression of a rule about revoked certificates")
+    return hostnames, revoked["issuer"], serials, tolerant
 
 
 def named_in(expression: str) -> frozenset[str]:
     """Every quoted string and every name in a pattern: what an expression that cannot be read may be naming."""
     escaped = frozenset(each.replace("\\.", ".") for each in _ESCAPED_NAME.findall(expression))
     return frozenset(_QUOTED.findall(expression)) | escaped
+
+
+def _split_either(expression: str) -> tuple[frozenset[str], str, bool]:
+    """Hostnames, the rest of the expression, and whether hostnames are matched tolerantly."""
+    like = _TOLERANT_HOSTS.fullmatch(expression)
+    if like is not None:
+        return _alternatives(like["hosts"]), like["rest"], True
+    return (*_split(expression), False)
 
 
 def _split(expression: str) -> tuple[frozenset[str], str]:

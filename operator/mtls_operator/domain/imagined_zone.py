@@ -13,8 +13,9 @@ from typing import assert_never
 from mtls_operator.domain.observed import CertificateId, Rule, Ruleset
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.zone_knowledge import Reading, ZoneKnowledge
-from mtls_operator.domain.zone_places import Desired, Stake, Timing
+from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import plan_zone
+from mtls_operator.domain.zone_stakes import Desired, Stake
 from mtls_operator.domain.zone_steps import (
     Conclude,
     DeleteRule,

@@ -21,6 +21,8 @@ from mtls_operator.domain.expressions import (
     named_in,
     read_claim,
     read_enforcement,
+    read_revocation,
+    revocation_expression,
 )
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule, RuleBody
 
@@ -39,6 +41,9 @@ _CLAIM = re.compile(
 )
 _ENFORCE = re.compile(
     rf"mtls-operator/1 enforce owner=(?P<owner>{_OWNER}) cluster=(?P<cluster>{_CLUSTER})(?P<retained> retained)?"
+)
+_REVOKE = re.compile(
+    rf"mtls-operator/1 revoke owner=(?P<owner>{_OWNER}) cluster=(?P<cluster>{_CLUSTER})(?P<retained> retained)?"
 )
 
 
@@ -87,6 +92,23 @@ class Enforcement:
 
 
 @dataclass(frozen=True, slots=True)
+class Revocation:
+    """A rule of an installation that acts on requests with a certificate that its CA has revoked."""
+
+    installation: Installation
+    hostnames: frozenset[str]
+    issuer: str
+    serials: frozenset[str]
+    """Without leading zeros (`serial_numbers`)."""
+    action: str
+    response: BlockResponse | None
+    enabled: bool
+    retained: bool = False
+    tolerant: bool = False
+    """Whether hostnames are matched with a port or a trailing dot too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """A rule under our prefix that this version cannot read, with every name that it may be about."""
 
@@ -95,9 +117,11 @@ class Unreadable:
     """Whose it is, where only the expression was altered."""
     is_claim: bool = False
     """Whether it is a claim, where only the expression was altered."""
+    revokes: bool = False
+    """Whether it was about revoked certificates, by its description."""
 
 
-Mark = Claim | Enforcement | Unreadable
+Mark = Claim | Enforcement | Revocation | Unreadable
 
 
 def certificate_name(display_name: str, bundle_fingerprint: str, owner: str) -> str:
@@ -121,10 +145,12 @@ def read_mark(rule: Rule) -> Mark | None:
 def _read_mark(body: RuleBody) -> Mark:
     """A zone's rules are looked at with every step, and change seldom."""
     try:
-        return _read_claim(body) or _read_enforcement(body) or Unreadable(named_in(body.expression))
+        read = _read_claim(body) or _read_enforcement(body) or _read_revocation(body)
+        return read or Unreadable(named_in(body.expression))
     except UnreadableExpressionError:
         is_claim = _CLAIM.fullmatch(body.description) is not None
-        return Unreadable(named_in(body.expression), _installation(body), is_claim)
+        revokes = _REVOKE.fullmatch(body.description) is not None
+        return Unreadable(named_in(body.expression), _installation(body), is_claim, revokes)
     except ValueError:
         return Unreadable(named_in(body.expression))
 
@@ -160,6 +186,21 @@ def enforcement_body(rule: Enforcement, ref: str) -> RuleBody:
         expression=enforcement_expression(rule.hostnames, rule.issuers, tolerant=rule.tolerant),
         description=(
             f"mtls-operator/1 enforce owner={rule.installation.owner} cluster={rule.installation.cluster}{retained}"
+        ),
+        enabled=rule.enabled,
+        response=rule.response,
+    )
+
+
+def revocation_body(rule: Revocation, ref: str) -> RuleBody:
+    """The rule that acts on requests with a revoked certificate."""
+    retained = " retained" if rule.retained else ""
+    return RuleBody(
+        ref=ref,
+        action=rule.action,
+        expression=revocation_expression(rule.hostnames, rule.issuer, rule.serials, tolerant=rule.tolerant),
+        description=(
+            f"mtls-operator/1 revoke owner={rule.installation.owner} cluster={rule.installation.cluster}{retained}"
         ),
         enabled=rule.enabled,
         response=rule.response,
@@ -207,9 +248,28 @@ def _read_enforcement(body: RuleBody) -> Enforcement | None:
     )
 
 
+def _read_revocation(body: RuleBody) -> Revocation | None:
+    match = _REVOKE.fullmatch(body.description)
+    if match is None:
+        return None
+    hostnames, issuer, serials, tolerant = read_revocation(body.expression)
+    return Revocation(
+        installation=Installation(match["owner"], match["cluster"]),
+        hostnames=hostnames,
+        issuer=issuer,
+        serials=serials,
+        action=body.action,
+        response=body.response,
+        enabled=body.enabled,
+        retained=match["retained"] is not None,
+        tolerant=tolerant,
+    )
+
+
 def _installation(body: RuleBody) -> Installation | None:
     """Who puts a rule right whose expression cannot be read; nobody one that was retained."""
-    match = _CLAIM.fullmatch(body.description) or _ENFORCE.fullmatch(body.description)
+    described = (each.fullmatch(body.description) for each in (_CLAIM, _ENFORCE, _REVOKE))
+    match = next((each for each in described if each), None)
     if match is None or match.groupdict().get("retained"):
         return None
     return Installation(match["owner"], match["cluster"])

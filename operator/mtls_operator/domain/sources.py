@@ -73,6 +73,16 @@ def source_of(spec: CertificateAuthoritySpec, namespace: str) -> tuple[SourceKey
     return None
 
 
+def revocation_source_of(spec: CertificateAuthoritySpec, namespace: str) -> tuple[SourceKey, str] | None:
+    """Object and key of a CA's revocation lists, None when the spec names none."""
+    named = spec.revocation
+    if named is not None and named.secret_ref is not None:
+        return SourceKey(SourceKind.SECRET, namespace, named.secret_ref.name), named.secret_ref.key
+    if named is not None and named.config_map_ref is not None:
+        return SourceKey(SourceKind.CONFIG_MAP, namespace, named.config_map_ref.name), named.config_map_ref.key
+    return None
+
+
 def credential_of(reference: CredentialsRef | None, namespace: str) -> CredentialKey | None:
     """The token's place for a `credentialsRef`, which always names a Secret of the resource's own namespace."""
     if reference is None:

@@ -21,7 +21,7 @@ from mtls_operator.domain.handling import adopts, is_idle, is_observed, is_retai
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.zone_knowledge import Place
-from mtls_operator.domain.zone_places import Stake, Target
+from mtls_operator.domain.zone_stakes import Stake, Target
 from mtls_operator.domain.zone_steps import Managed
 
 _BLOCKED = frozenset({HostnameState.ENFORCED.value, HostnameState.MOVING.value})

@@ -23,8 +23,9 @@ from typing import Final
 from mtls_operator.domain.account_demands import Demand
 from mtls_operator.domain.account_steps import AccountStep, ReadCertificates
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
-from mtls_operator.domain.zone_places import Desired, Stake, Timing
+from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import plan_zone
+from mtls_operator.domain.zone_stakes import Desired, Stake
 from mtls_operator.domain.zone_steps import ReadList, ReadRules, ZoneStep
 
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_knowledge import Place
-from mtls_operator.domain.zone_places import FRESH_SECONDS, Desired, Stake, ZoneState, recorded_by
+from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState, recorded_by
+from mtls_operator.domain.zone_stakes import Desired, Stake
 
 
 @dataclass(slots=True)

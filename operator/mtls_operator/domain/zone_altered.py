@@ -13,7 +13,9 @@ from mtls_operator.domain.zone_view import AlteredRule
 def is_made_good(zone: ZoneState, altered: AlteredRule) -> bool:
     """Whether every hostname of ours, whoever acts for it, that an altered rule may be about is covered otherwise, or
     given up. For a claim it is enough that another one says the same, or that nothing is to be said any more: what is
-    retained needs none."""
+    retained needs none. One that was about revoked certificates stays as long as nobody can say which."""
+    if altered.revokes and any(not zone.is_revocation_known(name) for name in altered.names):
+        return False
     ours = frozenset(name for group in zone.view.claims for name in group.hostnames) | zone.known_hostnames
     left = altered.names & ours - zone.view.enforced - zone.enforcement_to_give_up
     if altered.is_claim:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mtls_operator.domain.imagined_zone import Scene, long_known, scenes
-from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, Mark, read_mark
+from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, Mark, Revocation, read_mark
 from mtls_operator.domain.observed import CertificateId, Rule, Ruleset
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
-from mtls_operator.domain.zone_places import Desired, Stake, Timing
+from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import HostStage, ZonePlan, plan_zone
+from mtls_operator.domain.zone_stakes import Desired, Stake
 from mtls_operator.domain.zone_steps import DeleteRule, ReadList, ReadRules, WriteList, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import BLOCK, LOG, view_of
 
@@ -114,7 +115,7 @@ def _deeds(scene: Scene, us: Installation) -> Iterator[_Deed]:
 def _ours(rules: Ruleset | None, us: Installation, but: str | None) -> list[Mark]:
     """The marks of this installation in all rules but one."""
     marks = [read_mark(rule) for rule in (rules.rules if rules else ()) if rule.id != but]
-    return [mark for mark in marks if isinstance(mark, Claim | Enforcement) and mark.installation == us]
+    return [mark for mark in marks if isinstance(mark, Claim | Enforcement | Revocation) and mark.installation == us]
 
 
 def _of_list(
@@ -133,6 +134,8 @@ def _of_rule(before: Mark | None, after: Mark | None, others: Sequence[Mark]) ->
         yield from _of_claim(before, after)
     if isinstance(after, Enforcement):
         yield from _of_enforcement(before, after)
+    if isinstance(after, Revocation):
+        yield from _of_revocation(before, after)
     left = [*others, *([after] if after else [])]
     if isinstance(before, Claim):
         yield _Deed(_gone(before, left), lambda names: f"drop the claim on {names}")
@@ -156,7 +159,19 @@ def _of_enforcement(before: Mark | None, after: Enforcement) -> Iterator[_Deed]:
     yield _Deed(added, lambda names: f"{verb} requests to {names} without a client certificate{issuers}")
 
 
-def _verb(rule: Enforcement) -> str:
+def _of_revocation(before: Mark | None, after: Revocation) -> Iterator[_Deed]:
+    """How many certificates is said, not which: there may be thousands."""
+    same = isinstance(before, Revocation) and before.hostnames == after.hostnames
+    count = len(after.serials - before.serials if same and isinstance(before, Revocation) else after.serials)
+    verb = _verb(after)
+    if count:
+        yield _Deed(
+            after.hostnames,
+            lambda names: f"{verb} requests to {names} with one of {count} certificate(s) that {after.issuer} revoked",
+        )
+
+
+def _verb(rule: Enforcement | Revocation) -> str:
     return {BLOCK: "block", LOG: "log"}.get(rule.action, f"do `{rule.action}` with")
 
 

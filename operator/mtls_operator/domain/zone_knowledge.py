@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, read_mark
+from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, Revocation, read_mark
 from mtls_operator.domain.observed import CertificateId, Ruleset
 
 T = TypeVar("T")
@@ -72,6 +72,9 @@ class ZoneKnowledge:
     """Whether the rules were read without any mark of ours, though by exact knowledge claims of ours were there."""
     replaced_since: float | None = None
     """When it was seen that somebody had replaced the ruleset by one without any rule of ours."""
+    most_revocation_rules: int | None = None
+    """How many rules about revoked certificates there were when Cloudflare refused one more, because the zone's plan
+    has no more rules. Until a look is due, no more are tried."""
     released: frozenset[Place] = frozenset()
     """Given up: seen gone, or claimed by another installation, and our own claim is gone too."""
 
@@ -177,7 +180,13 @@ class ZoneKnowledge:
 
     def with_doubt(self, now: float) -> ZoneKnowledge:
         """A look is due: what was read before is read again, once."""
-        return replace(self, doubted=now)
+        return replace(self, doubted=now, most_revocation_rules=None)
+
+    def with_revocations_limited(self, us: Installation) -> ZoneKnowledge:
+        """After Cloudflare refused one more rule about revoked certificates."""
+        marks = [read_mark(rule) for rule in self.rules.value.rules] if self.rules and self.rules.value else []
+        present = [mark for mark in marks if isinstance(mark, Revocation) and mark.installation == us]
+        return replace(self, most_revocation_rules=len(present))
 
     def with_replaced(self, now: float) -> ZoneKnowledge:
         """After it was noticed that no rule of ours is left, though there should be some."""

@@ -73,7 +73,7 @@ def _retain(zone: ZoneState, agenda: Agenda, place: Place) -> None:
     certificate, hostname = place
     if zone.known.rules_exact_from(zone.timing.window) is not None:
         return
-    if not all(key.retained for key in zone.view.enforcement_keys(hostname)) or is_in_altered_claim(zone, hostname):
+    if not zone.view.is_retained(hostname) or is_in_altered_claim(zone, hostname):
         return
     if _claimed(zone, hostname) - zone.retained_places:
         # As long as it has to leave another list, it must be known on which ones the rule relies.

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import Ruleset
-from mtls_operator.domain.zone_places import Stake
+from mtls_operator.domain.zone_stakes import Stake
 from mtls_operator.domain.zone_view import view_of
 
 
@@ -21,6 +21,7 @@ def orphans(ruleset: Ruleset | None, us: Installation, stakes: Iterable[Stake]) 
     marked = frozenset[str]().union(
         *(group.hostnames for group in view.claims),
         *(group.hostnames for group in view.enforcement if not group.key.retained),
+        *(group.key.hostnames for group in view.revocations if not group.key.retained),
     )
     known = {hostname for stake in stakes for names in stake.managed.values() for hostname in names}
     return marked - known - {hostname for stake in stakes for hostname in stake.wants}

@@ -25,7 +25,8 @@ from datetime import datetime
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_overlap import accepts, overlap_until, rules_on
-from mtls_operator.domain.zone_places import Target, ZoneState
+from mtls_operator.domain.zone_places import ZoneState
+from mtls_operator.domain.zone_stakes import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.marks import ClaimState, Enforcement
 from mtls_operator.domain.zone_knowledge import Place
-from mtls_operator.domain.zone_places import Target, ZoneState
+from mtls_operator.domain.zone_places import ZoneState
+from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import BLOCK, ClaimKey
 
 

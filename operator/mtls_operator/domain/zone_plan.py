@@ -22,13 +22,23 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from mtls_operator.domain import zone_adoption, zone_leaving, zone_lists, zone_others, zone_rules, zone_succession
+from mtls_operator.domain import (
+    zone_adoption,
+    zone_leaving,
+    zone_lists,
+    zone_others,
+    zone_revocation,
+    zone_rules,
+    zone_succession,
+)
 from mtls_operator.domain.marks import ClaimState, Installation
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.zone_agenda import Agenda, look_at
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
 from mtls_operator.domain.zone_overlap import counted_until
-from mtls_operator.domain.zone_places import Desired, Stake, Target, Timing, ZoneState, removals_from
+from mtls_operator.domain.zone_places import Timing, ZoneState, removals_from
+from mtls_operator.domain.zone_revocation import Intent
+from mtls_operator.domain.zone_stakes import Desired, Stake, Target
 from mtls_operator.domain.zone_steps import (
     Managed,
     NoteReplacement,
@@ -68,6 +78,10 @@ class HostProgress:
     """A binding that has the hostname on another list and cannot be reconciled: what it needs is not known."""
     heir: ResourceKey | None = None
     """Another binding that gets it, with another CA: both are accepted until its overlap is over."""
+    unrevoked: int = 0
+    """How many serial numbers that its CAs revoked are not in rules, for lack of room."""
+    to_revoke: int = 0
+    """How many are about to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +124,7 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
     zone = replace(free, desired=reserve.leave(free.desired))
     agenda = zone_lists.agenda(zone)
     _look(zone, agenda)
+    revocation = zone_revocation.intent(zone, agenda)
     for certificate, after in reserve.lists_begun_after.items():
         agenda.read_list(certificate, after)
     gone = zone_leaving.left(zone, agenda) | {each for each in known.released if not zone.view.claim_keys(*each)}
@@ -123,9 +138,13 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
         *contests,
     ]
     return ZonePlan(
-        (*_cluster_steps(zone.desired, gone), *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)),
+        (
+            *_cluster_steps(zone.desired, gone),
+            *zone_rules.edits(zone, agenda, revocation),
+            *zone_lists.steps(zone, agenda),
+        ),
         min(wakes, default=None),
-        _progress(zone, agenda, reserve.refused),
+        _progress(zone, agenda, reserve.refused, revocation),
         frozenset(reserve.undecided),
         contradicted,
         zone_others.unwelcome(asked),
@@ -138,7 +157,7 @@ def _halted(zone: ZoneState, rival: Installation) -> ZonePlan:
     agenda = Agenda()
     _look(zone, agenda)
     steps = (*_finalizer_removals(zone.desired), *zone_lists.steps(zone, agenda))
-    return ZonePlan(steps, None, _progress(zone, agenda, {}), rival=rival)
+    return ZonePlan(steps, None, _progress(zone, agenda, {}, Intent({})), rival=rival)
 
 
 def _look(zone: ZoneState, agenda: Agenda) -> None:
@@ -206,13 +225,15 @@ def _wanted_places(stake: Stake) -> frozenset[Place]:
 
 
 def _progress(
-    zone: ZoneState, agenda: Agenda, refused: Mapping[ResourceKey, Collection[str]]
+    zone: ZoneState, agenda: Agenda, refused: Mapping[ResourceKey, Collection[str]], revocation: Intent
 ) -> dict[ResourceKey, dict[str, HostProgress]]:
     return {
         stake.binding: {
             place[1]: replace(
                 _host_progress(zone, agenda, place, is_leaving=_is_leaving(zone, stake, place)),
                 contested=zone.now < zone.contested_until(place),
+                unrevoked=revocation.left_out.get(place[1], 0),
+                to_revoke=revocation.lacking.get(place[1], 0),
             )
             for place in sorted(_shown_places(stake), key=lambda place: _relevance(zone, place))
         }

@@ -6,6 +6,8 @@ Rules of this module:
 - Claims and enforcement that no status knows (orphans) stay as they are; what somebody changed of them is repaired.
 - A rule that exists is written only on exact knowledge of what it holds, and the ruleset is created only just after it
   was not there (safety invariant 9).
+- What `zone_revocation` wants comes after what can be done for enforcement without it: a rule that is put right, or
+  asks for more, does not wait for a list of revoked certificates.
 """
 
 from __future__ import annotations
@@ -14,8 +16,17 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mtls_operator.domain import zone_succession
-from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, claim_body, enforcement_body, rule_ref
+from mtls_operator.domain import zone_revocation, zone_succession
+from mtls_operator.domain.marks import (
+    Claim,
+    ClaimState,
+    Enforcement,
+    Revocation,
+    claim_body,
+    enforcement_body,
+    revocation_body,
+    rule_ref,
+)
 from mtls_operator.domain.observed import RuleBody
 from mtls_operator.domain.rule_groups import Edit, Group, RemoveRule, additions, removals
 from mtls_operator.domain.zone_agenda import Agenda
@@ -23,12 +34,15 @@ from mtls_operator.domain.zone_altered import is_made_good
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_others import accepted_by_others, unready
 from mtls_operator.domain.zone_overlap import told_until
-from mtls_operator.domain.zone_places import FRESH_SECONDS, Target, ZoneState
+from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
+from mtls_operator.domain.zone_revocation import Intent
+from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import (
     ClaimKey,
     EnforcementKey,
     Policy,
+    RevocationKey,
     claim_becomes,
     claim_fits,
     enforcement_becomes,
@@ -36,13 +50,17 @@ from mtls_operator.domain.zone_view import (
 )
 
 
-def edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
+def edits(zone: ZoneState, agenda: Agenda, revocation: Intent) -> list[ZoneStep]:
     """The writes of rules that can be done now, claims before enforcement, additions before removals. As long as our
     own rules are not known exactly that is to create some; and they are read again though nothing is to be done,
     because what a process before us sent last may come to light only then."""
     proposed = (
         zone_succession.inheritances(zone)
-        or [*_claim_edits(zone, agenda), *_enforcement_edits(zone, agenda)]
+        or [
+            *_claim_edits(zone, agenda),
+            *_enforcement_edits(zone, agenda, revocation),
+            *(_revocation_step(zone, edit) for edit in zone_revocation.edits(zone, revocation.wanted)),
+        ]
         or [*_repairs(zone), *zone_succession.adoptions(zone)]
     )
     if zone.rules.value is None and proposed and zone.rules.begun < zone.now - FRESH_SECONDS:
@@ -84,6 +102,7 @@ def _rules_apart(zone: ZoneState) -> frozenset[str | None]:
     return frozenset(
         [group.rule_id for group in zone.view.claims if group.hostnames <= apart]
         + [group.rule_id for group in zone.view.enforcement if group.hostnames <= apart]
+        + [group.rule_id for group in zone.view.revocations if group.key.hostnames <= apart]
     )
 
 
@@ -93,8 +112,8 @@ def _claim_edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
     return [_claim_step(zone, edit) for edit in edits or removals(zone.view.claims, wanted)]
 
 
-def _enforcement_edits(zone: ZoneState, agenda: Agenda) -> list[ZoneStep]:
-    wanted = _enforcement_wanted(zone, agenda)
+def _enforcement_edits(zone: ZoneState, agenda: Agenda, revocation: Intent) -> list[ZoneStep]:
+    wanted = _enforcement_wanted(zone, agenda, revocation)
     edits: list[Edit[EnforcementKey]] = [
         *additions(zone.view.enforcement, wanted, enforcement_fits, enforcement_becomes)
     ]
@@ -151,17 +170,19 @@ def _may_leave(zone: ZoneState, agenda: Agenda, place: Place, target: Target | N
     if target is not None and target.policy is not None and not target.policy.pins and zone.is_held(place):
         return zone.has_moved(hostname) and hostname in agenda.moved
     relying = [key for key in zone.view.enforcement_keys(hostname) if not key.retained or zone.is_held(place)]
-    return not relying or zone.has_moved(hostname)
+    # Nobody would take away a rule that names a hostname which is recorded no more.
+    named = hostname in zone.enforcement_to_give_up and any(not e.retained for e in zone.view.revocation_keys(hostname))
+    return not (relying or named) or zone.has_moved(hostname)
 
 
-def _enforcement_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[EnforcementKey, frozenset[str]]:
+def _enforcement_wanted(zone: ZoneState, agenda: Agenda, revocation: Intent) -> Mapping[EnforcementKey, frozenset[str]]:
     wanted: defaultdict[EnforcementKey, set[str]] = defaultdict(set)
     for place, target in zone.wanted.items():
         if (target.policy is None and place[1] in zone.governed) or (target.policy and target.policy.is_bare):
             continue
         keys = zone.view.enforcement_keys(place[1])
         if target.policy is not None and place in agenda.confirmed:
-            keys = [_on_the_way(zone, place, target, target.policy)]
+            keys = _unless_revoked_get_in(zone, place[1], _on_the_way(zone, place, target, target.policy), revocation)
         elif place in agenda.confirmed:
             # It goes on wanting what is in force, and a rule of ours is never disabled by us.
             keys = [replace(key, enabled=True) for key in keys]
@@ -172,6 +193,20 @@ def _enforcement_wanted(zone: ZoneState, agenda: Agenda) -> Mapping[EnforcementK
         wanted[group.key] |= staying - zone.retained_hostnames
         wanted[replace(group.key, retained=True)] |= staying & zone.retained_hostnames
     return {key: frozenset(hostnames) for key, hostnames in wanted.items()}
+
+
+def _unless_revoked_get_in(
+    zone: ZoneState, hostname: str, key: EnforcementKey, revocation: Intent
+) -> list[EnforcementKey]:
+    """Before a rule is there, or accepts more issuers, those whose certificates were revoked have to be kept out. But a
+    rule that somebody took away is put back first."""
+    if not revocation.lacking.get(hostname):
+        return [key]
+    present, new = zone.view.enforcement_keys(hostname), key.policy.issuers
+    if not present:
+        return [key] if hostname in zone.told_enforced or hostname in zone.known.accepted else []
+    widens = any(e.policy.issuers is not None and (new is None or not new <= e.policy.issuers) for e in present)
+    return [replace(each, enabled=True) for each in present] if widens else [key]
 
 
 def _given_up(zone: ZoneState, key: EnforcementKey) -> frozenset[str]:
@@ -241,7 +276,26 @@ def _enforcement_step(zone: ZoneState, edit: Edit[EnforcementKey]) -> ZoneStep:
     return WriteRule(body, edit.rule_id, None if edit.rule_id else zone.view.first_foreign_rule)
 
 
-def _ref(zone: ZoneState, edit: Group[ClaimKey] | Group[EnforcementKey], *about: str) -> str:
+def _revocation_step(zone: ZoneState, edit: Edit[RevocationKey]) -> ZoneStep:
+    if isinstance(edit, RemoveRule):
+        return DeleteRule(edit.rule_id)
+    key = edit.key
+    rule = Revocation(
+        installation=zone.desired.installation,
+        hostnames=key.hostnames,
+        issuer=key.issuer,
+        serials=edit.hostnames,
+        action=key.action,
+        response=key.response,
+        enabled=key.enabled,
+        retained=key.retained,
+        tolerant=key.tolerant,
+    )
+    body = revocation_body(rule, _ref(zone, edit, "revoke", key.issuer, min(key.hostnames), min(edit.hostnames)))
+    return WriteRule(body, edit.rule_id, None if edit.rule_id else zone.view.first_foreign_rule)
+
+
+def _ref(zone: ZoneState, edit: Group[ClaimKey] | Group[EnforcementKey] | Group[RevocationKey], *about: str) -> str:
     """A rule keeps its ref for life; a new one takes the first that is free."""
     present = _body_of(zone, edit.rule_id)
     if present is not None:

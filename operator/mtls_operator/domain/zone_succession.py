@@ -14,7 +14,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, claim_body, enforcement_body
+from mtls_operator.domain.marks import (
+    Claim,
+    ClaimState,
+    Enforcement,
+    Installation,
+    Revocation,
+    claim_body,
+    enforcement_body,
+    revocation_body,
+)
+from mtls_operator.domain.observed import RuleBody
 from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
 from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import ForeignMark
@@ -52,16 +62,16 @@ def wakes(zone: ZoneState) -> list[float]:
 
 
 def _is_left(each: ForeignMark) -> bool:
-    return isinstance(each.mark, Enforcement) and each.mark.retained
+    return isinstance(each.mark, Enforcement | Revocation) and each.mark.retained
 
 
-def _retained(zone: ZoneState) -> Iterator[tuple[ForeignMark, Enforcement]]:
+def _retained(zone: ZoneState) -> Iterator[tuple[ForeignMark, Enforcement | Revocation]]:
     for each in zone.view.marks_of_others:
-        if isinstance(each.mark, Enforcement) and _is_left(each):
+        if isinstance(each.mark, Enforcement | Revocation) and _is_left(each):
             yield each, each.mark
 
 
-def _left(zone: ZoneState, rule: Enforcement) -> frozenset[str]:
+def _left(zone: ZoneState, rule: Enforcement | Revocation) -> frozenset[str]:
     """The hostnames of a retained rule but those that its installation brings in again: it takes them out itself, and
     covers them until then."""
     theirs = (claim for claim in zone.view.others if claim.installation == rule.installation)
@@ -79,11 +89,15 @@ def _signed(zone: ZoneState, each: ForeignMark) -> ZoneStep:
     us = zone.desired.installation
     if isinstance(each.mark, Claim):
         return WriteRule(claim_body(replace(each.mark, installation=us), each.ref), each.rule_id)
-    return WriteRule(enforcement_body(replace(each.mark, installation=us), each.ref), each.rule_id)
+    return WriteRule(_body(replace(each.mark, installation=us), each.ref), each.rule_id)
 
 
-def _without(each: ForeignMark, rule: Enforcement, covered: frozenset[str]) -> ZoneStep:
+def _without(each: ForeignMark, rule: Enforcement | Revocation, covered: frozenset[str]) -> ZoneStep:
     rest = rule.hostnames - covered
     if not rest:
         return DeleteRule(each.rule_id)
-    return WriteRule(enforcement_body(replace(rule, hostnames=rest), each.ref), each.rule_id)
+    return WriteRule(_body(replace(rule, hostnames=rest), each.ref), each.rule_id)
+
+
+def _body(rule: Enforcement | Revocation, ref: str) -> RuleBody:
+    return enforcement_body(rule, ref) if isinstance(rule, Enforcement) else revocation_body(rule, ref)

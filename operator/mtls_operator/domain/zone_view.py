@@ -13,6 +13,7 @@ from mtls_operator.domain.marks import (
     ClaimState,
     Enforcement,
     Installation,
+    Revocation,
     Unreadable,
     claim_body,
     read_mark,
@@ -68,12 +69,28 @@ class ClaimKey:
 
 
 @dataclass(frozen=True, slots=True)
+class RevocationKey:
+    """What the rules about revoked certificates of an installation differ in besides their serial numbers."""
+
+    hostnames: frozenset[str]
+    issuer: str
+    """The subject key identifier of the CA that revoked them."""
+    action: str
+    response: BlockResponse | None = None
+    tolerant: bool = False
+    enabled: bool = True
+    retained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AlteredRule:
     """A rule of ours whose expression somebody changed, and the hostnames that it may be about."""
 
     rule_id: str
     names: frozenset[str]
     is_claim: bool
+    revokes: bool = False
+    """Whether it was about revoked certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +99,7 @@ class ForeignMark:
 
     rule_id: str
     ref: str
-    mark: Claim | Enforcement
+    mark: Claim | Enforcement | Revocation
 
 
 @dataclass(frozen=True)
@@ -91,6 +108,8 @@ class ZoneView:
 
     claims: tuple[Group[ClaimKey], ...]
     enforcement: tuple[Group[EnforcementKey], ...]
+    revocations: tuple[Group[RevocationKey], ...]
+    """Rules of ours about revoked certificates: groups of serial numbers, not of hostnames."""
     marks_of_others: tuple[ForeignMark, ...]
     unreadable: frozenset[str]
     """Names in marks of others that this version cannot read: they stay on every list."""
@@ -99,7 +118,7 @@ class ZoneView:
     """Rules of ours that name the right hostnames and are changed in what is the same for all, with what they should
     be: a claim that was enabled."""
     misplaced: tuple[str, ...]
-    """Enforcement rules of ours that stand behind a rule which may bypass them."""
+    """Rules of ours that act on requests and stand behind a rule which may bypass them."""
     refs: frozenset[str]
     first_foreign_rule: str | None
     """The rule before which an enforcement rule belongs, None when it belongs at the end."""
@@ -117,7 +136,7 @@ class ZoneView:
     @property
     def is_without_us(self) -> bool:
         """Whether no rule of the zone is ours."""
-        return not (self.claims or self.enforcement or self.altered)
+        return not (self.claims or self.enforcement or self.revocations or self.altered)
 
     def claimed(self, certificate: CertificateId, state: ClaimState) -> frozenset[str]:
         """Our hostnames in a state on a certificate's list."""
@@ -130,6 +149,15 @@ class ZoneView:
     def enforcement_keys(self, hostname: str) -> list[EnforcementKey]:
         """The policies of our rules that cover a hostname."""
         return [each.key for each in self.enforcement if hostname in each.hostnames]
+
+    def revocation_keys(self, hostname: str) -> list[RevocationKey]:
+        """Our rules about revoked certificates that name a hostname."""
+        return [each.key for each in self.revocations if hostname in each.key.hostnames]
+
+    def is_retained(self, hostname: str) -> bool:
+        """Whether every rule of ours about a hostname was left in force on purpose."""
+        retained = [key.retained for key in self.enforcement_keys(hostname)]
+        return all((*retained, *(key.retained for key in self.revocation_keys(hostname))))
 
     def relied_on_by_others(self, certificate: CertificateId) -> frozenset[str]:
         """Hostnames that another installation claims as arriving or held on a certificate's list."""
@@ -191,8 +219,14 @@ def view_of(ruleset: Ruleset | None, us: Installation) -> ZoneView:
     """Sort a ruleset's rules by whose they are."""
     rules = ruleset.rules if ruleset else ()
     marks = [(rule, read_mark(rule)) for rule in rules]
-    first_foreign = next((index for index, (_, mark) in enumerate(marks) if not isinstance(mark, Enforcement)), None)
-    ours = [(rule, mark) for rule, mark in marks if isinstance(mark, Claim | Enforcement) and mark.installation == us]
+    first_foreign = next(
+        (i for i, (_, mark) in enumerate(marks) if not isinstance(mark, Enforcement | Revocation)), None
+    )
+    ours = [
+        (rule, mark)
+        for rule, mark in marks
+        if isinstance(mark, Claim | Enforcement | Revocation) and mark.installation == us
+    ]
     return ZoneView(
         claims=tuple(
             Group(_claim_key(mark, certificate), mark.hostnames, rule.id)
@@ -205,14 +239,17 @@ def view_of(ruleset: Ruleset | None, us: Installation) -> ZoneView:
             for rule, mark in ours
             if isinstance(mark, Enforcement)
         ),
+        revocations=tuple(
+            Group(_revocation_key(mark), mark.serials, rule.id) for rule, mark in ours if isinstance(mark, Revocation)
+        ),
         marks_of_others=tuple(
             ForeignMark(rule.id, rule.body.ref, mark)
             for rule, mark in marks
-            if isinstance(mark, Claim | Enforcement) and mark.installation != us
+            if isinstance(mark, Claim | Enforcement | Revocation) and mark.installation != us
         ),
         unreadable=_union(mark.names for _, mark in marks if isinstance(mark, Unreadable) and mark.installation != us),
         altered=tuple(
-            AlteredRule(rule.id, frozenset(name for name in mark.names if "." in name), mark.is_claim)
+            AlteredRule(rule.id, frozenset(name for name in mark.names if "." in name), mark.is_claim, mark.revokes)
             for rule, mark in marks
             if isinstance(mark, Unreadable) and mark.installation == us
         ),
@@ -224,7 +261,7 @@ def view_of(ruleset: Ruleset | None, us: Installation) -> ZoneView:
         misplaced=tuple(
             rule.id
             for index, (rule, mark) in enumerate(marks)
-            if isinstance(mark, Enforcement)
+            if isinstance(mark, Enforcement | Revocation)
             and mark.installation == us
             and not mark.retained
             and first_foreign is not None
@@ -262,6 +299,12 @@ def _claim_key(claim: Claim, certificate: CertificateId) -> ClaimKey:
 def _enforcement_key(rule: Enforcement) -> EnforcementKey:
     policy = Policy(rule.issuers, rule.action, rule.response, rule.tolerant)
     return EnforcementKey(policy, rule.enabled, rule.retained)
+
+
+def _revocation_key(rule: Revocation) -> RevocationKey:
+    return RevocationKey(
+        rule.hostnames, rule.issuer, rule.action, rule.response, rule.tolerant, rule.enabled, rule.retained
+    )
 
 
 def _union(sets: Iterable[frozenset[T]]) -> frozenset[T]:

@@ -214,6 +214,7 @@ class AccountReconciler:
         calls = AccountCalls(client, account_id, str(credential), self.situation.clock)
         account.known, error = await calls.perform(step, account.known)
         account.last = (step, account.known)
+        self.situation.note_uploaded(account.known)
         if error is not None:
             was_patient = told_trouble(judged.record(step.authority)) == Reason.CREDENTIALS_INSUFFICIENT
             circumstances = self._circumstances(judged, step.authority)

@@ -99,6 +99,7 @@ class Engine:
             labels_of=self._labels.of,
             clock=clock,
             tolerant=configuration.host_match is HostMatch.TOLERANT,
+            most_revocation_rules=configuration.revocation.max_rules_per_zone,
         )
         credentials = Credentials(http, self._sources.contents, clock, metrics)
         timing = timing_of(configuration)

@@ -7,18 +7,19 @@ party is planned for on its own, while the stakes of the others stand still.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.handling import is_observed
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.records import BindingRecord, ResourceKey
+from mtls_operator.domain.revoked import ZoneRevocation
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.stakes import Conflicts, foreseen_stakes, stakes_of
 from mtls_operator.domain.zone_foresight import Foreseen
 from mtls_operator.domain.zone_knowledge import Place
-from mtls_operator.domain.zone_places import Desired, Stake, desired_of
 from mtls_operator.domain.zone_plan import ZonePlan
+from mtls_operator.domain.zone_stakes import Desired, Stake, desired_of
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,13 @@ def judgement_of(
     us: Installation,
     predecessors: frozenset[Installation] = frozenset(),
     barred: frozenset[Place] = frozenset(),
+    *,
     issuers: frozenset[str] | None = None,
+    revocation: ZoneRevocation | None = None,
 ) -> Judgement:
     """Sort the bindings of a zone into parties, in a stable order. `predecessors` are gone: their marks become ours.
-    `barred` is what another installation has otherwise, `issuers` are those of the cluster's CAs."""
+    `barred` is what another installation has otherwise, `issuers` are those of the cluster's CAs, `revocation` is
+    what is revoked by any of them."""
     stakes, conflicts = stakes_of(bindings, barred)
     would_be, would_lose = foreseen_stakes(bindings)
     observed = {record.key for record, _ in bindings if is_observed(record.spec) and not record.deleting}
@@ -68,13 +72,12 @@ def judgement_of(
                 predecessors=predecessors,
                 removals_from=max(times, default=float("-inf")),
                 issuers=issuers,
+                revocation=revocation,
             ),
             _foreseen(
-                us,
-                stakes,
+                Desired(us, stakes, predecessors=predecessors, revocation=revocation or ZoneRevocation()),
                 [each for each in would_be if each.binding in observed and credentials[each.binding] == credential],
                 would_lose,
-                predecessors,
             ),
         )
         for credential in dict.fromkeys(credentials.values())
@@ -83,18 +86,16 @@ def judgement_of(
 
 
 def _foreseen(
-    us: Installation,
-    stakes: Sequence[Stake],
+    everybody: Desired,
     mine: Sequence[Stake],
     lost: Conflicts,
-    predecessors: frozenset[Installation],
 ) -> Foreseen | None:
     """Observed bindings act, everybody else stands still."""
     if not mine:
         return None
     acting = {stake.binding for stake in mine}
-    still = tuple(stake for stake in stakes if stake.binding not in acting)
-    desired = Desired(us, stakes=tuple(mine), still=still, predecessors=predecessors)
+    still = tuple(stake for stake in everybody.stakes if stake.binding not in acting)
+    desired = replace(everybody, stakes=tuple(mine), still=still)
     return Foreseen(desired, {key: lost.get(key, {}) for key in acting})
 
 

@@ -61,6 +61,7 @@ _WARNINGS: frozenset[str] = frozenset(
         Reason.NOT_PROXIED,
         Reason.TARGET_UNREACHABLE,
         Reason.VERIFICATION_REFUSED,
+        Reason.REVOCATION_INCOMPLETE,
     }
 )
 """All is in force, and yet somebody has to do something."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from mtls_operator.api.certificate_authority import EffectiveRotation, RotationPhase, effective_rotation
 from mtls_operator.api.conditions import Condition
+from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.authority_assessment import AuthorityAssessment, OperatorCredentials, assess_authority
 from mtls_operator.domain.binding_assessment import (
     BindingAssessment,
@@ -20,14 +21,23 @@ from mtls_operator.domain.binding_assessment import (
     cleanup_credential,
 )
 from mtls_operator.domain.binding_in_force import is_in_force_on, is_moving_on
+from mtls_operator.domain.certificates import CaCertificate, uploaded_bundle
 from mtls_operator.domain.exposure import ZoneLooks, no_look
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import CertificateId, Ruleset, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.relied_on_elsewhere import relied_on_elsewhere
+from mtls_operator.domain.revoked import RevokedSerials, ZoneRevocation
 from mtls_operator.domain.rotation import kept_beside
 from mtls_operator.domain.rotation_status import standing_of
-from mtls_operator.domain.sources import Contents, CredentialKey, SourceKey, credential_of, source_of
+from mtls_operator.domain.sources import (
+    Contents,
+    CredentialKey,
+    SourceKey,
+    credential_of,
+    revocation_source_of,
+    source_of,
+)
 from mtls_operator.domain.token_state import TokenState, remark_on_token
 from mtls_operator.domain.verdicts import Verdict
 from mtls_operator.domain.verification import Refusal
@@ -73,6 +83,11 @@ class Situation:
     """By zone and hostname, how the block rules that are there answer whom they block."""
     found_outside: Callable[[BindingRecord], Verdict | None] = lambda _: None
     """What the last check from outside found of a binding under its present spec."""
+    uploaded: dict[str, CaCertificate] = field(default_factory=dict)
+    """By fingerprint, the CA certificates that were seen in accounts: revocation lists may be signed by one that is in
+    force and not in the source any more."""
+    most_revocation_rules: int = ZoneRevocation().most_rules
+    """How many rules about revoked certificates there may be in a zone."""
 
     # Bindings
 
@@ -112,7 +127,14 @@ class Situation:
 
     def assess_authority(self, authority: AuthorityRecord) -> AuthorityAssessment:
         """The verdicts on a CA."""
-        return assess_authority(authority, self.contents, self.operator, self.clock.moment(), self._remark_on_token)
+        moment, remark = self.clock.moment(), self._remark_on_token
+        return assess_authority(authority, self.contents, self.operator, moment, remark, uploaded=self.uploaded)
+
+    def note_uploaded(self, known: AccountKnowledge) -> None:
+        """What an account holds."""
+        pems = {each.pem for listing in known.listings.values() for each in listing.value if each.ca}
+        bundles = [bundle for pem in pems if (bundle := uploaded_bundle(pem)) is not None]
+        self.uploaded |= {each.fingerprint: each for bundle in bundles for each in bundle.certificates}
 
     def authorities_in(self, account_id: str) -> list[AuthorityRecord]:
         """All CAs of an account; those that cannot be read under the empty id."""
@@ -161,6 +183,15 @@ class Situation:
         standings = [standing_of(each.status) for each in self.authorities]
         retiring = (each.key_identifiers for standing in standings for each in standing.retiring)
         return frozenset().union(*(standing.key_identifiers for standing in standings), *retiring)
+
+    def revocation(self) -> ZoneRevocation:
+        """What is the same for every zone: the lists of all CAs, and how many rules there may be."""
+        lists: dict[str, RevokedSerials] = {}
+        for authority in self.authorities:
+            if authority.spec is not None and authority.spec.revocation is not None:
+                revoked = self.assess_authority(authority).revocation.revoked
+                lists = {**(dict(revoked.lists) if revoked else {}), **lists}
+        return ZoneRevocation(self.most_revocation_rules, tuple(sorted(lists.items(), key=lambda each: each[0])))
 
     def relied_on(self) -> frozenset[str]:
         """Every object of an account that the status of some CA or binding names."""
@@ -244,14 +275,16 @@ class Situation:
         return self.is_loading(sources_of_binding(binding) | of_authority)
 
     def _surroundings(self, binding: BindingRecord, zone: Zone | Verdict | None) -> Surroundings:
+        authority = self.authority_for(binding)
         return Surroundings(
-            authority=self.authority_for(binding),
+            authority=authority,
             namespace_labels=self.labels_of(binding.metadata.namespace),
             contents=self.contents,
             operator=self.operator,
             zone=zone,
             remark_on_token=self._remark_on_token,
             tolerant=self.tolerant,
+            revoked=self.assess_authority(authority).revocation.revoked if authority else None,
         )
 
     def _remark_on_token(self, place: CredentialKey, before: Condition | None) -> Verdict | None:
@@ -324,7 +357,9 @@ def sources_of_authority(authority: AuthorityRecord) -> frozenset[SourceKey]:
     namespace = authority.metadata.namespace
     source = source_of(authority.spec, namespace)
     credential = credential_of(authority.spec.credentials_ref, namespace)
-    return frozenset(({source[0]} if source else set()) | ({credential.source} if credential else set()))
+    lists = revocation_source_of(authority.spec, namespace)
+    named = [each[0] for each in (source, lists) if each is not None]
+    return frozenset([*named, *([credential.source] if credential else [])])
 
 
 def sources_of_binding(binding: BindingRecord) -> frozenset[SourceKey]:

@@ -13,7 +13,8 @@ from mtls_operator.api.reasons import Reason
 from mtls_operator.cloudflare.client import CloudflareClient
 from mtls_operator.cloudflare.errors import AmbiguousZone, CloudflareError, NotFound
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
-from mtls_operator.domain.binding_status import BindingView, binding_status
+from mtls_operator.domain.binding_status import binding_status
+from mtls_operator.domain.binding_view import BindingView
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.urgency import Urgency

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mtls_operator.api.reasons import Reason
-from mtls_operator.cloudflare.errors import CloudflareError, NotFound
+from mtls_operator.cloudflare.errors import CloudflareError
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.binding_status import with_managed
 from mtls_operator.domain.marks import Installation
@@ -32,7 +32,6 @@ from mtls_operator.domain.zone_steps import (
     Conclude,
     DeleteRule,
     NoteReplacement,
-    ReadList,
     RecordManaged,
     WriteList,
     WriteRule,
@@ -47,6 +46,7 @@ from mtls_operator.engine.setbacks import Setbacks
 from mtls_operator.engine.situation import Situation
 from mtls_operator.engine.troubles import pause_after, told_trouble
 from mtls_operator.engine.zone_calls import CloudflareStep, ZoneCalls
+from mtls_operator.engine.zone_failures import after_failure, is_no_failure
 from mtls_operator.engine.zone_report import ZoneReport
 from mtls_operator.observability.metrics import Metrics
 
@@ -185,7 +185,8 @@ class ZoneReconciler:
             self.installation,
             self.predecessors,
             zone.barred,
-            self.situation.issuers(),
+            issuers=self.situation.issuers(),
+            revocation=self.situation.revocation(),
         )
 
     async def _report(self, zone_id: str, zone: _Zone, judged: Judgement, planned: Planned) -> bool:
@@ -310,9 +311,9 @@ class ZoneReconciler:
         try:
             zone.known = await calls.perform(step, zone.known)
         except CloudflareError as error:
-            zone.known = _after_failure(zone.known, step, error, clock.now())
-            if _is_missing(step, error):
-                # No failure of the token: what is to be done with other certificates goes on.
+            known = zone.known
+            zone.known = after_failure(known, step, error, clock.now(), self.installation)
+            if is_no_failure(known, zone.known, step, error):
                 return True
             was_patient = any(
                 told_trouble(record) == Reason.CREDENTIALS_INSUFFICIENT
@@ -371,24 +372,3 @@ def _left_behind(record: BindingRecord) -> str:
 
 def _is_held(zone: _Zone, record: BindingRecord) -> bool:
     return zone.unwritable.held_until(record.key, record.metadata.resource_version) is not None
-
-
-def _is_missing(step: CloudflareStep, error: CloudflareError) -> bool:
-    """Whether Cloudflare does not have the certificate whose list was asked for."""
-    return isinstance(error, NotFound) and isinstance(step, ReadList | WriteList)
-
-
-def _after_failure(known: ZoneKnowledge, step: CloudflareStep, error: CloudflareError, now: float) -> ZoneKnowledge:
-    """A write that may have been carried out makes what it was about unknown; one that was refused rested on something
-    that is not so, and one that was never sent changes nothing."""
-    if error.answer_lost and isinstance(step, WriteRule | DeleteRule):
-        return known.with_rules_unknown(now)
-    if error.status is None and not error.answer_lost:
-        return known
-    if isinstance(step, WriteRule | DeleteRule):
-        return replace(known, rules_must_be_read=True)
-    if isinstance(step, ReadList | WriteList) and _is_missing(step, error):
-        return known.with_list_missing(step.certificate, now)
-    if isinstance(step, WriteList):
-        return known.with_list_write_lost(step.certificate, now)
-    return known

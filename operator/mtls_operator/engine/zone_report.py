@@ -10,7 +10,8 @@ from mtls_operator.api.host_binding import HostBindingStatus, HostnameState, Man
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.binding_assessment import BindingAssessment
-from mtls_operator.domain.binding_status import BindingView, binding_status
+from mtls_operator.domain.binding_status import binding_status
+from mtls_operator.domain.binding_view import BindingView
 from mtls_operator.domain.exposure import ZoneLook, alteration
 from mtls_operator.domain.handling import is_observed, is_suspended
 from mtls_operator.domain.marks import Installation

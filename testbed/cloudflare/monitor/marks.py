@@ -25,6 +25,7 @@ _CLAIM = re.compile(
     rf" aim=(?:{_DIGESTS}|-) inforce=(?:{_DIGESTS}|-)(?: until={_TIME})?"
 )
 _ENFORCEMENT = re.compile(rf"mtls-operator/1 enforce {_BY}(?P<retained> retained)?")
+_REVOCATION = re.compile(rf"mtls-operator/1 revoke {_BY}(?P<retained> retained)?")
 _SET = r'\{("[^"\\]+"(?: "[^"\\]+")*)\}'
 _HOSTS = rf"lower\(http\.host\) in {_SET}"
 _VERIFIED = r"cf\.tls_client_auth\.cert_verified"
@@ -34,6 +35,10 @@ _PINNED = re.compile(
     rf"\((?:{_HOSTS}|{_LIKE}) and not \({_VERIFIED} and cf\.tls_client_auth\.cert_issuer_ski in {_SET}\)\)"
 )
 _UNPINNED = re.compile(rf"\((?:{_HOSTS}|{_LIKE}) and not {_VERIFIED}\)")
+_REVOKED = re.compile(
+    rf"\((?:{_HOSTS}|{_LIKE}) and cf\.tls_client_auth\.cert_issuer_ski in {_SET}"
+    rf" and cf\.tls_client_auth\.cert_serial in {_SET}\)"
+)
 _CERTIFICATE_NAME = re.compile(rf".* [0-9a-f]{{8}} \(mtls-operator (?P<owner>{_OWNER})\)", re.DOTALL)
 
 
@@ -72,6 +77,14 @@ class Enforcement:
 
 
 @dataclass(frozen=True, slots=True)
+class Revocation:
+    """An installation's rule that stops revoked certificates."""
+
+    owner: str
+    retained: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """Something that begins like a mark; `names` are the quoted strings of its expression. `owner` made the rule, if
     it is only the expression that cannot be read."""
@@ -80,7 +93,7 @@ class Unreadable:
     owner: str | None = None
 
 
-Mark = Claim | Enforcement | Unreadable
+Mark = Claim | Enforcement | Revocation | Unreadable
 
 
 def read_mark(rule: Rule) -> Mark | None:
@@ -102,7 +115,10 @@ def _read_mark(description: str, expression: str) -> Mark | None:
         guard = read_guard(expression)
         if guard is not None:
             return Enforcement(enforcement["owner"], enforcement["retained"] is not None, guard)
-    described = claim or enforcement
+    revocation = _REVOCATION.fullmatch(description)
+    if revocation and _REVOKED.fullmatch(expression):
+        return Revocation(revocation["owner"], revocation["retained"] is not None)
+    described = claim or enforcement or revocation
     return Unreadable(frozenset(re.findall(r'"([^"]*)"', expression)), described["owner"] if described else None)
 
 

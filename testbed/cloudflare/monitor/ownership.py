@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from testbed.cloudflare.monitor.actions import RulesetWrite, RuleWrite
 from testbed.cloudflare.monitor.case import Case, Findings
-from testbed.cloudflare.monitor.marks import REF_PREFIX, Enforcement, Unreadable, owner_of, read_mark
+from testbed.cloudflare.monitor.marks import REF_PREFIX, Enforcement, Revocation, Unreadable, owner_of, read_mark
 from testbed.cloudflare.monitor.truth import rules_of
 from testbed.cloudflare.state import Rule
 
@@ -34,7 +34,7 @@ def _judge_touch(case: Case, method: str, rule: Rule) -> Findings:
     mark = read_mark(rule)
     if mark is None or (isinstance(mark, Unreadable) and not case.is_own(mark.owner)):
         yield 9, f"{case.owner} sends {method} for rule {rule.id} ({rule.description!r}), which it did not make"
-    elif not case.is_own(mark.owner) and not (isinstance(mark, Enforcement) and mark.retained):
+    elif not case.is_own(mark.owner) and not (isinstance(mark, Enforcement | Revocation) and mark.retained):
         yield 9, f"{case.owner} sends {method} for rule {rule.id}, which is of {mark.owner}"
 
 

@@ -23,11 +23,13 @@ from mtls_operator.domain.binding_status import with_managed
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import CertificateId, Ruleset
 from mtls_operator.domain.records import AddFinalizer, BindingRecord, Record, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.revoked import ZoneRevocation
 from mtls_operator.domain.stakes import stakes_of
 from mtls_operator.domain.verdicts import ok
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge, nothing_known
-from mtls_operator.domain.zone_places import Desired, Stake, Target, Timing, desired_of
+from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import HostStage, ZonePlan, plan_zone
+from mtls_operator.domain.zone_stakes import Desired, Stake, Target, desired_of
 from mtls_operator.domain.zone_steps import (
     Conclude,
     DeleteRule,
@@ -118,6 +120,8 @@ class Cluster:
     predecessors: frozenset[Installation] = frozenset()
     issuers: frozenset[str] | None = None
     """Those of the cluster's CAs, where that is known."""
+    revocation: ZoneRevocation = field(default_factory=ZoneRevocation)
+    """What is revoked by any of them, and how many rules there may be about it."""
     ever_managed: set[Place] = field(default_factory=set)
     left_in_force: set[Place] = field(default_factory=set)
     """What retained bindings have let go of."""
@@ -163,6 +167,7 @@ class Cluster:
                 predecessors=self.predecessors,
                 removals_from=max(times, default=float("-inf")),
                 issuers=self.issuers,
+                revocation=self.revocation,
             )
             for party in sorted(set(parties.values()))
         ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from cryptography import x509
 
 from mtls_operator.api.certificate_authority import CertificateAuthorityStatus
 from mtls_operator.domain.authority_assessment import (
@@ -15,12 +17,14 @@ from mtls_operator.domain.authority_assessment import (
     assess_authority,
     credential_verdict,
 )
-from mtls_operator.domain.certificates import read_bundle
+from mtls_operator.domain.certificates import CaCertificate, read_bundle, uploaded_bundle
 from mtls_operator.domain.consent import Grant
 from mtls_operator.domain.records import AuthorityRecord, Record
+from mtls_operator.domain.revocation import NOT_KNOWN
+from mtls_operator.domain.revoked import Revocations
 from mtls_operator.domain.sources import CredentialKey, SourceData, SourceKey, SourceKind, Unreadable
 from mtls_operator.domain.verdicts import Outcome, Verdict
-from tests.certificates import Ca, make_ca
+from tests.certificates import Ca, crl_pem, make_ca, make_crl
 from tests.unit.domain.binding_records import ACCOUNT, authority, metadata
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -33,6 +37,7 @@ LEAF = make_ca("client", now=NOW, issuer=ROOT, is_ca=False)
 
 SOURCE = SourceKey(SourceKind.SECRET, "apps", "ca")
 OWN = SourceKey(SourceKind.SECRET, "apps", "own")
+LISTS = SourceKey(SourceKind.SECRET, "apps", "crl")
 TOKEN = SourceKey(SourceKind.SECRET, "system", "operator-token")
 OPERATOR_KEY = CredentialKey(TOKEN, "token")
 OPERATOR = OperatorCredentials(OPERATOR_KEY, (Grant(),))
@@ -69,10 +74,11 @@ def assess(
     changed: Mapping[SourceKey, SourceData] | None = None,
     missing: frozenset[SourceKey] = frozenset(),
     operator: OperatorCredentials = OPERATOR,
+    uploaded: Mapping[str, CaCertificate] | None = None,
 ) -> AuthorityAssessment:
     """A CA with all that is good, but for what is said."""
     contents = {key: data for key, data in {**GOOD, **(changed or {})}.items() if key not in missing}
-    return assess_authority(authority(spec=spec, status=status), contents, operator, NOW)
+    return assess_authority(authority(spec=spec, status=status), contents, operator, NOW, uploaded=uploaded)
 
 
 def told(verdict: Verdict, says: str) -> Expected:
@@ -243,16 +249,61 @@ def test_the_source_is_mended_before_the_token() -> None:
     assert assess(changed={SOURCE: None}, operator=NOBODY).source.reason == "SourceMissing"
 
 
-def test_what_is_not_served_is_refused_and_nothing_is_acted_on() -> None:
-    revocation = {"revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}}}
+def assess_lists(*lists: x509.CertificateRevocationList, **surroundings: Any) -> AuthorityAssessment:
+    """A CA with revocation lists, and whatever else."""
+    spec = {**surroundings.pop("spec", {}), "revocation": {"secretRef": {"name": "crl", "key": "crl.pem"}}}
+    changed = {**surroundings.pop("changed", {}), LISTS: {"crl.pem": crl_pem(*lists).encode()}}
+    return assess(spec=spec, changed=changed, **surroundings)
 
-    assessment = assess(spec=revocation)
 
-    expected = blocks("UnsupportedValue", "not served by this version: spec.revocation")
-    assert told(assessment.accepted, expected.says) == expected
-    assert assessment.source.is_ok
-    assert assessment.bundle is not None
-    assert assessment.actionable is None
+def test_lists_that_are_good_are_not_spoken_of_and_due_before_the_certificate_expires() -> None:
+    assessment = assess_lists(make_crl(ROOT, [1], now=NOW))
+
+    assert (assessment.sources, assessment.changes_at) == (assessment.source, NOW + timedelta(days=7))
+    assert assessment.revocation.revoked is not None
+    assert [issuer for issuer, _ in assessment.revocation.revoked.lists] == [ROOT.key_identifier]
+
+
+def test_bad_lists_are_told_and_keep_no_certificate_from_being_uploaded() -> None:
+    assessment = assess_lists(make_crl(OTHER, [1], now=NOW))
+
+    assert (assessment.sources.reason, assessment.source.is_ok) == ("RevocationListInvalid", True)
+    assert assessment.actionable is not None
+
+
+def test_a_bad_source_is_told_before_bad_lists() -> None:
+    assert assess_lists(make_crl(OTHER, [1], now=NOW), changed={SOURCE: None}).sources.reason == "SourceMissing"
+
+
+def test_a_list_may_be_signed_by_a_ca_that_retires_and_was_seen_in_the_account() -> None:
+    status = {"retiring": [{"fingerprints": [OTHER.fingerprint], "retireAfter": "2026-03-02T00:00:00Z"}]}
+    bundle = uploaded_bundle(OTHER.pem)
+    assert bundle is not None
+
+    seen = assess_lists(
+        make_crl(OTHER, [1], now=NOW), status=status, uploaded={OTHER.fingerprint: bundle.certificates[0]}
+    )
+    unseen = assess_lists(make_crl(OTHER, [1], now=NOW), status=status)
+
+    assert seen.revocation.revoked is not None
+    assert [issuer for issuer, _ in seen.revocation.revoked.lists] == [OTHER.key_identifier]
+    assert (unseen.revocation.revoked, unseen.sources.is_ok) == (Revocations(), True)
+
+
+def test_a_list_may_be_signed_by_a_ca_in_force_whose_source_is_not_valid_any_more() -> None:
+    assessment = assess_lists(
+        make_crl(EXPIRED, [1], now=NOW),
+        changed={SOURCE: {"ca.crt": EXPIRED.pem.encode(), "tls.key": b"none"}},
+        status={"fingerprints": [EXPIRED.fingerprint]},
+    )
+
+    assert assessment.revocation.revoked is not None
+    assert [issuer for issuer, _ in assessment.revocation.revoked.lists] == [EXPIRED.key_identifier]
+
+
+@pytest.mark.parametrize("aside", [{"suspend": True}, {"managementPolicy": "Observe"}], ids=["suspended", "observed"])
+def test_nothing_changes_by_the_lists_of_a_ca_that_is_laid_aside(aside: Mapping[str, object]) -> None:
+    assert assess_lists(make_crl(ROOT, [1], now=NOW), spec=aside).revocation == NOT_KNOWN
 
 
 @pytest.mark.parametrize("in_force", [[OTHER], [ROOT, OTHER], [ROOT]], ids=["another", "one more", "the same"])

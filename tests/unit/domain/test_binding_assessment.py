@@ -17,7 +17,7 @@ from mtls_operator.domain.consent import Grant
 from mtls_operator.domain.observed import BlockResponse
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.verdicts import Verdict, waiting
-from mtls_operator.domain.zone_places import Target
+from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.binding_records import (
     ACCOUNT,

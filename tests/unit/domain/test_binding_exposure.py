@@ -8,7 +8,8 @@ import pytest
 
 from mtls_operator.api.conditions import ConditionType
 from mtls_operator.api.reasons import Reason
-from mtls_operator.domain.binding_status import BindingView, binding_status
+from mtls_operator.domain.binding_status import binding_status
+from mtls_operator.domain.binding_view import BindingView
 from mtls_operator.domain.exposure import ZoneLook
 from mtls_operator.domain.observed import AccessRule
 from mtls_operator.domain.verdicts import waiting

@@ -13,7 +13,8 @@ from mtls_operator.api.constants import RECONCILE_REQUESTED_AT
 from mtls_operator.api.host_binding import HostBindingStatus, HostnameStatus, ManagedHostnames, ManagedRule
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.binding_assessment import BindingAssessment
-from mtls_operator.domain.binding_status import BindingView, binding_status, with_managed
+from mtls_operator.domain.binding_status import binding_status, with_managed
+from mtls_operator.domain.binding_view import BindingView
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord, Record, ResourceKey
 from mtls_operator.domain.sources import CredentialKey, SourceKey, SourceKind
@@ -132,6 +133,35 @@ def test_associated_says_where_the_hostnames_stand(stages: Stages, told: tuple[s
 )
 def test_enforced_says_whether_a_rule_covers_every_hostname(stages: Stages, told: tuple[str, str, str]) -> None:
     assert condition(conditions(view(stages)), ConditionType.ENFORCED) == told
+
+
+def test_revoked_certificates_that_do_not_fit_are_counted() -> None:
+    stages = {API: HostProgress(HostStage.ENFORCED, unrevoked=7), WWW: HostProgress(HostStage.ENFORCED, unrevoked=3)}
+
+    found = conditions(view(stages))
+
+    status, reason, message = condition(found, ConditionType.ENFORCED)
+    assert (status, reason) == ("True", "RevocationIncomplete")
+    assert "7 revoked certificate(s) get through" in message
+    assert condition(found, ConditionType.READY)[0] == "True"
+
+
+@pytest.mark.parametrize(("pending", "ready"), [(1, "CloudflareUnavailable"), (0, "Reconciled")])
+def test_an_outage_is_told_of_a_binding_that_waits_for_revoked_certificates(pending: int, ready: str) -> None:
+    stages = {name: HostProgress(HostStage.ENFORCED, to_revoke=pending) for name in (API, WWW)}
+
+    assert condition(conditions(view(stages, trouble=OUTAGE)), ConditionType.READY)[1] == ready
+
+
+def test_a_zone_without_a_rule_left_is_said_by_enforced_until_all_is_covered() -> None:
+    full = waiting(Reason.QUOTA_EXHAUSTED, "no rule left")
+
+    assert condition(conditions(view(both(HostStage.ASSOCIATED), trouble=full)), ConditionType.ENFORCED) == (
+        "False",
+        "QuotaExhausted",
+        "no rule left",
+    )
+    assert condition(conditions(view(both(HostStage.ENFORCED), trouble=full)), ConditionType.ENFORCED)[0] == "True"
 
 
 def test_a_hostname_that_somebody_else_has_is_a_conflict_that_names_who() -> None:

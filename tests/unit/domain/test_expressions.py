@@ -13,7 +13,10 @@ from mtls_operator.domain.expressions import (
     named_in,
     read_claim,
     read_enforcement,
+    read_revocation,
+    revocation_expression,
 )
+from mtls_operator.domain.serial_numbers import serial_number
 
 hostnames = st.frozensets(
     st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z]{2,5}){1,2}", fullmatch=True), min_size=1
@@ -22,6 +25,7 @@ issuers = st.none() | st.frozensets(st.from_regex(r"([0-9A-F]{2}){1,20}", fullma
 PINNED = enforcement_expression({"a.example.com", "b.example.com"}, {"AB12", "CD34"})
 UNPINNED = enforcement_expression({"a.example.com"}, None)
 TOLERANT = enforcement_expression({"b.example.com", "a.example.com"}, None, tolerant=True)
+REVOKED = revocation_expression({"b.example.com", "a.example.com"}, "AB12", {"1", "80", "7F"})
 CLAIM = claim_expression({"b.example.com", "a.example.com"})
 
 
@@ -134,3 +138,47 @@ def test_a_tolerant_rule_without_hostnames_is_not_written() -> None:
 def test_a_name_that_could_end_its_quotes_is_not_written(name: str) -> None:
     with pytest.raises(ValueError, match="not a hostname or key identifier"):
         claim_expression({name})
+
+
+@given(
+    hostnames,
+    st.from_regex(r"([0-9A-F]{2}){1,20}", fullmatch=True),
+    st.frozensets(st.integers(0, 2**160).map(serial_number), min_size=1),
+    st.booleans(),
+)
+def test_a_rule_about_revoked_certificates_is_read_as_it_was_written(
+    names: frozenset[str], issuer: str, serials: frozenset[str], tolerant: bool
+) -> None:
+    written = revocation_expression(names, issuer, serials, tolerant=tolerant)
+
+    assert read_revocation(written) == (names, issuer, serials, tolerant)
+
+
+def test_a_rule_about_revoked_certificates_names_every_spelling_sorted() -> None:
+    assert REVOKED == (
+        '(lower(http.host) in {"a.example.com" "b.example.com"} and cf.tls_client_auth.cert_issuer_ski in {"AB12"}'
+        ' and cf.tls_client_auth.cert_serial in {"0080" "01" "1" "7F" "80"})'
+    )
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        CLAIM,
+        PINNED,
+        REVOKED.replace('"1" ', ""),
+        REVOKED.replace('"0080" "01"', '"01" "0080"'),
+        REVOKED.replace('{"0080" "01" "1" "7F" "80"}', "{}"),
+        REVOKED.replace('{"AB12"}', '{"AB12" "CD34"}'),
+        REVOKED.replace(" and cf.tls_client_auth.cert_serial", " or cf.tls_client_auth.cert_serial"),
+        f"{REVOKED} or true",
+    ],
+)
+def test_what_this_version_does_not_write_is_unreadable_as_revocation(expression: str) -> None:
+    with pytest.raises(UnreadableExpressionError):
+        read_revocation(expression)
+
+
+def test_a_rule_about_revoked_certificates_without_any_is_not_written() -> None:
+    with pytest.raises(ValueError, match="needs a serial number"):
+        revocation_expression({"a.example.com"}, "AB12", ())

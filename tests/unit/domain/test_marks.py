@@ -14,15 +14,18 @@ from mtls_operator.domain.marks import (
     ClaimState,
     Enforcement,
     Installation,
+    Revocation,
     Unreadable,
     certificate_name,
     certificate_owner,
     claim_body,
     enforcement_body,
     read_mark,
+    revocation_body,
     rule_ref,
 )
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule, RuleBody
+from mtls_operator.domain.serial_numbers import serial_number
 
 US = Installation("cluster.one", "11111111-2222-4333-8444-555555555555")
 CERTIFICATE = CertificateId("aaaaaaaa-0000-4000-8000-000000000000")
@@ -57,12 +60,28 @@ rules = st.builds(
 )
 
 
-def body_of(mark: Claim | Enforcement) -> RuleBody:
+revocations = st.builds(
+    Revocation,
+    installation=installations,
+    hostnames=hostnames,
+    issuer=st.from_regex(r"([0-9A-F]{2}){1,20}", fullmatch=True),
+    serials=st.frozensets(st.integers(0, 2**160).map(serial_number), min_size=1, max_size=5),
+    action=st.sampled_from(["block", "log"]),
+    response=st.none() | st.just(BlockResponse(403, "text/plain", "no")),
+    enabled=st.booleans(),
+    retained=st.booleans(),
+    tolerant=st.booleans(),
+)
+
+
+def body_of(mark: Claim | Enforcement | Revocation) -> RuleBody:
+    if isinstance(mark, Revocation):
+        return revocation_body(mark, "ref")
     return claim_body(mark, "ref") if isinstance(mark, Claim) else enforcement_body(mark, "ref")
 
 
-@given(claims | rules)
-def test_a_mark_is_read_as_it_was_written(mark: Claim | Enforcement) -> None:
+@given(claims | rules | revocations)
+def test_a_mark_is_read_as_it_was_written(mark: Claim | Enforcement | Revocation) -> None:
     assert read_mark(Rule("id", body_of(mark))) == mark
 
 
@@ -157,3 +176,16 @@ def test_refs_are_under_our_prefix_and_differ_with_the_installation_and_with_wha
 
     assert len(refs) == 4
     assert all(ref.startswith(REF_PREFIX) for ref in refs)
+
+
+@given(revocations)
+def test_a_rule_about_revoked_certificates_that_was_altered_is_its_installations_unless_it_was_retained(
+    mark: Revocation,
+) -> None:
+    body = body_of(mark)
+
+    read = read_mark(Rule("id", replace(body, expression=f"{body.expression} or true")))
+
+    assert isinstance(read, Unreadable)
+    assert (read.installation, read.revokes) == (None if mark.retained else mark.installation, True)
+    assert mark.hostnames <= read.names

@@ -20,7 +20,8 @@ from mtls_operator.domain.account_steps import DeleteCertificate
 from mtls_operator.domain.authority_assessment import AuthorityAssessment
 from mtls_operator.domain.authority_status import AuthorityView, authority_status
 from mtls_operator.domain.binding_assessment import BindingAssessment
-from mtls_operator.domain.binding_status import BindingView, binding_status
+from mtls_operator.domain.binding_status import binding_status
+from mtls_operator.domain.binding_view import BindingView
 from mtls_operator.domain.handling import is_idle, is_observed, retaining_field
 from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
 from mtls_operator.domain.zone_places import Timing

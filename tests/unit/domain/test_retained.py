@@ -10,7 +10,8 @@ import pytest
 from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.binding_assessment import BindingAssessment
-from mtls_operator.domain.binding_status import BindingView, binding_status
+from mtls_operator.domain.binding_status import binding_status
+from mtls_operator.domain.binding_view import BindingView
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, claim_body, enforcement_body, read_mark
 from mtls_operator.domain.observed import Rule
 from mtls_operator.domain.records import ResourceKey

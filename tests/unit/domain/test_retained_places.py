@@ -8,7 +8,7 @@ import pytest
 
 from mtls_operator.domain.marks import Enforcement
 from mtls_operator.domain.observed import CertificateId
-from mtls_operator.domain.zone_places import Target
+from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding
 from tests.unit.domain.simulated_zone import Past

@@ -12,6 +12,7 @@ from mtls_operator.domain.sources import (
     SourceKind,
     credential_of,
     is_token,
+    revocation_source_of,
     source_of,
 )
 
@@ -72,3 +73,21 @@ def test_objects_are_named_for_a_human() -> None:
 
     assert str(source) == "ConfigMap pki/trust"
     assert str(CredentialKey(source, "ca.crt")) == "ConfigMap pki/trust, key ca.crt"
+
+
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ({"secretRef": {"name": "crl", "key": "a"}}, (SourceKey(SourceKind.SECRET, "apps", "crl"), "a")),
+        ({"configMapRef": {"name": "crl", "key": "b"}}, (SourceKey(SourceKind.CONFIG_MAP, "apps", "crl"), "b")),
+        ({}, None),
+        (None, None),
+    ],
+    ids=["Secret", "ConfigMap", "neither", "none"],
+)
+def test_revocation_lists_are_at_a_key_of_an_object_of_the_namespace(
+    named: dict[str, object] | None, found: tuple[SourceKey, str] | None
+) -> None:
+    manifest = {"accountId": "0" * 32, "source": {"secretRef": {"name": "ca"}}, "revocation": named}
+
+    assert revocation_source_of(CertificateAuthoritySpec.model_validate(manifest), "apps") == found

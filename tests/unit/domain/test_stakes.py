@@ -15,7 +15,7 @@ from mtls_operator.domain.observed import BlockResponse, CertificateId
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.stakes import Conflicts, managed_of, stakes_of
 from mtls_operator.domain.verdicts import ok
-from mtls_operator.domain.zone_places import Stake, Target
+from mtls_operator.domain.zone_stakes import Stake, Target
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, binding, metadata
 

@@ -15,14 +15,15 @@ from mtls_operator.domain.account_steps import AccountStep
 from mtls_operator.domain.authority_assessment import AuthorityAssessment
 from mtls_operator.domain.authority_status import AuthorityView, authority_status
 from mtls_operator.domain.binding_assessment import BindingAssessment
-from mtls_operator.domain.binding_status import BindingView, binding_status
+from mtls_operator.domain.binding_status import binding_status
+from mtls_operator.domain.binding_view import BindingView
 from mtls_operator.domain.handling import is_idle, suspension
 from mtls_operator.domain.marks import ClaimState
 from mtls_operator.domain.records import AddFinalizer, ResourceKey
 from mtls_operator.domain.stakes import stakes_of
 from mtls_operator.domain.verdicts import blocked, ok
-from mtls_operator.domain.zone_places import Target
 from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_stakes import Target
 from tests.unit.domain.account_demands import ANNOUNCED, CA, HAS_ONE, WANTED, listed, plan
 from tests.unit.domain.binding_records import CERTIFICATE, authority, binding, metadata
 from tests.unit.domain.simulated_installation import Binding

@@ -13,7 +13,8 @@ from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.rotation import after_change
 from mtls_operator.domain.urgency import Urgency, may_be_sent, urgency_in_account, urgency_in_zone
 from mtls_operator.domain.zone_knowledge import Reading, ZoneKnowledge
-from mtls_operator.domain.zone_places import Desired, Stake, Target, Timing
+from mtls_operator.domain.zone_places import Timing
+from mtls_operator.domain.zone_stakes import Desired, Stake, Target
 from mtls_operator.domain.zone_steps import ReadList, ReadRules, WriteList, ZoneStep
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.account_demands import CA, DELETED, HAS_ONE, ONE, TWO, WANTED, sent

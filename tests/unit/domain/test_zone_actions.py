@@ -8,8 +8,8 @@ import pytest
 
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, claim_body
 from mtls_operator.domain.observed import CertificateId, Rule
-from mtls_operator.domain.zone_places import Target
 from mtls_operator.domain.zone_plan import HostStage
+from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_plan import API, CERTIFICATE, SET_UP, TARGET, TEAR_DOWN, TIMING, CalmZone, wanted

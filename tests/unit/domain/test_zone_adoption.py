@@ -11,7 +11,8 @@ from mtls_operator.api.conditions import Condition, ConditionType, find
 from mtls_operator.api.host_binding import HostBindingStatus
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.binding_assessment import BindingAssessment
-from mtls_operator.domain.binding_status import BindingView, binding_status
+from mtls_operator.domain.binding_status import binding_status
+from mtls_operator.domain.binding_view import BindingView
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, claim_body, enforcement_body
 from mtls_operator.domain.observed import Rule
 from mtls_operator.domain.records import ResourceKey

@@ -13,11 +13,12 @@ from mtls_operator.domain.imagined_zone import scenes
 from mtls_operator.domain.marks import ClaimState, claim_body, enforcement_body
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule, Ruleset
 from mtls_operator.domain.records import BindingRecord, ResourceKey
+from mtls_operator.domain.revoked import Revocations, RevokedSerials
 from mtls_operator.domain.stakes import foreseen_stakes, stakes_of
 from mtls_operator.domain.verdicts import ok
 from mtls_operator.domain.zone_foresight import Foreseen, foresee, readings
 from mtls_operator.domain.zone_knowledge import Reading, ZoneKnowledge
-from mtls_operator.domain.zone_places import Desired, Stake, Target
+from mtls_operator.domain.zone_stakes import Desired, Stake, Target
 from mtls_operator.domain.zone_steps import ReadList, ReadRules
 from tests.unit.domain.binding_records import OTHER_CERTIFICATE, binding, metadata
 from tests.unit.domain.test_zone_plan import (
@@ -189,6 +190,26 @@ def test_a_rule_that_is_not_pinned_names_no_issuers() -> None:
 
     assert found is not None
     assert found[-1] == f"block requests to {API} without a client certificate"
+
+
+def test_revoked_certificates_are_counted_and_not_named() -> None:
+    revoked = Revocations((("AA01", RevokedSerials(((2.0, "1"), (1.0, "2")))),))
+    zone = CalmZone()
+    zone.after(wanted(target=replace(TARGET, revoked=revoked)))
+    more = Revocations((("AA01", RevokedSerials(((3.0, "3"), (2.0, "1"), (1.0, "2")))),))
+    fewer = Revocations((("AA01", RevokedSerials(((2.0, "1"),))),))
+
+    found = lines(stake(API, target=replace(TARGET, revoked=revoked)), known())
+    after = lines(stake(API, target=replace(TARGET, revoked=more), managed=[API]), known_to(zone))
+    less = lines(stake(API, target=replace(TARGET, revoked=fewer), managed=[API]), known_to(zone))
+
+    assert found == [
+        *ARRIVAL[:3],
+        f"block requests to {API} with one of 2 certificate(s) that AA01 revoked",
+        ARRIVAL[3],
+    ]
+    assert after == [f"block requests to {API} with one of 1 certificate(s) that AA01 revoked"]
+    assert less == []
 
 
 def test_a_hostname_of_others_in_the_same_rule_is_not_spoken_of() -> None:

@@ -10,8 +10,9 @@ from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installat
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule, RuleBody, Ruleset
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_knowledge import nothing_known
-from mtls_operator.domain.zone_places import Desired, Target, Timing, ZoneState
+from mtls_operator.domain.zone_places import Timing, ZoneState
 from mtls_operator.domain.zone_plan import HostProgress, HostStage, plan_zone
+from mtls_operator.domain.zone_stakes import Desired, Target
 from mtls_operator.domain.zone_steps import ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding, Cluster, Operator, Troubles

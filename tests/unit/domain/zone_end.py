@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Unreadable, read_mark
 from mtls_operator.domain.observed import CertificateId
-from mtls_operator.domain.zone_places import Target
+from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Operator
 from tests.unit.domain.simulated_zone import Past

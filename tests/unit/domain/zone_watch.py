@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from mtls_operator.domain.marks import Claim, Enforcement, Installation, Mark, Unreadable, read_mark
 from mtls_operator.domain.observed import CertificateId, Rule
-from mtls_operator.domain.zone_places import FRESH_SECONDS, Target
+from mtls_operator.domain.zone_places import FRESH_SECONDS
+from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_steps import RecordManaged, WriteList, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import BLOCK
 from tests.unit.domain.simulated_installation import Cluster, Operator

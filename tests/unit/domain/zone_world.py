@@ -25,7 +25,8 @@ from mtls_operator.domain.marks import (
 )
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule, RuleBody, Ruleset
 from mtls_operator.domain.records import ResourceKey
-from mtls_operator.domain.zone_places import Target, Timing
+from mtls_operator.domain.zone_places import Timing
+from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding, Cluster, Operator, Troubles
 from tests.unit.domain.simulated_zone import Past, SimulatedZone

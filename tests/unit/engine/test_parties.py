@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.records import ResourceKey
-from mtls_operator.domain.zone_places import Desired, Stake, Target
 from mtls_operator.domain.zone_plan import ZonePlan
+from mtls_operator.domain.zone_stakes import Desired, Stake, Target
 from mtls_operator.engine.parties import Party, barred_by
 from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE
 

@@ -32,6 +32,10 @@ The operator's configuration file. A key is there only if its value is given: wh
       "connectTo" $values.verification.connectTo -}}
 {{- if not (kindIs "invalid" $value) -}}{{- $_ := set $verification $key $value -}}{{- end -}}
 {{- end -}}
+{{- $revocation := dict -}}
+{{- range $key, $value := $values.revocation -}}
+{{- if $value -}}{{- $_ := set $revocation $key $value -}}{{- end -}}
+{{- end -}}
 {{- $config := dict -}}
 {{- range $key, $value := dict
       "ownerId" $values.ownerId
@@ -39,6 +43,7 @@ The operator's configuration file. A key is there only if its value is given: wh
       "takeover" $values.takeover
       "hostMatch" $values.hostMatch
       "verification" $verification
+      "revocation" $revocation
       "logging" $logging -}}
 {{- if $value -}}{{- $_ := set $config $key $value -}}{{- end -}}
 {{- end -}}

@@ -1,0 +1,69 @@
+"""What `Enforced` says of a binding: by a rule of which kind its hostnames are covered, or why not yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtls_operator.api.policies import ACTION_WHEN_ABSENT, Action, IssuerPinning
+from mtls_operator.api.reasons import Reason
+from mtls_operator.domain.binding_view import BindingView, names_and_until, stage_of
+from mtls_operator.domain.records import BindingRecord
+from mtls_operator.domain.verdicts import Verdict, ok, waiting
+from mtls_operator.domain.zone_plan import HostStage
+
+COVERED = frozenset({HostStage.ENFORCED, HostStage.LOGGED, HostStage.MOVING})
+
+
+def action_of(record: BindingRecord) -> Action:
+    """The action in force."""
+    return record.spec.action if record.spec else ACTION_WHEN_ABSENT
+
+
+def enforced(record: BindingRecord, view: BindingView, hostnames: Sequence[str]) -> Verdict:
+    """Whether a rule covers every hostname as the spec asks."""
+    if action_of(record) is Action.NONE and not any(stage_of(view, name) in COVERED for name in hostnames):
+        return ok(
+            Reason.NOT_ENFORCED,
+            "spec.enforcement.action is None: there is no rule, and requests without a client certificate get through",
+        )
+    if view.altered is not None:
+        return view.altered
+    if hostnames and all(stage_of(view, name) in COVERED for name in hostnames):
+        return _covered(record, view, len(hostnames))
+    if view.trouble is not None and view.trouble.reason is Reason.QUOTA_EXHAUSTED:
+        return view.trouble
+    return _under_way(view)
+
+
+def _under_way(view: BindingView) -> Verdict:
+    if arriving := names_and_until(view, HostStage.ARRIVING):
+        return waiting(Reason.ARRIVING, f"the rule follows when the association has settled: {arriving}")
+    if any(each.until is not None for each in (view.progress or {}).values() if each.stage is HostStage.ASSOCIATED):
+        settling = names_and_until(view, HostStage.ASSOCIATED)
+        return waiting(Reason.PROGRESSING, f"the rule is there and on its way to the whole edge: {settling}")
+    return waiting(Reason.PROGRESSING, "not covered by a rule yet")
+
+
+def _covered(record: BindingRecord, view: BindingView, count: int) -> Verdict:
+    if action_of(record) is Action.LOG:
+        return ok(
+            Reason.LOG_ONLY,
+            f"spec.enforcement.action is Log: requests to {count} hostname(s) without an accepted certificate are"
+            " logged and get through",
+        )
+    if record.spec is not None and record.spec.issuer_pinning is IssuerPinning.NEVER:
+        return ok(
+            Reason.ISSUER_NOT_PINNED,
+            f"{count} hostname(s) covered by an enabled rule that accepts certificates of any CA that is associated"
+            " with them, whoever associated it: set spec.enforcement.issuerPinning to Always to accept only those of"
+            " this CA",
+        )
+    if unrevoked := max((each.unrevoked for each in (view.progress or {}).values()), default=0):
+        return ok(
+            Reason.REVOCATION_INCOMPLETE,
+            f"{count} hostname(s) covered by an enabled rule, but {unrevoked} revoked certificate(s) get through, those"
+            " that were revoked first: their serial numbers do not fit into the rules that there may be in the zone."
+            " Raise revocation.maxRulesPerZone of the operator's chart if the zone's plan has more, or have the CA drop"
+            " certificates that have expired from its revocation list.",
+        )
+    return ok(Reason.ENFORCED, f"{count} hostname(s) covered by an enabled rule")

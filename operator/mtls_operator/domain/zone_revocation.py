@@ -1,0 +1,262 @@
+"""The rules about revoked certificates that a zone should have: serial numbers per group of hostnames and issuer.
+
+Theory. Cloudflare checks no revocation for uploaded CAs, so the serial numbers of a CA's revocation lists stand in
+rules beside the enforcement rules. What is wanted is worked out per hostname and issuer:
+
+| for a hostname and an issuer                         | serial numbers                                          |
+|------------------------------------------------------|---------------------------------------------------------|
+| its CA has a list of the issuer                      | those of the list, newest first, as far as there is room|
+| it is an issuer of its CA, which names no lists      | none                                                    |
+| its rule accepts the issuer, or it is still on the   | those of the list of whichever CA of the cluster, else  |
+| list of another certificate                          | those that are in force                                 |
+| lists are not known; nobody acts for it; it is laid  | those that are in force                                 |
+| aside or retained                                    |                                                         |
+| it has no rule, or is given up                       | none                                                    |
+
+Hostnames for which the same is wanted share rules; long lists of them are cut into chunks that stay as they are.
+
+Rules of this module:
+- A serial number leaves a rule only when another one has it for the hostname, or it is not wanted for it any more.
+- A new serial number is one write, and so is one that goes: rules that have room are filled first.
+- Before a hostname's rule is created, or accepts more issuers, what is revoked is in force for it (`Intent.lacking`).
+  A rule that somebody took away comes back first: without it everybody gets in, not only who was revoked.
+- The budget is one of rules. Newest revocations come first; what does not fit is counted (`Intent.left_out`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from mtls_operator.domain.observed import BlockResponse
+from mtls_operator.domain.revoked import RevokedSerials
+from mtls_operator.domain.rule_groups import Edit, Group
+from mtls_operator.domain.serial_packing import Chunks, additions, fitting, rules_needed, surplus
+from mtls_operator.domain.zone_agenda import Agenda
+from mtls_operator.domain.zone_places import ZoneState
+from mtls_operator.domain.zone_stakes import Target
+from mtls_operator.domain.zone_view import BLOCK, RevocationKey
+
+RevocationGroup = Group[RevocationKey]
+Wanted = Mapping[RevocationKey, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is wanted of a zone's rules about revoked certificates, and how far it is."""
+
+    wanted: Wanted
+    lacking: Mapping[str, int] = field(default_factory=dict)
+    """By hostname, how many serial numbers are to be in force and are not yet."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """By hostname, how many do not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """What rules about revoked certificates do besides naming them."""
+
+    action: str
+    response: BlockResponse | None
+    tolerant: bool
+    enabled: bool = True
+    retained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What hostnames share rules by. `dated`: the list, where it is known, so that the newest can come first."""
+
+    manner: _Manner
+    issuer: str
+    serials: frozenset[str]
+
+
+def intent(zone: ZoneState, agenda: Agenda) -> Intent:
+    """Work out what is wanted for every hostname, and what of it fits."""
+    if _is_about_nothing(zone):
+        return Intent({})
+    shares: defaultdict[_Share, set[str]] = defaultdict(set)
+    lists: dict[_Share, RevokedSerials] = {}
+    present = _in_force(zone)
+    for hostname in sorted(zone.wanted_hostnames | present.keys()):
+        for share, dated in _shares(zone, agenda, hostname, present.get(hostname, {})):
+            shares[share].add(hostname)
+            if dated is not None:
+                lists[share] = dated
+    kept: dict[RevocationKey, frozenset[str]] = {}
+    dated_keys: dict[RevocationKey, RevokedSerials] = {}
+    for share, hostnames in shares.items():
+        for key in _keys(zone, share, hostnames):
+            if share in lists:
+                dated_keys[key] = lists[share]
+            else:
+                kept[key] = share.serials
+    room = _most_rules(zone) - sum(rules_needed(key, serials) for key, serials in kept.items())
+    fitted = fitting(dated_keys, room)
+    wanted = {**kept, **{key: serials for key, serials in fitted.items() if serials}}
+    return Intent(wanted, _lacking(wanted, present), _left_out(dated_keys, fitted))
+
+
+def _is_about_nothing(zone: ZoneState) -> bool:
+    listed = zone.desired.revocation.lists or any(each.revoked and each.revoked.lists for each in zone.wanted.values())
+    return not zone.view.revocations and not listed
+
+
+def edits(zone: ZoneState, wanted: Wanted) -> list[Edit[RevocationKey]]:
+    """The rules to write, additions before removals."""
+    existing = zone.view.revocations
+    return [*additions(existing, wanted, _most_rules(zone))] or surplus(existing, wanted, _most_rules(zone))
+
+
+def _most_rules(zone: ZoneState) -> int:
+    limited = zone.known.most_revocation_rules
+    most = zone.desired.revocation.most_rules
+    return most if limited is None else min(most, limited)
+
+
+_Present = Mapping[str, Mapping[_Manner, frozenset[str]]]
+"""What is in force for a hostname: by issuer, by what the rules do."""
+
+
+def _in_force(zone: ZoneState) -> Mapping[str, _Present]:
+    together: defaultdict[tuple[frozenset[str], str, _Manner], set[str]] = defaultdict(set)
+    for group in zone.view.revocations:
+        key = group.key
+        together[key.hostnames, key.issuer, _manner_of(key)] |= group.hostnames
+    found: dict[str, dict[str, dict[_Manner, frozenset[str]]]] = {}
+    for (hostnames, issuer, manner), serials in together.items():
+        frozen = frozenset(serials)
+        for hostname in hostnames:
+            of_issuer = found.setdefault(hostname, {}).setdefault(issuer, {})
+            of_issuer[manner] = of_issuer[manner] | frozen if manner in of_issuer else frozen
+    return found
+
+
+def _manner_of(key: RevocationKey) -> _Manner:
+    return _Manner(key.action, key.response, key.tolerant, key.enabled, key.retained)
+
+
+def _shares(
+    zone: ZoneState, agenda: Agenda, hostname: str, present: _Present
+) -> Iterator[tuple[_Share, RevokedSerials | None]]:
+    target = _governing(zone, hostname)
+    if hostname not in zone.wanted_hostnames:
+        yield from _left_alone(zone, hostname, present)
+    elif target is None or target.policy is None:
+        yield from ((share, None) for share in _as_present(present, enabled=True))
+    elif not (target.policy.is_bare or _is_due(zone, agenda, hostname, target, present)):
+        yield from ((share, None) for share in _as_present(present))
+    elif not target.policy.is_bare:
+        manner = _Manner(target.policy.action, target.policy.response, target.policy.tolerant)
+        for issuer in sorted({*present, *_listed(target), *_accepted(zone, hostname)}):
+            serials = _wanted_of(zone, hostname, target, issuer, present.get(issuer, {}))
+            if isinstance(serials, RevokedSerials):
+                yield _Share(manner, issuer, serials.serials), serials
+            elif serials:
+                yield _Share(manner, issuer, serials), None
+
+
+def _left_alone(zone: ZoneState, hostname: str, present: _Present) -> Iterator[tuple[_Share, RevokedSerials | None]]:
+    """What nobody who acts now wants: it goes, is left with everything in force, or stays as it is."""
+    for share in _as_present(present):
+        is_given_up = hostname in zone.enforcement_to_give_up
+        if share.manner.retained and is_given_up:
+            # Somebody named it meanwhile, and gave it up before it was his.
+            is_given_up = hostname in zone.held_hostnames
+        if is_given_up:
+            continue
+        retained = share.manner.retained or hostname in zone.retained_hostnames
+        yield replace(share, manner=replace(share.manner, retained=retained)), None
+
+
+def _as_present(present: _Present, *, enabled: bool | None = None) -> Iterator[_Share]:
+    for issuer, by_manner in sorted(present.items()):
+        for manner, serials in by_manner.items():
+            yield _Share(manner if enabled is None else replace(manner, enabled=enabled), issuer, serials)
+
+
+def _governing(zone: ZoneState, hostname: str) -> Target | None:
+    """Under what a binding that acts now wants the hostname; None where none can say."""
+    return next((each for each in zone.own_targets.get(hostname, ()) if each.policy is not None), None)
+
+
+def _is_due(zone: ZoneState, agenda: Agenda, hostname: str, target: Target, present: _Present) -> bool:
+    """From when on a hostname has rules: when its own is about to be created. Those that were retained stay as they are
+    until then."""
+    retained = [manner.retained for by_manner in present.values() for manner in by_manner]
+    retained += [key.retained for key in zone.view.enforcement_keys(hostname)]
+    return not all(retained) or (target.certificate, hostname) in agenda.confirmed
+
+
+def _listed(target: Target) -> list[str]:
+    return [issuer for issuer, _ in target.revoked.lists] if target.revoked else []
+
+
+def _accepted(zone: ZoneState, hostname: str) -> frozenset[str]:
+    """Issuers that a rule of ours accepts for a hostname."""
+    accepted = (key.policy.issuers or frozenset() for key in zone.view.enforcement_keys(hostname))
+    return frozenset[str]().union(*accepted)
+
+
+def _wanted_of(
+    zone: ZoneState, hostname: str, target: Target, issuer: str, present: Mapping[_Manner, frozenset[str]]
+) -> RevokedSerials | frozenset[str]:
+    as_present = frozenset[str]().union(*present.values()) if len(present) != 1 else next(iter(present.values()))
+    if target.revoked is None:
+        return as_present
+    listed = target.revoked.of(issuer)
+    if listed is not None:
+        return listed
+    if issuer in target.issuers:
+        return as_present if target.revoked.wanted else frozenset()
+    if issuer in _accepted(zone, hostname) or _is_between_lists(zone, hostname):
+        return zone.desired.revocation.of(issuer) or as_present
+    return frozenset()
+
+
+def _is_between_lists(zone: ZoneState, hostname: str) -> bool:
+    """Whether clients of another CA get in by an earlier list, whatever the rule accepts."""
+    return len({group.key.certificate for group in zone.view.claims if hostname in group.hostnames}) > 1
+
+
+def _keys(zone: ZoneState, share: _Share, hostnames: Iterable[str]) -> list[RevocationKey]:
+    """The groups of a share, by chunks of hostnames that are there already."""
+    manner = share.manner
+    chunks = Chunks(tolerant=manner.tolerant)
+    present = {group.key.hostnames for group in zone.view.revocations if group.key.issuer == share.issuer}
+    return [
+        RevocationKey(
+            each, share.issuer, manner.action, manner.response, manner.tolerant, manner.enabled, manner.retained
+        )
+        for each in chunks.of(frozenset(hostnames), present)
+    ]
+
+
+def _lacking(wanted: Wanted, present: Mapping[str, _Present]) -> Mapping[str, int]:
+    lacking: defaultdict[str, int] = defaultdict(int)
+    for key, serials in wanted.items():
+        for hostname in key.hostnames:
+            missing = serials - _effective(present.get(hostname, {}).get(key.issuer, {}), key)
+            if missing:
+                lacking[hostname] += len(missing)
+    return lacking
+
+
+def _effective(present: Mapping[_Manner, frozenset[str]], key: RevocationKey) -> frozenset[str]:
+    """Serial numbers that rules act on at least as severely as is wanted."""
+    found = [serials for manner, serials in present.items() if manner.enabled and manner.action in {key.action, BLOCK}]
+    return found[0] if len(found) == 1 else frozenset[str]().union(*found)
+
+
+def _left_out(
+    dated: Mapping[RevocationKey, RevokedSerials], fitted: Mapping[RevocationKey, frozenset[str]]
+) -> Mapping[str, int]:
+    left_out: defaultdict[str, int] = defaultdict(int)
+    for key, serials in dated.items():
+        missing = len(serials.serials) - len(fitted[key])
+        if missing:
+            for hostname in key.hostnames:
+                left_out[hostname] += missing
+    return left_out

@@ -1,0 +1,120 @@
+"""What bindings want of a zone and what they own there: who has a stake in which hostnames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mtls_operator.domain.marks import Installation
+from mtls_operator.domain.observed import CertificateId
+from mtls_operator.domain.records import ResourceKey
+from mtls_operator.domain.revoked import Revocations, ZoneRevocation
+from mtls_operator.domain.zone_steps import Managed
+from mtls_operator.domain.zone_view import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a hostname should be, and under which policy. `None` stands for whatever is in force now: a resource
+    that cannot be reconciled goes on wanting exactly that (safety invariant 10)."""
+
+    certificate: CertificateId
+    aim: frozenset[str] = frozenset()
+    """The CAs that the user's source holds, and those that the certificate does: fingerprints, 16 hex digits each."""
+    in_force: frozenset[str] = frozenset()
+    policy: Policy | None = None
+    until: str | None = None
+    """How long CAs of an earlier source are kept, for other installations to wait for."""
+    authority: ResourceKey | None = None
+    """The CA resource that decides. What two bindings of it want differs for a moment only, and contradicts nothing."""
+    beside: frozenset[CertificateId] = frozenset()
+    """Earlier certificates on whose lists the hostname stays as long as it is there."""
+    earlier: frozenset[CertificateId] = frozenset()
+    """Earlier certificates of the same CA, whose rotation counts its own overlap."""
+    overlap: float = 0.0
+    """How long the CA that the hostname comes from is accepted beside this one, in seconds."""
+    issuers: frozenset[str] = frozenset()
+    """Subject key identifiers of the CAs that clients come with, where the policy does not name them."""
+    revoked: Revocations | None = None
+    """What the CA's revocation lists say. `None`: that is not known, and whatever is in force is wanted."""
+
+    @property
+    def relied_on(self) -> frozenset[str] | None:
+        """The issuers that a rule has to accept; None where whatever is in force is wanted."""
+        if self.policy is None:
+            return None
+        return self.policy.issuers if self.policy.issuers is not None else self.issuers
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """What one binding owns in the zone by its status, and what it wants."""
+
+    binding: ResourceKey
+    managed: Managed = field(default_factory=dict)
+    wants: Mapping[str, Target] = field(default_factory=dict)
+    has_finalizer: bool = False
+    deleting: bool = False
+    adopts: bool = True
+    """Whether hostnames that somebody else has put on the list become its own."""
+    retains: bool = False
+    """What it has stays in force when it is let go."""
+    enforced: frozenset[str] = frozenset()
+    """Hostnames that were covered by a rule when its status was written."""
+    blocked: frozenset[str] = frozenset()
+    """Those of them that were covered by a rule that blocks, everywhere at the edge."""
+    settled: frozenset[str] = frozenset()
+    """Those, and the ones that were safely on their list without a rule."""
+    idle: bool = False
+    """Laid aside: nothing is done for it, not even for what it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All stakes of this installation in a zone. Two stakes never want one hostname differently: that was decided
+    before (see `conflicts`)."""
+
+    installation: Installation
+    stakes: tuple[Stake, ...]
+    still: tuple[Stake, ...] = ()
+    """Stakes that act with another token: nothing is done for them now, and what they hold stays as it is."""
+    predecessors: frozenset[Installation] = frozenset()
+    """Installations that are gone and whose marks become ours."""
+    idle: tuple[Stake, ...] = ()
+    """Stakes that act with the same token and are laid aside: what they hold stays as it is too."""
+    removals_from: float = float("-inf")
+    """From when on something may be removed in the zone, as statuses say: an earlier process may have noticed that
+    somebody replaced the ruleset."""
+    issuers: frozenset[str] | None = None
+    """The issuers of every CA of the cluster. Another one that a rule accepts was named by a spec, and is accepted no
+    more as soon as none does. None: that is not known, and no issuer is withdrawn without waiting."""
+    revocation: ZoneRevocation = field(default_factory=ZoneRevocation)
+
+    @property
+    def own(self) -> tuple[Stake, ...]:
+        """The stakes that act with this token, if they act at all."""
+        return (*self.stakes, *self.idle)
+
+
+def desired_of(
+    installation: Installation,
+    *,
+    own: Iterable[Stake],
+    still: Iterable[Stake],
+    predecessors: frozenset[Installation] = frozenset(),
+    removals_from: float = float("-inf"),
+    issuers: frozenset[str] | None = None,
+    revocation: ZoneRevocation | None = None,
+) -> Desired:
+    """The stakes of those who act with one token, and of the others."""
+    mine = tuple(own)
+    return Desired(
+        installation,
+        stakes=tuple(stake for stake in mine if not stake.idle),
+        still=tuple(still),
+        predecessors=predecessors,
+        idle=tuple(stake for stake in mine if stake.idle),
+        removals_from=removals_from,
+        issuers=issuers,
+        revocation=revocation or ZoneRevocation(),
+    )

@@ -1,0 +1,48 @@
+"""What is known of a zone after a call that failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mtls_operator.cloudflare.errors import CloudflareError, NotFound, QuotaExceeded
+from mtls_operator.domain.marks import Installation, Revocation, read_mark
+from mtls_operator.domain.observed import Rule
+from mtls_operator.domain.zone_knowledge import ZoneKnowledge
+from mtls_operator.domain.zone_steps import DeleteRule, ReadList, WriteList, WriteRule
+from mtls_operator.engine.zone_calls import CloudflareStep
+
+
+def after_failure(
+    known: ZoneKnowledge, step: CloudflareStep, error: CloudflareError, now: float, us: Installation
+) -> ZoneKnowledge:
+    """A write that may have been carried out makes what it was about unknown; one that was refused rested on something
+    that is not so, and one that was never sent changes nothing."""
+    if error.answer_lost and isinstance(step, WriteRule | DeleteRule):
+        return known.with_rules_unknown(now)
+    if error.status is None and not error.answer_lost:
+        return known
+    if isinstance(step, WriteRule | DeleteRule):
+        limited = isinstance(error, QuotaExceeded) and _is_new_revocation(step)
+        return replace(known.with_revocations_limited(us) if limited else known, rules_must_be_read=True)
+    if isinstance(step, ReadList | WriteList) and is_missing(step, error):
+        return known.with_list_missing(step.certificate, now)
+    if isinstance(step, WriteList):
+        return known.with_list_write_lost(step.certificate, now)
+    return known
+
+
+def is_missing(step: CloudflareStep, error: CloudflareError) -> bool:
+    """Whether Cloudflare does not have the certificate whose list was asked for."""
+    return isinstance(error, NotFound) and isinstance(step, ReadList | WriteList)
+
+
+def is_no_failure(before: ZoneKnowledge, after: ZoneKnowledge, step: CloudflareStep, error: CloudflareError) -> bool:
+    """Whether what was refused is known now and says nothing of the token: what else is to be done goes on. That the
+    zone's plan has no rule left for one more about revoked certificates is told as what does not fit."""
+    return is_missing(step, error) or before.most_revocation_rules != after.most_revocation_rules
+
+
+def _is_new_revocation(step: WriteRule | DeleteRule) -> bool:
+    if isinstance(step, DeleteRule) or step.rule_id is not None:
+        return False
+    return isinstance(read_mark(Rule("new", step.body)), Revocation)

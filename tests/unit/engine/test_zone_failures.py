@@ -1,0 +1,46 @@
+"""What a refused write of a rule about revoked certificates means: less room, not a failure, and only once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mtls_operator.cloudflare.errors import CloudflareError, QuotaExceeded, Rejected
+from mtls_operator.domain.marks import Enforcement, Installation, Revocation, enforcement_body, revocation_body
+from mtls_operator.domain.observed import RuleBody
+from mtls_operator.domain.zone_knowledge import ZoneKnowledge, nothing_known
+from mtls_operator.domain.zone_steps import DeleteRule, WriteRule
+from mtls_operator.engine.zone_calls import CloudflareStep
+from mtls_operator.engine.zone_failures import after_failure, is_no_failure
+
+US = Installation("us", "11111111-2222-4333-8444-555555555555")
+NAMES = frozenset({"api.example.com"})
+REVOKES = revocation_body(Revocation(US, NAMES, "AA01", frozenset({"1"}), "block", None, enabled=True), "ref")
+ENFORCES = enforcement_body(Enforcement(US, NAMES, frozenset({"AA01"}), "block", None, enabled=True), "ref")
+FULL = QuotaExceeded("POST rules", "no place for one more", status=400)
+KNOWN = replace(nothing_known(0.0), rules_must_be_read=False)
+
+
+def after(step: CloudflareStep, error: CloudflareError, known: ZoneKnowledge = KNOWN) -> tuple[int | None, bool]:
+    """How many rules there may be then, and whether it counts as a failure."""
+    became = after_failure(known, step, error, 1.0, US)
+    assert became.rules_must_be_read
+    return became.most_revocation_rules, not is_no_failure(known, became, step, error)
+
+
+def created(body: RuleBody) -> WriteRule:
+    return WriteRule(body)
+
+
+def test_one_more_than_the_plan_has_is_less_room_and_no_failure() -> None:
+    assert after(created(REVOKES), FULL) == (0, False)
+
+
+def test_the_same_again_is_a_failure() -> None:
+    assert after(created(REVOKES), FULL, replace(KNOWN, most_revocation_rules=0)) == (0, True)
+
+
+def test_any_other_refusal_is_a_failure() -> None:
+    assert after(created(REVOKES), Rejected("POST rules", "no", status=400)) == (None, True)
+    assert after(created(ENFORCES), FULL) == (None, True)
+    assert after(WriteRule(REVOKES, "rule"), FULL) == (None, True)
+    assert after(DeleteRule("rule"), FULL) == (None, True)
