@@ -61,7 +61,7 @@ DEFECTS: Final = (
         (
             Change(
                 "domain/zone_rules.py",
-                "    return not relying or zone.has_moved(hostname)",
+                "    return not (relying or named) or zone.has_moved(hostname)",
                 "    return True",
             ),
         ),
@@ -147,8 +147,8 @@ DEFECTS: Final = (
         (
             Change(
                 "domain/zone_view.py",
-                "for rule, mark in marks if isinstance(mark, Claim | Enforcement) and mark.installation == us]",
-                "for rule, mark in marks if isinstance(mark, Claim | Enforcement)]",
+                "        if isinstance(mark, Claim | Enforcement | Revocation) and mark.installation == us\n",
+                "        if isinstance(mark, Claim | Enforcement | Revocation)\n",
             ),
         ),
     ),
@@ -183,8 +183,13 @@ DEFECTS: Final = (
         (
             Change(
                 "domain/zone_plan.py",
-                "*_cluster_steps(zone.desired, gone), *zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda)",
-                "*zone_rules.edits(zone, agenda), *zone_lists.steps(zone, agenda), *_cluster_steps(zone.desired, gone)",
+                "            *_cluster_steps(zone.desired, gone),\n            *zone_rules",
+                "            *zone_rules",
+            ),
+            Change(
+                "domain/zone_plan.py",
+                "*zone_lists.steps(zone, agenda),\n        ),",
+                "*zone_lists.steps(zone, agenda),\n            *_cluster_steps(zone.desired, gone),\n        ),",
             ),
         ),
     ),
