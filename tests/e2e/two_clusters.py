@@ -18,7 +18,7 @@ from testbed.cloudflare.monitor.truth import covered, enforcements
 from testbed.cloudflare.state import Rule, State
 from testbed.controlplane import ControlPlane
 from tests.certificates import Ca, make_ca
-from tests.e2e.resources import AUTHORITY
+from tests.e2e.resources import AUTHORITY, BINDING
 from tests.e2e.tenant import RESOURCES, Tenant
 from tests.e2e.world import World, cloudflare, namespace_of, world_on
 
@@ -36,8 +36,10 @@ class Deed(Enum):
 
     COME = auto()
     """Apply them, and wait until they are ready."""
-    CHANGE = auto()
-    """Change the source of the CA, and wait until the new one is in force beside the previous one."""
+    LEAD = auto()
+    """Change the source of the CA, and wait until nothing is missing but that the other cluster accepts the new one."""
+    FOLLOW = auto()
+    """Change the source of the CA too, and wait until the new one is in force beside the previous one."""
     SETTLE = auto()
     """Wait until only the new CA is in force."""
     GO = auto()
@@ -55,8 +57,12 @@ def come(*owners: str) -> Act:
     return Act(Deed.COME, owners)
 
 
-def change(*owners: str) -> Act:
-    return Act(Deed.CHANGE, owners)
+def lead(*owners: str) -> Act:
+    return Act(Deed.LEAD, owners)
+
+
+def follow(*owners: str) -> Act:
+    return Act(Deed.FOLLOW, owners)
 
 
 def settle(*owners: str) -> Act:
@@ -67,12 +73,13 @@ def go(*owners: str) -> Act:
     return Act(Deed.GO, owners)
 
 
+_ASSOCIATED_REASON: Final = '{.status.conditions[?(@.type=="Associated")].reason}'
 ROTATION: Final = "both get a new CA, one after the other"
 STORIES: Final[dict[str, Sequence[Act]]] = {
     "who came first goes first": (come(ONE), come(OTHER), go(ONE), go(OTHER)),
     "who came last goes first": (come(ONE), come(OTHER), go(OTHER), go(ONE)),
     "both come at once and go at once": (come(ONE, OTHER), go(ONE, OTHER)),
-    ROTATION: (come(ONE, OTHER), change(ONE), change(OTHER), settle(ONE, OTHER), go(OTHER), go(ONE)),
+    ROTATION: (come(ONE, OTHER), lead(ONE), follow(OTHER), settle(ONE, OTHER), go(OTHER), go(ONE)),
 }
 
 
@@ -126,7 +133,7 @@ class Story:
     def _begin(self, deed: Deed, tenant: Tenant, *labels: str) -> None:
         if deed is Deed.COME:
             tenant.apply(tenant.secret(), tenant.authority(rotation={"overlap": "1s"}), tenant.binding(*labels))
-        elif deed is Deed.CHANGE:
+        elif deed in {Deed.LEAD, Deed.FOLLOW}:
             tenant.apply(tenant.secret(**{"ca.crt": self.new.pem}))
         elif deed is Deed.GO:
             tenant.delete(RESOURCES, "--all")
@@ -134,7 +141,8 @@ class Story:
     def _wait(self, deed: Deed, tenant: Tenant) -> None:
         waits = {
             Deed.COME: ("--for=condition=Ready", RESOURCES, "--all"),
-            Deed.CHANGE: ("--for=jsonpath={.status.rotation.phase}=Overlap", f"mtlsca/{AUTHORITY}"),
+            Deed.LEAD: (f"--for=jsonpath={_ASSOCIATED_REASON}=WaitingForOthers", f"mtlshb/{BINDING}"),
+            Deed.FOLLOW: ("--for=jsonpath={.status.rotation.phase}=Overlap", f"mtlsca/{AUTHORITY}"),
             Deed.SETTLE: ("--for=condition=Rotated", f"mtlsca/{AUTHORITY}"),
             Deed.GO: ("--for=delete", RESOURCES, "--all"),
         }
