@@ -55,12 +55,12 @@ class AccountKnowledge:
         seen = {**self.seen, **dict.fromkeys((each.id for each in certificates), begun)}
         return replace(self, listings={**self.listings, token: Reading(certificates, begun)}, seen=seen)
 
-    def with_upload_lost(self, fingerprint: str, now: float) -> AccountKnowledge:
-        """The certificates may exist now, or soon: there was no answer."""
+    def with_upload_lost(self, fingerprint: str, now: float, *, is_under_way: bool = True) -> AccountKnowledge:
+        """The certificates may exist now, and where the request may be under way still, soon."""
         return replace(
             self,
             sent={**self.sent, fingerprint: now},
-            unanswered=self.unanswered | {fingerprint},
+            unanswered=self.unanswered | ({fingerprint} if is_under_way else frozenset()),
             last_upload=now,
             listings={},
         )

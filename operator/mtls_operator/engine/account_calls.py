@@ -20,6 +20,8 @@ from mtls_operator.engine.clock import Clock
 
 CertificateStep = ReadCertificates | Upload | DeleteCertificate | ConfirmGone
 After = tuple[AccountKnowledge, CloudflareError | None]
+_SAID_BY_A_GATEWAY = frozenset({408, 502, 504, 520, 522, 524})
+"""Statuses by which somebody on the way says that he had no answer: whoever was asked may be at work still."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class AccountCalls:
             if isinstance(error, AlreadyExists):
                 return known.with_upload_existing(fingerprint, now), error
             if error.answer_lost:
-                return known.with_upload_lost(fingerprint, now), error
+                is_under_way = error.status is None or error.status in _SAID_BY_A_GATEWAY
+                return known.with_upload_lost(fingerprint, now, is_under_way=is_under_way), error
             if isinstance(error, Rejected):
                 return known.with_upload_refused(fingerprint, str(error), now), error
             # A refusal proves that nothing was made.

@@ -185,6 +185,8 @@ def test_what_was_answered_is_under_way_no_more_and_missing_when_a_window_has_pa
     assert steps(ANNOUNCED, known=listed(begun=991.0, known=exists), now=992.0) == SEND[1:]
     assert steps(ANNOUNCED, known=listed(begun=991.0, known=uploaded_since), now=992.0) == SEND[1:]
     assert steps(ANNOUNCED, known=listed(begun=991.0, known=lost), now=992.0) == ()
+    failed = STARTED.with_upload_lost(ONE.fingerprint, 900.0, is_under_way=False)
+    assert steps(ANNOUNCED, known=listed(begun=991.0, known=failed), now=992.0) == SEND[1:]
 
 
 def test_a_listing_from_before_the_upload_is_repeated_at_once() -> None:
