@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from testbed.cluster.virtual_time import EPOCH
-from tests.contract.edge.clients import FOR_CLIENTS, FOR_SERVERS, Identity, authority, identity, usage
+from tests.contract.edge.clients import FOR_CLIENTS, FOR_SERVERS, SHA256, Identity, authority, identity, usage
 
 NOW: Final = datetime.fromtimestamp(EPOCH, UTC)
 
@@ -50,3 +51,32 @@ IMPOSTOR = _client(
     )
 )
 """Of a CA with the name and the key identifier of the first root, and another key."""
+ODD_SERIAL = identity(
+    "client",
+    FIRST,
+    extensions=[(usage(signatures=True), True), FOR_CLIENTS],
+    serial=int("0F" * 4 + "00" * 2 + "9A", 16),
+    now=NOW,
+)
+HIGH_SERIAL = identity(
+    "client", FIRST, extensions=[(usage(signatures=True), True), FOR_CLIENTS], serial=0xFEDCBA9876543210, now=NOW
+)
+
+
+def revocation_list(issuer: Identity, *revoked: Identity, number: int = 1) -> str:
+    """A CRL as PEM, valid for a month."""
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.certificate.subject)
+        .last_update(NOW - timedelta(days=1))
+        .next_update(NOW + timedelta(days=30))
+        .add_extension(x509.CRLNumber(number), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier(bytes.fromhex(issuer.key_identifier), None, None),
+            critical=False,
+        )
+    )
+    for each in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(each.certificate.serial_number)
+        builder = builder.add_revoked_certificate(entry.revocation_date(NOW - timedelta(days=2)).build())
+    return builder.sign(issuer.key, SHA256).public_bytes(Encoding.PEM).decode()

@@ -29,6 +29,7 @@ from testbed.cloudflare.edge.in_memory import EdgeInMemory
 from testbed.cloudflare.edge.server_certificates import ServerCertificates
 from testbed.cloudflare.edge.settings import EdgeSettings
 from tests.contract.edge.clients import Identity, client_context
+from tests.contract.enforcement.people import revocation_list
 
 NAMESPACE: Final = NAMESPACES[0]
 ZONE_NAME: Final = "example.com"
@@ -152,6 +153,11 @@ class Stage:
         }
         users.apply(resource(CA, namespace, name, body))
 
+    def revoke(self, issuer: Identity, *revoked: Identity, number: int = 1) -> None:
+        """The revocation list of an issuer, in the Secret `crl`."""
+        users = self.site().cluster.users
+        users.put_secret(NAMESPACE, "crl", {"crl.pem": revocation_list(issuer, *revoked, number=number)})
+
     def binding(self, name: str, *hostnames: str, authority: str = "partners", site: int = 0, **spec: Any) -> None:
         """A binding; applied again it is edited."""
         body = {
@@ -198,6 +204,10 @@ class Stage:
     async def gone(self) -> None:
         """Until there is no resource of ours any more."""
         await self._until(lambda: not any(True for kind in (CA, BINDING) for _ in self.world.site_bodies(kind)))
+
+    async def passing(self, seconds: float) -> None:
+        """Let the time pass."""
+        await asyncio.sleep(seconds)
 
     def finish(self) -> None:
         """Ask once more, and say what went wrong."""
