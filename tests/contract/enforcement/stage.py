@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from mtls_operator.configuration import HostMatch
-from testbed.chaos.world import BINDING, CA, NAMESPACES, TOKEN, WINDOW, Setting, Site, World, resource
+from testbed.chaos.world import BINDING, CA, NAMESPACES, TOKEN, WINDOW, Setting, Site, World, is_ready, resource
 from testbed.cloudflare.edge.edge import Edge
 from testbed.cloudflare.edge.in_memory import EdgeInMemory
 from testbed.cloudflare.edge.server_certificates import ServerCertificates
@@ -106,7 +106,8 @@ class Stage:
     data_centres: list[DataCentre]
     visitors: list[Visitor] = field(default_factory=list)
     wrong: dict[str, str] = field(default_factory=dict)
-    guarded: bool = False
+    guarded: set[str] = field(default_factory=set)
+    """Hostnames of bindings that have said Ready."""
     changed_at: float | None = None
     done: bool = False
     closed: bool = True
@@ -199,7 +200,6 @@ class Stage:
     async def ready(self) -> None:
         """Until every resource says that it is ready, and nothing has changed for some windows."""
         await self._until(self._all_ready)
-        self.guarded = True
 
     async def gone(self) -> None:
         """Until there is no resource of ours any more."""
@@ -222,26 +222,30 @@ class Stage:
 
     def look(self) -> None:
         """All clients ask all data centres."""
+        for _, body in self.world.site_bodies(BINDING):
+            if is_ready(body):
+                self.guarded |= set(body["spec"]["hostnames"])
         for each in self.data_centres:
             for visitor in self.visitors:
                 self._judge(each.name, visitor, each.admits(visitor))
 
     def _judge(self, edge: str, visitor: Visitor, got_in: bool) -> None:
-        fault = self._fault(visitor.fate, got_in)
+        fault = self._fault(visitor, got_in)
         if fault is not None:
             since = self.world.clock.now() - (self.changed_at or self.began)
             what = f"{visitor.name} {fault} {visitor.host or visitor.hostname} at the {edge} edge"
             self.wrong.setdefault(what, f"{what}, {since:.0f} s after the change")
 
-    def _fault(self, fate: Fate, got_in: bool) -> str | None:
-        now, changed = self.world.clock.now(), self.changed_at
+    def _fault(self, visitor: Visitor, got_in: bool) -> str | None:
+        now, changed, fate = self.world.clock.now(), self.changed_at, visitor.fate
+        is_guarded = visitor.hostname in self.guarded
         match fate:
             case Fate.ALWAYS:
                 must = True
             case Fate.NEVER:
-                must = False if self.guarded and self.closed else got_in
+                must = False if is_guarded and self.closed else got_in
             case Fate.GAINS:
-                must = self.done or (got_in and not (changed is None and self.guarded))
+                must = self.done or (got_in and not (changed is None and is_guarded))
             case Fate.LOSES | Fate.LINGERS:
                 kept = changed is None or (fate is Fate.LINGERS and now < changed + OVERLAP)
                 must = not self.done and (kept or got_in)

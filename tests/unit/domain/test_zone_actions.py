@@ -258,3 +258,9 @@ def test_a_hostname_without_a_rule_stays_though_another_installation_comes_for_o
 
     assert API in zone.listed
     assert zone.stage().stage is HostStage.ASSOCIATED
+
+
+def test_what_a_rule_has_to_accept_is_what_the_policy_names_or_else_the_issuers_of_the_ca() -> None:
+    assert under(BLOCKED).relied_on == A
+    assert under(UNPINNED).relied_on == A
+    assert replace(TARGET, policy=None).relied_on is None
