@@ -24,10 +24,11 @@ from mtls_operator.domain.marks import (
     Revocation,
     claim_body,
     enforcement_body,
+    read_mark,
     revocation_body,
     rule_ref,
 )
-from mtls_operator.domain.observed import RuleBody
+from mtls_operator.domain.observed import Rule, RuleBody
 from mtls_operator.domain.rule_groups import Edit, Group, RemoveRule, additions, removals
 from mtls_operator.domain.zone_agenda import Agenda
 from mtls_operator.domain.zone_altered import is_made_good
@@ -69,8 +70,16 @@ def edits(zone: ZoneState, agenda: Agenda, revocation: Intent) -> list[ZoneStep]
     exact_from = zone.known.rules_exact_from(zone.timing.window)
     if exact_from is None:
         return proposed
-    creations: list[ZoneStep] = [step for step in proposed if isinstance(step, WriteRule) and step.rule_id is None]
+    creations: list[ZoneStep] = [
+        step for step in proposed if isinstance(step, WriteRule) and step.rule_id is None and not _releases(step)
+    ]
     return creations if creations or zone.now < exact_from else [ReadRules()]
+
+
+def _releases(step: WriteRule) -> bool:
+    """Whether a rule says that hostnames are given up: there may be one that covers them and cannot be seen yet."""
+    mark = read_mark(Rule("new", step.body))
+    return isinstance(mark, Claim) and mark.state is ClaimState.LEAVING
 
 
 def wakes(zone: ZoneState) -> list[float]:

@@ -163,6 +163,21 @@ def test_a_ruleset_is_created_only_just_after_it_was_not_there() -> None:
     assert plan_zone(desired, known, 110.5, TIMING).steps == (ReadRules(),)
 
 
+def test_a_new_process_gives_up_no_claim_before_it_can_see_the_rules_of_the_one_before_it() -> None:
+    cluster = Cluster(US)
+    cluster.put(replace(wanted(WEB), has_finalizer=True, managed={CERTIFICATE: frozenset({API, WEB})}))
+    held = Rule("held", claim_body(claim(ClaimState.HELD, API, WEB), "held"))
+    known = nothing_known(0.0).with_rules_read(
+        Ruleset("set", 1, (held, FOREIGN)), begun=5.0, now=6.0, us=US, window=TIMING.window
+    )
+    (desired,) = cluster.desired()
+
+    steps = plan_zone(desired, known, 7.0, TIMING).steps
+
+    written = [read_mark(Rule("new", step.body)) for step in steps if isinstance(step, WriteRule)]
+    assert [mark.state for mark in written if isinstance(mark, Claim)] == []
+
+
 def test_when_all_is_well_nothing_is_done_and_nothing_waited_for() -> None:
     zone = CalmZone()
     zone.after(wanted())
