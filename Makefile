@@ -68,7 +68,7 @@ e2e: controlplane ## the operator on a real API server, installed by helm
 controlplane: $(VENV)/installed ## fetch or build the control plane (minutes, once per machine)
 	$(PY) -m testbed.controlplane --fetch
 
-demo: $(VENV)/installed ## the whole job, live: set-up, tear-down, nothing left
+demo: $(VENV)/installed ## the whole job, live: set-up, who gets through, tear-down, nothing left
 	$(PY) -m testbed.demo
 
 playground: $(VENV)/installed ## the same set-up, left running for you to play with

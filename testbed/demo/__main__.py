@@ -1,4 +1,6 @@
-"""`python -m testbed.demo`: the whole job, live: set-up, tear-down, nothing left. Exit code 0 only if all of it held.
+"""`python -m testbed.demo`: the whole job, live: set-up, who gets through, tear-down, nothing left.
+
+Exit code 0 only if all of it held.
 
 With `--playground` the same is set up and left to you until Ctrl-C.
 """
@@ -20,7 +22,7 @@ from testbed.demo.holdings import holdings
 from testbed.demo.live import SMALLEST, LiveScreen
 from testbed.demo.plain import PlainScreen
 from testbed.demo.resources import ResourceWatch
-from testbed.demo.scenario import DemoFailedError, Journal, Scenario
+from testbed.demo.scenario import DemoFailedError, Journal, Outcome, Scenario
 from testbed.demo.screen import Screen
 from testbed.demo.stage import ACCOUNT, ZONE, Stage, set_up, simulated_cloudflare
 from testbed.kubelet import PodCannotStartError
@@ -77,14 +79,20 @@ def _demonstrate(console: Console, screen: Screen, image_root: Path | None) -> i
     with screen:
         screen.cloudflare(holdings(before))
         with set_up(simulation, token, screen, controllers=False, image_root=image_root) as stage:
-            proved = _proved(Scenario(stage, screen, journal, before), stage)
-    for line in proved:
+            outcome = _played(Scenario(stage, screen, journal, before), stage)
+    console.print(
+        f"\nWho got through before the tear-down, says cfmtls verify:\n\n{outcome.table}\n",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    for line in outcome.proved:
         console.print(f"  ✓ {line}", style="green", markup=False, highlight=False, soft_wrap=True)
     console.print(f"The demo took {time.monotonic() - begun:.0f} s.", highlight=False)
     return 0
 
 
-def _proved(scenario: Scenario, stage: Stage) -> tuple[str, ...]:
+def _played(scenario: Scenario, stage: Stage) -> Outcome:
     try:
         return scenario.play()
     except (DemoFailedError, CommandFailedError) as error:

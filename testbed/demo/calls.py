@@ -32,6 +32,8 @@ class Meaning(StrEnum):
     CLAIM_HELD = "claim held"
     BLOCK = "block rule"
     UNBLOCK = "remove block rule"
+    REVOKE = "block revoked"
+    UNREVOKE = "remove revoked rule"
     CLAIM_LEAVING = "claim leaving"
     DISSOCIATE = "take off list"
     CLAIM_GONE = "remove claim"
@@ -111,9 +113,11 @@ class Reader:
             self._rules[known["id"]] = known
         state = re.search(r" claim .*\bstate=(\w+)", str(rule.get("description", "")))
         gone = entry.method == "DELETE"
-        if state is None:
-            return Call(entry, Meaning.UNBLOCK if gone else Meaning.BLOCK, _hostnames(rule))
-        return Call(entry, Meaning.CLAIM_GONE if gone else _CLAIMS[state[1]], _hostnames(rule))
+        if state is not None:
+            return Call(entry, Meaning.CLAIM_GONE if gone else _CLAIMS[state[1]], _hostnames(rule))
+        if is_revocation(str(rule.get("description", ""))):
+            return Call(entry, Meaning.UNREVOKE if gone else Meaning.REVOKE, _hostnames(rule))
+        return Call(entry, Meaning.UNBLOCK if gone else Meaning.BLOCK, _hostnames(rule))
 
     def _written_rule(self, entry: LogEntry, path: str) -> Json:
         """The rule that a write is about: as sent, or for a DELETE as it was seen last."""
@@ -122,6 +126,11 @@ class Reader:
         body = _json(entry.request_body)
         (rule,) = body.get("rules") or [body]
         return dict(rule)
+
+
+def is_revocation(description: str) -> bool:
+    """Whether a rule of that description is about revoked certificates."""
+    return re.match(r"mtls-operator/\S+ revoke ", description) is not None
 
 
 def _hostnames(rule: Json) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from testbed.cloudflare.state import Rule, State
+from testbed.demo.calls import is_revocation
 
 _MARK = "mtls-operator"
 
@@ -54,7 +55,10 @@ def _rule(rule: Rule) -> str:
     names = ", ".join(re.findall(r'"([^"]+)"', rule.expression.partition(" and ")[0]))
     if not rule.description.startswith(_MARK):
         return f"{rule.action}: {rule.description}{_whose(rule.description)}"
-    return f"claim, {claim[1]} (disabled): {names}" if claim else f"{rule.action} without certificate: {names}"
+    if claim:
+        return f"claim, {claim[1]} (disabled): {names}"
+    whom = "with revoked certificate" if is_revocation(rule.description) else "without certificate"
+    return f"{rule.action} {whom}: {names}"
 
 
 def _whose(text: str) -> str:

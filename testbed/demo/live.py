@@ -29,6 +29,8 @@ _REFRESHES = 8
 """Per second."""
 _READING_TIME = 1.5
 """Seconds that the last words of a step stay before the next step begins: for people, nothing waits on it."""
+_TABLE_READING_TIME = 2.5
+"""The same for a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class LiveScreen:
         self._lock = threading.Lock()
         self._begun = time.monotonic()
         self._step, self._number = "", 0
-        self._said_at = -_READING_TIME
+        self._read_at = 0.0
+        self._table: tuple[str, ...] = ()
         self._said: deque[_Said] = deque(maxlen=_STEP_LINES - 2)
         self._resources: tuple[Resource, ...] = ()
         self._holdings: tuple[str, ...] = ()
@@ -61,16 +64,22 @@ class LiveScreen:
         self._live.stop()
 
     def step(self, title: str) -> None:
-        time.sleep(max(0.0, self._said_at + _READING_TIME - time.monotonic()))
+        time.sleep(max(0.0, self._read_at - time.monotonic()))
         with self._lock:
             self._step, self._number = title, self._number + 1
             self._said.clear()
+            self._table = ()
 
     def command(self, text: str) -> None:
         self._add(_Said(f"$ {text}", "bold"))
 
     def say(self, text: str) -> None:
         self._add(_Said(text))
+
+    def table(self, lines: tuple[str, ...]) -> None:
+        with self._lock:
+            self._table = lines
+            self._read_at = time.monotonic() + _TABLE_READING_TIME
 
     def call(self, call: Call) -> None:
         with self._lock:
@@ -87,7 +96,7 @@ class LiveScreen:
     def _add(self, said: _Said) -> None:
         with self._lock:
             self._said.append(said)
-            self._said_at = time.monotonic()
+            self._read_at = time.monotonic() + _READING_TIME
 
     def _draw(self) -> RenderableType:
         with self._lock:
@@ -98,10 +107,18 @@ class LiveScreen:
                     Panel(_lines(self._said), title=f"{self._number}. {self._step}", subtitle=elapsed), size=_STEP_LINES
                 ),
                 Layout(Panel(self._resource_table(), title="Kubernetes: resources"), size=_RESOURCE_LINES),
-                Layout(Panel(_holdings(self._holdings), title="Cloudflare: what is there"), size=_HOLDING_LINES),
-                Layout(Panel(self._call_lines(), title="Cloudflare: calls")),
+                *self._cloudflare_panels(),
             )
             return layout
+
+    def _cloudflare_panels(self) -> tuple[Layout, ...]:
+        if self._table:
+            # In place of both: it would not fit beside them on a terminal of usual height.
+            return (Layout(Panel(_lines_of(self._table), title="Cloudflare: who gets through")),)
+        return (
+            Layout(Panel(_lines_of(self._holdings), title="Cloudflare: what is there"), size=_HOLDING_LINES),
+            Layout(Panel(self._call_lines(), title="Cloudflare: calls")),
+        )
 
     def _resource_table(self) -> RenderableType:
         table = Table(box=None, expand=True, pad_edge=False)
@@ -122,8 +139,8 @@ def _lines(said: deque[_Said]) -> RenderableType:
     return _cut([Text(each.text, style=each.style) for each in said])
 
 
-def _holdings(holdings: tuple[str, ...]) -> RenderableType:
-    return _cut([Text(line) for line in holdings])
+def _lines_of(lines: tuple[str, ...]) -> RenderableType:
+    return _cut([Text(line) for line in lines])
 
 
 def _cut(lines: list[Text]) -> RenderableType:

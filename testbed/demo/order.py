@@ -20,8 +20,10 @@ SET_UP = (
     Meaning.CLAIM_HELD,
     Meaning.BLOCK,
 )
+REVOCATION = (Meaning.REVOKE,)
 TEAR_DOWN = (
     Meaning.UNBLOCK,
+    Meaning.UNREVOKE,
     Meaning.CLAIM_LEAVING,
     Meaning.DISSOCIATE,
     Meaning.CLAIM_GONE,

@@ -41,6 +41,10 @@ class PlainScreen:
     def say(self, text: str) -> None:
         self._print(Text(f"   {text}"))
 
+    def table(self, lines: tuple[str, ...]) -> None:
+        for line in lines:
+            self.say(line)
+
     def call(self, call: Call) -> None:
         self._print(Text(f"   cloudflare  {call_text(call)}", style=call_style(call)))
 

@@ -27,6 +27,9 @@ class Screen(Protocol):
     def say(self, text: str) -> None:
         """Something about the current step, on one line."""
 
+    def table(self, lines: tuple[str, ...]) -> None:
+        """What a command has printed for people to look at, until the next step."""
+
     def call(self, call: Call) -> None:
         """A call has reached Cloudflare."""
 

@@ -1,7 +1,9 @@
 """What the demo plays on: a control plane, a simulated Cloudflare, and the operator as a user installs it.
 
 Cloudflare lags behind by up to `CONSISTENCY_DELAY`, as the real one does by up to 90 s, and the operator is told a
-window of `WINDOW`; so everything happens as in reality, 45 times as fast.
+window of `WINDOW`; so everything happens as in reality, 45 times as fast. Its edge lags behind the API by as much, and
+shows rules the host name without the port and the trailing dot that a client may write, as the chart's default of
+`hostMatch` takes for granted.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.cloudflare.edge.edge import Edge
+from testbed.cloudflare.edge.server import EdgeServer
+from testbed.cloudflare.edge.settings import NORMALISED, EdgeSettings
 from testbed.cloudflare.monitor import Monitor
 from testbed.cloudflare.server import CloudflareServer
 from testbed.cloudflare.settings import Consistency, Settings
@@ -27,7 +32,6 @@ CONSISTENCY_DELAY = 1.0
 WINDOW = 2.0
 """Seconds."""
 ROOT = Path(__file__).resolve().parents[2]
-QUICKSTART = ROOT / "examples" / "quickstart"
 OWNER = "demo"
 OPERATOR_NAMESPACE = RELEASE
 
@@ -44,12 +48,18 @@ class Stage:
     control_plane: ControlPlane
     simulation: CloudflareSimulation
     server: CloudflareServer
+    edge: EdgeServer
+    edge_ca: Path
+    """PEM: what clients of the edge have to trust."""
     pod: Pod
 
 
 def simulated_cloudflare() -> tuple[CloudflareSimulation, str]:
     """An account with its zones, and a token for the operator."""
-    settings = Settings(consistency=Consistency.everywhere(CONSISTENCY_DELAY))
+    settings = Settings(
+        consistency=Consistency.everywhere(CONSISTENCY_DELAY),
+        edge=EdgeSettings(lists_delay=CONSISTENCY_DELAY, rules_delay=CONSISTENCY_DELAY, host=NORMALISED),
+    )
     simulation = CloudflareSimulation(time.time, settings, monitor=Monitor(window=WINDOW))
     simulation.add_account(ACCOUNT)
     for zone_id, name in {ZONE: ZONE_NAME, **OTHER_ZONES}.items():
@@ -73,9 +83,11 @@ def set_up(
 
     Raises ProgramUnavailableError, StartError, CommandFailedError or PodCannotStartError.
     """
-    with CloudflareServer(simulation) as server:
+    with CloudflareServer(simulation) as server, EdgeServer(Edge(simulation)) as edge:
         screen.step("start etcd and kube-apiserver")
         with ControlPlane.start(controller_manager=controllers) as control_plane:
+            edge_ca = control_plane.directory / "edge-ca.crt"
+            edge_ca.write_text(edge.authority_pem)
             screen.say(f"ready at {control_plane.url}; the simulated Cloudflare is at {server.url}")
             screen.step("install the chart with helm, and start the operator")
             screen.command(
@@ -85,7 +97,7 @@ def set_up(
             with installed(control_plane, site, _image(image_root) if image_root else None) as pod:
                 screen.say(f"runs as ServiceAccount {OPERATOR_NAMESPACE}/{RELEASE}, with the chart's permissions alone")
                 try:
-                    yield Stage(control_plane, simulation, server, pod)
+                    yield Stage(control_plane, simulation, server, edge, edge_ca, pod)
                 finally:
                     screen.step("stop everything")
 

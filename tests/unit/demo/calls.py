@@ -13,6 +13,11 @@ LIST = "/client/v4/zones/z/certificate_authorities/hostname_associations"
 RULES = "/client/v4/zones/z/rulesets/r/rules"
 ENTRY_POINT = "/client/v4/zones/z/rulesets/phases/http_request_firewall_custom/entrypoint"
 ENFORCE = "mtls-operator/1 enforce owner=demo cluster=c"
+REVOKE = "mtls-operator/1 revoke owner=demo cluster=c"
+_CONDITIONS = {
+    ENFORCE: ' and not (cf.tls_client_auth.cert_issuer_ski in {"AB12"})',
+    REVOKE: ' and cf.tls_client_auth.cert_issuer_ski in {"AB12"} and cf.tls_client_auth.cert_serial in {"1F"}',
+}
 
 
 def claim(state: str) -> str:
@@ -23,7 +28,7 @@ def claim(state: str) -> str:
 def rule(description: str, *hostnames: str) -> dict[str, Any]:
     """A rule of ours as it is sent, without what the tests do not need."""
     names = " ".join(f'"{name}"' for name in hostnames)
-    condition = ' and not (cf.tls_client_auth.cert_issuer_ski in {"AB12"})' if description == ENFORCE else ""
+    condition = _CONDITIONS.get(description, "")
     return {"description": description, "expression": f"(lower(http.host) in {{{names}}}{condition})"}
 
 

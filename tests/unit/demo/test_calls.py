@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from testbed.demo.calls import Meaning, Reader
-from tests.unit.demo.calls import CERTIFICATES, ENFORCE, ENTRY_POINT, LIST, RULES, claim, entry, rule
+from tests.unit.demo.calls import CERTIFICATES, ENFORCE, ENTRY_POINT, LIST, REVOKE, RULES, claim, entry, rule
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,16 @@ def test_a_claim_that_creates_the_zones_ruleset_is_a_claim() -> None:
     assert (call.meaning, call.about) == (Meaning.CLAIM_ARRIVING, "a.example.com")
 
 
-def test_a_block_rule_is_about_its_hostnames_and_not_its_issuers() -> None:
-    call = Reader().read(entry("POST", RULES, sent=rule(ENFORCE, "a.example.com")))
+@pytest.mark.parametrize(("description", "meaning"), [(ENFORCE, Meaning.BLOCK), (REVOKE, Meaning.REVOKE)])
+def test_a_rule_that_blocks_is_about_its_hostnames_and_not_its_issuers(description: str, meaning: Meaning) -> None:
+    call = Reader().read(entry("POST", RULES, sent=rule(description, "a.example.com")))
 
-    assert (call.meaning, call.about) == (Meaning.BLOCK, "a.example.com")
+    assert (call.meaning, call.about) == (meaning, "a.example.com")
 
 
 @pytest.mark.parametrize(
-    ("description", "meaning"), [(ENFORCE, Meaning.UNBLOCK), (claim("leaving"), Meaning.CLAIM_GONE)]
+    ("description", "meaning"),
+    [(ENFORCE, Meaning.UNBLOCK), (REVOKE, Meaning.UNREVOKE), (claim("leaving"), Meaning.CLAIM_GONE)],
 )
 def test_a_deleted_rule_is_known_from_an_earlier_answer(description: str, meaning: Meaning) -> None:
     reader = Reader()

@@ -8,7 +8,7 @@ from testbed.cloudflare.simulation import CloudflareSimulation
 from testbed.demo import neighbours
 from testbed.demo.holdings import differences, holdings
 from tests.certificates import make_ca
-from tests.unit.demo.calls import ENFORCE, claim, rule
+from tests.unit.demo.calls import ENFORCE, REVOKE, claim, rule
 
 ACCOUNT, ZONE = "a" * 32, "b" * 32
 
@@ -34,13 +34,15 @@ def test_what_others_have_is_called_theirs(simulation: CloudflareSimulation) -> 
 def test_marks_of_the_operator_are_read_out(simulation: CloudflareSimulation) -> None:
     simulation.add_foreign_rule(ZONE, action="log", **rule(claim("held"), "a.example.com"))
     simulation.add_foreign_rule(ZONE, first=True, **rule(ENFORCE, "a.example.com"))
+    simulation.add_foreign_rule(ZONE, first=True, **rule(REVOKE, "a.example.com"))
 
     rules = holdings(simulation.state)[2:]
 
     assert rules == (
-        "rule 1       example.com: block without certificate: a.example.com",
-        "rule 2       example.com: block: a noisy address  (somebody else's)",
-        "rule 3       example.com: claim, held (disabled): a.example.com",
+        "rule 1       example.com: block with revoked certificate: a.example.com",
+        "rule 2       example.com: block without certificate: a.example.com",
+        "rule 3       example.com: block: a noisy address  (somebody else's)",
+        "rule 4       example.com: claim, held (disabled): a.example.com",
     )
 
 
