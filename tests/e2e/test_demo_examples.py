@@ -12,7 +12,7 @@ import pytest
 
 from testbed.cloudflare.state import State
 from testbed.demo.stage import ACCOUNT, OTHER_ZONES, ROOT, ZONE, ZONE_NAME
-from tests.certificates import make_ca
+from tests.certificates import crl_pem, make_ca, make_crl
 from tests.e2e.waiting import PATIENCE
 from tests.e2e.world import OWNER, World
 
@@ -84,7 +84,9 @@ def account(common_world: World) -> None:
 @pytest.fixture
 def user(world: World, account: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> User:
     """The user in a directory with the files that the comments name."""
-    (tmp_path / "ca.crt").write_text(make_ca("CA of the examples").pem)
+    ca = make_ca("CA of the examples")
+    (tmp_path / "ca.crt").write_text(ca.pem)
+    (tmp_path / "crl.pem").write_text(crl_pem(make_crl(ca)))
     (tmp_path / "account-token.txt").write_text(ACCOUNT_TOKEN)
     (tmp_path / "zone-token.txt").write_text(ZONE_TOKEN)
     monkeypatch.chdir(tmp_path)
