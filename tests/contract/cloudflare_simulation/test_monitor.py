@@ -14,25 +14,29 @@ def world() -> Monitored:
     return make_monitored()
 
 
+WITHOUT_AN_ID = {"hostnames": ["a.example.com"]}
+
+
 def test_a_violation_names_the_invariant_and_the_request(world: Monitored) -> None:
     world.east.put(world.certificate, "a.example.com")
-    world.east.http.get(LIST)
+    world.east.http.put(LIST, json=WITHOUT_AN_ID)
 
     assert str(world.monitor.violations[0]).startswith(
-        f"invariant 1, request 1 (GET /client/v4{LIST}): an association request without"
+        f"invariant 1, request 1 (PUT /client/v4{LIST}): a write of associations without"
     )
 
 
 def test_a_violation_is_logged_at_once(world: Monitored, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "testbed.cloudflare.monitor"):
-        world.east.http.get(LIST)
+        world.east.http.put(LIST, json=WITHOUT_AN_ID)
 
     assert "SAFETY INVARIANT VIOLATED: invariant 1" in caplog.text
 
 
 def test_a_violation_never_shows_a_token(world: Monitored) -> None:
-    world.east.http.get(LIST)
+    world.east.http.put(LIST, json=WITHOUT_AN_ID)
 
+    assert world.violated == [1]
     assert "token-of-east" not in repr(world.monitor.violations)
 
 
