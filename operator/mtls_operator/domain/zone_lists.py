@@ -6,6 +6,8 @@ readings, the waiting times and the unconditional writes are those that `sharing
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mtls_operator.domain.marks import ClaimState
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.zone_agenda import Agenda, is_read, late_write_seen_at, look_for
@@ -13,6 +15,7 @@ from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_leaving import announced_at, walk_unwanted
 from mtls_operator.domain.zone_others import unready
 from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
+from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_steps import Conclude, ReadList, ReadRules, WriteList, ZoneStep
 
 
@@ -21,6 +24,8 @@ def agenda(zone: ZoneState) -> Agenda:
     result = Agenda()
     for place in sorted(zone.wanted):
         _walk_wanted(zone, result, place)
+    for place, target in _lingering(zone):
+        _depart(zone, result, place, target)
     for place in sorted(zone.unwanted):
         walk_unwanted(zone, result, place)
     shown_from = zone.known.shows_predecessor_from(zone.timing.window)
@@ -38,8 +43,6 @@ def _walk_wanted(zone: ZoneState, agenda: Agenda, place: Place) -> None:
             _keep(zone, agenda, place)
         else:
             _confirm(zone, agenda, place)
-        if _lingers(zone, place):
-            _depart(zone, agenda, place)
     elif hostname in zone.view.claimed(certificate, ClaimState.ARRIVING):
         _arrive(zone, agenda, place)
 
@@ -113,7 +116,8 @@ def _confirm(zone: ZoneState, agenda: Agenda, place: Place) -> None:
         agenda.read_list(certificate, max(zone.known.started, zone.known.doubted))
     elif hostname in reading.value:
         # One that has to wait keeps the issuers that it waits for, and may change otherwise.
-        if not _withdraws(zone, place) or _may_withdraw(zone, agenda, place) or place in agenda.waiting:
+        withdraws = _withdraws(zone, place)
+        if not withdraws or _may_withdraw(zone, agenda, place, zone.wanted[place]) or place in agenda.waiting:
             agenda.confirmed.add(place)
     elif reading.begun >= trusted_from:
         agenda.lost.add(place)
@@ -133,25 +137,29 @@ def _withdraws(zone: ZoneState, place: Place) -> bool:
     )
 
 
-def _lingers(zone: ZoneState, place: Place) -> bool:
-    """Whether a hostname is held on an earlier list too, and no rule tells the CAs of one from those of the other."""
-    policy, hostname = zone.wanted[place].policy, place[1]
-    if policy is None or policy.pins:
-        return False
-    return any(each[1] == hostname and zone.is_held(each) for each in zone.unwanted)
+def _lingering(zone: ZoneState) -> Iterator[tuple[Place, Target]]:
+    """Where hostnames are held and to stay that are held on an earlier list too, and no rule tells the CAs of one from
+    those of the other. Who gets such a hostname may act with another token than who gives it up, which is the one to
+    leave the earlier list with."""
+    for hostname in sorted({place[1] for place in zone.unwanted if zone.is_held(place)}):
+        target = zone.destination(hostname)
+        if target is not None and target.policy is not None and not target.policy.pins:
+            place = (target.certificate, hostname)
+            if zone.is_held(place) and target.certificate not in zone.known.missing:
+                yield place, target
 
 
-def _depart(zone: ZoneState, agenda: Agenda, place: Place) -> None:
+def _depart(zone: ZoneState, agenda: Agenda, place: Place, target: Target) -> None:
     """The earlier list is left as if an issuer were withdrawn: others are ready, and the overlap is over."""
     certificate, hostname = place
-    if _may_withdraw(zone, agenda, place) and hostname in zone.known.lists[certificate].value:
+    if _may_withdraw(zone, agenda, place, target) and hostname in zone.known.lists[certificate].value:
         agenda.moved.add(hostname)
 
 
-def _may_withdraw(zone: ZoneState, agenda: Agenda, place: Place) -> bool:
+def _may_withdraw(zone: ZoneState, agenda: Agenda, place: Place, target: Target) -> bool:
     """By rules and a list read afresh: another installation may have come, or changed its mind, and somebody may have
     taken the hostname off the list that is all it will rely on."""
-    waiting = unready(zone, place[1], zone.wanted[place])
+    waiting = unready(zone, place[1], target)
     fresh_after = zone.now - FRESH_SECONDS
     if waiting:
         agenda.waiting[place] = waiting.owners

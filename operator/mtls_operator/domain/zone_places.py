@@ -240,9 +240,15 @@ class ZoneState:
 
     def withdrawn(self, issuers: frozenset[str], kept: frozenset[str]) -> frozenset[str]:
         """Issuers of CAs that are accepted no more when `issuers` become `kept`. Those that only a spec named are not
-        among them: nobody waits for these."""
-        own = self.desired.issuers
+        among them: nobody waits for these. Where a claim of ours is in no status, any may be a CA's."""
+        own = None if self._has_orphans else self.desired.issuers
         return issuers - kept if own is None else (issuers - kept) & own
+
+    @cached_property
+    def _has_orphans(self) -> bool:
+        claimed = {(group.key.certificate, name) for group in self.view.claims for name in group.hostnames}
+        everybody = (*self.desired.stakes, *self.desired.idle, *self.desired.still)
+        return not claimed <= recorded_by(everybody)
 
     @cached_property
     def governed(self) -> frozenset[str]:

@@ -289,7 +289,7 @@ def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving:
     if is_there and not _is_bare(policy):
         return _in_force(zone, place, until if overlaps else None, missing=missing)
     if not is_there and (_is_covered(zone, place) or _is_put_back(zone, place)):
-        return HostProgress(HostStage.MOVING, until, agenda.waiting.get(place, ()))
+        return _settling(zone, place) or HostProgress(HostStage.MOVING, until, agenda.waiting.get(place, ()))
     if held:
         return HostProgress(HostStage.ASSOCIATED, missing=_is_bare(policy) and missing)
     arriving = hostname in zone.view.claimed(certificate, ClaimState.ARRIVING)
@@ -302,12 +302,20 @@ def _in_force(zone: ZoneState, place: Place, until: float | None, *, missing: bo
     policy = _policy(zone, place)
     if policy is not None and policy.action == LOG:
         return HostProgress(HostStage.LOGGED, until, missing=missing)
-    settled_at = zone.rule_settled_at(place[1], BLOCK)
-    if policy is not None and zone.now < settled_at:
-        return HostProgress(HostStage.ASSOCIATED, settled_at)
+    if settling := _settling(zone, place):
+        return settling
     if policy is not None and (refusing := zone_others.refusing(zone, place[1], zone.wanted[place])):
         return HostProgress(HostStage.MOVING, until, refusing, missing=missing)
     return HostProgress(HostStage.ENFORCED, until, missing=missing)
+
+
+def _settling(zone: ZoneState, place: Place) -> HostProgress | None:
+    """How far a hostname is whose rule, whatever becomes of it now, has not reached the whole edge; else None."""
+    policy = _policy(zone, place)
+    settled_at = zone.rule_settled_at(place[1], BLOCK)
+    if policy is None or policy.action != BLOCK or not zone.now < settled_at < float("inf"):
+        return None
+    return HostProgress(HostStage.ASSOCIATED, settled_at)
 
 
 def _rule_wakes(zone: ZoneState) -> list[float]:

@@ -178,8 +178,12 @@ class Situation:
             or (authority_of(each) == authority.key and _recorded(each) - everybodys)
         ]
 
-    def issuers(self) -> frozenset[str]:
-        """Subject key identifiers of all CAs that are in force or were, by what their statuses say."""
+    def issuers(self) -> frozenset[str] | None:
+        """Subject key identifiers of all CAs that are in force or retire, by what their statuses say; None where a
+        binding has hostnames on an object that is no CA's: the status of one may be lost, or the CA released."""
+        recorded = frozenset[str]().union(*(_recorded(each) for each in self.bindings))
+        if recorded - frozenset[str]().union(*(objects_of(each) for each in self.authorities)):
+            return None
         standings = [standing_of(each.status) for each in self.authorities]
         retiring = (each.key_identifiers for standing in standings for each in standing.retiring)
         return frozenset().union(*(standing.key_identifiers for standing in standings), *retiring)

@@ -197,6 +197,13 @@ class Stage:
         """From here on hostnames are given up: nobody is kept out for certain any more."""
         self.closed = False
 
+    async def ruled(self) -> None:
+        """Until Cloudflare's API has a rule that blocks."""
+        rulesets = self.world.cloudflare.state.rulesets
+        while not any(rule.action == "block" for each in rulesets.values() for rule in each.rules):
+            await asyncio.sleep(_TICK_SECONDS)
+            rulesets = self.world.cloudflare.state.rulesets
+
     async def ready(self) -> None:
         """Until every resource says that it is ready, and nothing has changed for some windows."""
         await self._until(self._all_ready)

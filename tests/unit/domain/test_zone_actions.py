@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, claim_body
-from mtls_operator.domain.observed import CertificateId, Rule
+from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule
+from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_plan import HostStage
 from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
+from tests.unit.domain.simulated_installation import Binding
 from tests.unit.domain.simulated_zone import Past
-from tests.unit.domain.test_zone_plan import API, CERTIFICATE, SET_UP, TARGET, TEAR_DOWN, TIMING, CalmZone, wanted
+from tests.unit.domain.test_zone_plan import API, CERTIFICATE, SET_UP, TARGET, TEAR_DOWN, TIMING, US, CalmZone, wanted
 
 ELSEWHERE = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
 NEW = frozenset({"b" * 16})
@@ -69,7 +71,8 @@ def join(zone: CalmZone, claim: Claim) -> None:
     """Another installation claims something."""
     ruleset = zone.zone.ruleset.now
     assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, Rule("theirs", claim_body(claim, "theirs"))))
+    ref = f"of {claim.installation.owner}"
+    zone.zone.set_rules((*ruleset.rules, Rule(ref, claim_body(claim, ref))))
 
 
 def test_a_binding_that_logs_gets_a_rule_that_logs(zone: CalmZone) -> None:
@@ -264,3 +267,44 @@ def test_what_a_rule_has_to_accept_is_what_the_policy_names_or_else_the_issuers_
     assert under(BLOCKED).relied_on == A
     assert under(UNPINNED).relied_on == A
     assert replace(TARGET, policy=None).relied_on is None
+
+
+@pytest.mark.parametrize("policy", [UNPINNED, BARE], ids=["unpinned", "none"])
+def test_what_another_token_takes_over_without_a_pinned_rule_is_left_after_the_overlap(
+    zone: CalmZone, policy: Policy
+) -> None:
+    in_force(zone, policy)
+    zone.cluster.put(Binding(ResourceKey("apps", "second"), (API,), moved(policy), party=1))
+
+    zone.after(replace(zone.ours(), deleting=True), seconds=7_000.0)
+    overlap = lists(zone)
+    zone.wait(7_000.0)
+
+    assert (overlap, lists(zone)) == ([True, True], [False, True])
+    assert list(zone.cluster.bindings) == [ResourceKey("apps", "second")]
+
+
+def test_a_rule_that_changes_before_the_edge_has_it_is_not_said_to_cover(zone: CalmZone) -> None:
+    zone.after(wanted(target=under(BLOCKED)), seconds=100.0)
+    created = (rules(zone), zone.stage().stage)
+
+    zone.cluster.put(
+        replace(zone.ours(), target=under(replace(BLOCKED, response=BlockResponse(401, "text/plain", ""))))
+    )
+    at_once = zone.stage().stage
+    zone.wait(5.0)
+
+    assert created == ([BLOCKED], HostStage.ASSOCIATED)
+    assert (at_once, zone.stage().stage) == (HostStage.ASSOCIATED, HostStage.ASSOCIATED)
+
+
+def test_an_issuer_may_be_a_cas_where_a_claim_of_ours_is_in_no_status(zone: CalmZone) -> None:
+    zone.cluster.issuers = A
+    in_force(zone, replace(BLOCKED, issuers=A | X))
+    join(zone, Claim(US, ClaimState.HELD, frozenset({ELSEWHERE}), frozenset({"lost.example.com"}), NEW, NEW))
+    join(zone, Claim(AHEAD, ClaimState.HELD, frozenset({CERTIFICATE}), frozenset({API}), NEW, NEW))
+    zone.operator.look()
+
+    zone.after(replace(zone.ours(), target=under(BLOCKED)), seconds=10.0)
+
+    assert rules(zone) == [replace(BLOCKED, issuers=A | X)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtls_operator.api.host_binding import HostBindingStatus
+from mtls_operator.domain.observed import CertificateId
 from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, authority, binding
 from tests.unit.engine.fixed_clock import FixedClock
 from tests.unit.engine.situations import situation_of
@@ -61,3 +62,15 @@ def test_an_overlap_does_not_begin_while_a_binding_says_that_another_installatio
     )
 
     assert [each.key.name for each in situation.behind(ca)] == behind
+
+
+@pytest.mark.parametrize(("certificate", "known"), [(OLD, True), ("cccccccc-0000-4000-8000-000000000000", False)])
+def test_the_issuers_of_a_cluster_are_known_where_every_binding_is_on_an_object_of_a_ca(
+    certificate: str, known: bool
+) -> None:
+    ca = authority(status={"certificateId": OLD, "keyIdentifiers": ["AA01"]})
+    situation = situation_of(
+        FixedClock(), [ca], [binding("b", "a.example.com", managed={CertificateId(certificate): ["a.example.com"]})]
+    )
+
+    assert situation.issuers() == (frozenset({"AA01"}) if known else None)
