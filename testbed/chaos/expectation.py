@@ -42,7 +42,8 @@ def complaints(world: World) -> Iterator[str]:
     found, retained = [_InForce.of(world, site) for site in world.sites], _InForce.retained(world)
     for site, in_force in zip(world.sites, found, strict=True):
         rivals = [retained, *(each for each in found if each is not in_force)]
-        yield from _about_bindings(world, site, in_force, rivals)
+        left = _InForce.retained_by_others(world, site)
+        yield from _about_bindings(world, site, in_force, rivals, left)
         yield from _about_rules(world, site, in_force)
     yield from _about_retained(world, found, retained)
     yield from _about_places(world)
@@ -84,6 +85,11 @@ class _InForce:
         return cls._by(world, lambda mark: mark.retained)
 
     @classmethod
+    def retained_by_others(cls, world: World, site: Site) -> _InForce:
+        """By those of them that another installation made: they accept what its CA held then, and nobody rotates it."""
+        return cls._by(world, lambda mark: mark.retained and mark.owner != site.owner)
+
+    @classmethod
     def _by(cls, world: World, counts: Callable[[Enforcement], bool]) -> _InForce:
         policies: dict[str, list[Policy]] = {}
         for rule in _rules(world):
@@ -103,13 +109,18 @@ def wanted(site: Site) -> dict[str, set[Policy]]:
     return wishes
 
 
-def _about_bindings(world: World, site: Site, in_force: _InForce, rivals: Sequence[_InForce]) -> Iterator[str]:
+def _about_bindings(
+    world: World, site: Site, in_force: _InForce, rivals: Sequence[_InForce], left: _InForce
+) -> Iterator[str]:
     """Of installations that want a hostname with different CAs one has it; of one cluster's bindings, too. A binding
     that loses to another installation may have kept another of its own cluster from the hostname before."""
     for hostname, wishes in sorted(wanted(site).items()):
         found = in_force.policies.get(hostname, [])
         elsewhere = [policy for rival in rivals for policy in rival.policies.get(hostname, [])]
+        earlier = left.policies.get(hostname, [])
         if not found and any(wish[0] != policy[0] for wish in wishes for policy in elsewhere):
+            continue
+        if not found and any(wish[:2] != policy[:2] for wish in wishes for policy in earlier):
             continue
         if len(found) != 1 or found[0] not in wishes:
             yield f"{site.owner}: {hostname} is wanted as {sorted(map(str, wishes))}, in force is {found}"

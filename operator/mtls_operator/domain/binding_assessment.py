@@ -226,6 +226,7 @@ def _target(case: _Case) -> Target:
         earlier=frozenset(standing.objects),
         overlap=effective_rotation(authority.spec.rotation if authority.spec else None).overlap.total_seconds(),
         issuers=issuers,
+        retiring=frozenset[str]().union(*(each.key_identifiers for each in standing.retiring)),
         policy=_policy(case.spec, issuers, tolerant=case.around.tolerant),
         revoked=case.around.revoked,
     )

@@ -80,11 +80,13 @@ def unready(zone: ZoneState, hostname: str, target: Target) -> Waiting:
 
 
 def refusing(zone: ZoneState, hostname: str, target: Target) -> tuple[str, ...]:
-    """The installations whose rules refuse clients of what a CA has in force during its rotation, by ownerId. As long
-    as there is one, the new CA is not valid for the hostname, though our rule accepts it."""
+    """The installations whose rules refuse clients of the CAs that a rotation brings, by ownerId. As long as there is
+    one, the new CA is not valid for the hostname, though our rule accepts it. One that refuses clients of a CA that
+    retires has the new one already, and will never wait for us."""
     if target.until is None:
         return ()
-    rules = [rule for rule in rules_on(zone, hostname) if rule.issuers is not None and target.issuers - rule.issuers]
+    new = target.issuers - target.retiring
+    rules = [rule for rule in rules_on(zone, hostname) if rule.issuers is not None and new - rule.issuers]
     return tuple(sorted({rule.installation.owner for rule in rules}))
 
 

@@ -35,6 +35,8 @@ class Target:
     """How long the CA that the hostname comes from is accepted beside this one, in seconds."""
     issuers: frozenset[str] = frozenset()
     """Subject key identifiers of the CAs that clients come with, where the policy does not name them."""
+    retiring: frozenset[str] = frozenset()
+    """Those of them that a rotation accepts only for its overlap."""
     revoked: Revocations | None = None
     """What the CA's revocation lists say. `None`: that is not known, and whatever is in force is wanted."""
 

@@ -82,6 +82,7 @@ def test_hostnames_stay_beside_on_an_earlier_certificate_whose_cas_the_current_o
     assert target.beside == frozenset({OTHER_CERTIFICATE})
     assert target.policy.issuers == frozenset({"AB12", "CD34", "EF56"})
     assert target.until == "2026-03-02T00:00:00Z"
+    assert target.retiring == frozenset({"EF56"})
 
 
 def test_a_response_of_its_own_is_part_of_the_policy() -> None:

@@ -62,6 +62,21 @@ def test_in_a_rotation_a_hostname_is_on_its_way_while_another_installation_refus
     )
 
 
+def test_an_installation_that_refuses_only_the_ca_that_retires_has_the_new_one_and_is_not_waited_for() -> None:
+    zone = CalmZone()
+    zone.after(wanted())
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules((*ruleset.rules, claimed(HELD, CERTIFICATE, NEW, NEW), ruled("BB02")))
+    zone.operator.look()
+    both, until = frozenset({"AA01", "BB02"}), "2026-03-02T00:00:00Z"
+    overlap = replace(TARGET, aim=NEW, in_force=OLD | NEW, policy=Policy(both, "block"), issuers=both, until=until)
+
+    zone.after(replace(zone.ours(), target=replace(overlap, retiring=frozenset({"AA01"}))))
+
+    assert zone.stage() == HostProgress(HostStage.ENFORCED)
+
+
 def issuers_of_ours(zone: CalmZone) -> list[set[str]]:
     marks = (mark for mark in zone.marks() if isinstance(mark, Enforcement) and mark.installation != OTHERS)
     return [set(mark.issuers or ()) for mark in marks]
