@@ -67,12 +67,13 @@ def make_ca(
     is_ca: bool = True,
     basic_constraints: bool = True,
     key_cert_sign: bool = True,
-    subject_key_identifier: bool = True,
+    subject_key_identifier: bool | bytes = True,
     serial: int | None = None,
     now: datetime | None = None,
 ) -> Ca:
     """A certificate, self-signed unless an `issuer` is given.
 
+    Its subject key identifier is a digest of its key, unless it is given as bytes or (False) left out.
     It is valid from 30 days before `now` (None: the present) until `days` after it; negative days make it expired.
     """
     moment = now or datetime.now(UTC)
@@ -89,8 +90,10 @@ def make_ca(
     )
     if basic_constraints:
         builder = builder.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-    if subject_key_identifier:
-        identifier = x509.SubjectKeyIdentifier.from_public_key(private.public_key())
+    if subject_key_identifier is not False:
+        of_key = x509.SubjectKeyIdentifier.from_public_key(private.public_key())
+        given = subject_key_identifier
+        identifier = x509.SubjectKeyIdentifier(given) if isinstance(given, bytes) else of_key
         builder = builder.add_extension(identifier, critical=False)
     builder = builder.add_extension(_usage(sign=is_ca and key_cert_sign), critical=True)
     return Ca(_signed(builder, issuer.key if issuer else private, issuer.kind if issuer else key), private, key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from testbed.chaos.authorities import NO_KEY, UNKNOWN, all_fingerprints, fingerprints, pem_of
+from testbed.chaos.authorities import NO_KEY, pem_of
 from testbed.chaos.exclusions import may_create_authority, may_delete_authority, may_delete_namespace
 from testbed.chaos.world import (
     ACCOUNTS,
@@ -83,6 +83,8 @@ class ApplyBinding(Act):
     hostnames: tuple[str, ...]
     status_code: int | None = None
     by_id: bool = False
+    action: str = "Block"
+    pinned: bool = True
 
     def perform(self, world: World) -> bool:
         site = world.sites[self.site]
@@ -101,10 +103,19 @@ class ApplyBinding(Act):
             "zone": {"id": ZONES[self.zone]} if self.by_id else {"name": self.zone},
             "hostnames": list(self.hostnames),
         }
-        if self.status_code is not None:
-            response = {"statusCode": self.status_code, "contentType": "text/plain", "content": "no"}
-            spec["enforcement"] = {"response": response}
+        if enforcement := self._enforcement():
+            spec["enforcement"] = enforcement
         return resource(BINDING, self.namespace, self.name, spec)
+
+    def _enforcement(self) -> Body:
+        enforcement: Body = {}
+        if self.status_code is not None and self.action == "Block":
+            enforcement["response"] = {"statusCode": self.status_code, "contentType": "text/plain", "content": "no"}
+        if self.action != "Block":
+            enforcement["action"] = self.action
+        if not self.pinned:
+            enforcement["issuerPinning"] = "Never"
+        return enforcement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -359,20 +370,6 @@ def give_consent(site: Site, namespace: str, bundle: str, *, given: bool) -> Non
     """A CA admits all namespaces, or its own only."""
     allowed = {"namespaces": {"from": "All" if given else "Same"}}
     site.cluster.users.edit(CA, namespace, bundle, lambda body: body["spec"].update(allowedBindings=allowed))
-
-
-def certificate_of(world: World, bundle: str, version: int) -> str | None:
-    """The id of a bundle's certificate in the account, None when there is none."""
-    if version == UNKNOWN:
-        return None
-    held = world.cloudflare.state.certificates[ACCOUNTS[bundle]]
-    return next((each.id for each in held.values() if set(each.fingerprints) == fingerprints(bundle, version)), None)
-
-
-def certificates_of(world: World, bundle: str) -> list[str]:
-    """The ids of everything in the account that holds certificates of a bundle, whatever its version."""
-    held = world.cloudflare.state.certificates[ACCOUNTS[bundle]]
-    return [each.id for each in held.values() if set(each.fingerprints) <= all_fingerprints(bundle)]
 
 
 def zone_of(binding: Body) -> str:

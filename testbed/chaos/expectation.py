@@ -6,12 +6,11 @@ but only one; the others say `Conflicted`. Everything is compared with the true 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from testbed.chaos.acts import certificate_of
-from testbed.chaos.authorities import SOURCES, UNKNOWN, key_identifiers
+from testbed.chaos.certificates_held import certificate_of
+from testbed.chaos.in_force import EDITIONS, InForce, edition_of, live_bindings, rules_of, wanted, wish_of
 from testbed.chaos.records import managed_places
 from testbed.chaos.world import (
     BINDING,
@@ -21,28 +20,23 @@ from testbed.chaos.world import (
     Body,
     Site,
     World,
-    authority_place,
     is_deleting,
     is_ready,
     place_of,
 )
 from testbed.cloudflare.monitor.marks import Claim, Enforcement, Unreadable, certificate_owner, read_mark
-from testbed.cloudflare.state import Rule
 
 _SLOW_CALL_SECONDS: Final = 60.0
-_EDITIONS: Final = [(bundle, version) for bundle, versions in SOURCES.items() for version in range(len(versions))]
-Policy = tuple[str, int, int | None]
-"""Bundle, its version, and status code of the response."""
 
 
 def complaints(world: World) -> Iterator[str]:
     """What is not as it should be, worst first; nothing when all is well."""
     for site in world.sites:
         yield from _unfinished(site)
-    found, retained = [_InForce.of(world, site) for site in world.sites], _InForce.retained(world)
+    found, retained = [InForce.of(world, site) for site in world.sites], InForce.retained(world)
     for site, in_force in zip(world.sites, found, strict=True):
         rivals = [retained, *(each for each in found if each is not in_force)]
-        left = _InForce.retained_by_others(world, site)
+        left = InForce.retained_by_others(world, site)
         yield from _about_bindings(world, site, in_force, rivals, left)
         yield from _about_rules(world, site, in_force)
     yield from _about_retained(world, found, retained)
@@ -68,49 +62,8 @@ def _unfinished(site: Site) -> Iterator[str]:
             yield f"{site.owner}: namespace {namespace} is still being deleted"
 
 
-@dataclass(frozen=True)
-class _InForce:
-    """What enforcement rules say: those that somebody made and keeps, or those that are only retained."""
-
-    policies: dict[str, list[Policy]]
-
-    @classmethod
-    def of(cls, world: World, site: Site) -> _InForce:
-        """By the rules of one installation."""
-        return cls._by(world, lambda mark: mark.owner == site.owner and not mark.retained)
-
-    @classmethod
-    def retained(cls, world: World) -> _InForce:
-        """By the rules that are only retained, whoever made them."""
-        return cls._by(world, lambda mark: mark.retained)
-
-    @classmethod
-    def retained_by_others(cls, world: World, site: Site) -> _InForce:
-        """By those of them that another installation made: they accept what its CA held then, and nobody rotates it."""
-        return cls._by(world, lambda mark: mark.retained and mark.owner != site.owner)
-
-    @classmethod
-    def _by(cls, world: World, counts: Callable[[Enforcement], bool]) -> _InForce:
-        policies: dict[str, list[Policy]] = {}
-        for rule in _rules(world):
-            mark = read_mark(rule)
-            if isinstance(mark, Enforcement) and counts(mark) and rule.enabled and rule.action == "block":
-                for hostname in mark.guard.hostnames:
-                    policies.setdefault(hostname, []).append(_policy(rule, mark))
-        return cls(policies)
-
-
-def wanted(site: Site) -> dict[str, set[Policy]]:
-    """Per hostname, how the live bindings of a cluster want it."""
-    wishes: dict[str, set[Policy]] = {}
-    for body in _live_bindings(site):
-        for hostname in body["spec"]["hostnames"]:
-            wishes.setdefault(hostname, set()).add(_wish(site, body))
-    return wishes
-
-
 def _about_bindings(
-    world: World, site: Site, in_force: _InForce, rivals: Sequence[_InForce], left: _InForce
+    world: World, site: Site, in_force: InForce, rivals: Sequence[InForce], left: InForce
 ) -> Iterator[str]:
     """Of installations that want a hostname with different CAs one has it; of one cluster's bindings, too. A binding
     that loses to another installation may have kept another of its own cluster from the hostname before."""
@@ -118,22 +71,22 @@ def _about_bindings(
         found = in_force.policies.get(hostname, [])
         elsewhere = [policy for rival in rivals for policy in rival.policies.get(hostname, [])]
         earlier = left.policies.get(hostname, [])
-        if not found and any(wish[0] != policy[0] for wish in wishes for policy in elsewhere):
+        if not found and any(wish.bundle != policy.bundle for wish in wishes for policy in elsewhere):
             continue
-        if not found and any(wish[:2] != policy[:2] for wish in wishes for policy in earlier):
+        if not found and any(wish.edition != policy.edition for wish in wishes for policy in earlier):
             continue
         if len(found) != 1 or found[0] not in wishes:
             yield f"{site.owner}: {hostname} is wanted as {sorted(map(str, wishes))}, in force is {found}"
-    for body in _live_bindings(site):
+    for body in live_bindings(site):
         yield from _about_binding(world, site, in_force, body)
 
 
-def _about_binding(world: World, site: Site, in_force: _InForce, body: Body) -> Iterator[str]:
+def _about_binding(world: World, site: Site, in_force: InForce, body: Body) -> Iterator[str]:
     name = "/".join(place_of(body))
-    bundle, version, _ = wish = _wish(site, body)
+    wish = wish_of(site, body)
     won = {hostname for hostname in body["spec"]["hostnames"] if in_force.policies.get(hostname) == [wish]}
     managed = managed_places(body)
-    if managed != {(certificate_of(world, bundle, version), hostname) for hostname in won}:
+    if managed != {(certificate_of(world, *wish.edition), hostname) for hostname in won}:
         yield f"{site.owner}: binding {name} records {sorted(managed)}, in force for it is {sorted(won)}"
     if won == set(body["spec"]["hostnames"]):
         if not is_ready(body):
@@ -142,12 +95,12 @@ def _about_binding(world: World, site: Site, in_force: _InForce, body: Body) -> 
         yield f"{site.owner}: binding {name} does not say that it is Conflicted: {_conditions(body)}"
 
 
-def _about_rules(world: World, site: Site, in_force: _InForce) -> Iterator[str]:
+def _about_rules(world: World, site: Site, in_force: InForce) -> Iterator[str]:
     wishes = wanted(site)
     for hostname in sorted(in_force.policies.keys() - wishes.keys()):
         yield f"{site.owner}: {hostname} is enforced though nobody wants it"
     claimed: dict[str, list[tuple[str, frozenset[str]]]] = {}
-    for rule in _rules(world):
+    for rule in rules_of(world):
         mark = read_mark(rule)
         if isinstance(mark, Claim) and mark.owner == site.owner:
             if rule.enabled or rule.action != "log":
@@ -158,12 +111,12 @@ def _about_rules(world: World, site: Site, in_force: _InForce) -> Iterator[str]:
                 claimed.setdefault(hostname, []).append((mark.state, mark.certificates))
     for hostname in sorted(claimed.keys() | wishes.keys()):
         policies = in_force.policies.get(hostname, [])
-        expected = [("held", frozenset({certificate_of(world, *each[:2]) or ""})) for each in policies]
+        expected = [("held", frozenset({certificate_of(world, *each.edition) or ""})) for each in policies]
         if claimed.get(hostname, []) != expected:
             yield f"{site.owner}: {hostname} is claimed as {claimed.get(hostname)}, expected is {expected}"
 
 
-def _about_retained(world: World, found: Sequence[_InForce], retained: _InForce) -> Iterator[str]:
+def _about_retained(world: World, found: Sequence[InForce], retained: InForce) -> Iterator[str]:
     """Who arrives takes the hostname over; what stays was wanted to stay, and stays on a list."""
     listed = frozenset().union(*world.cloudflare.state.lists.values())
     for hostname in sorted(retained.policies):
@@ -187,13 +140,14 @@ def _about_places(world: World) -> Iterator[str]:
 
 def _about_lists(world: World) -> Iterator[str]:
     state = world.cloudflare.state
-    bundles = {certificate_of(world, *edition): edition for edition in _EDITIONS}
+    bundles = {certificate_of(world, *edition): edition for edition in EDITIONS}
     ours: dict[tuple[str, str], set[str]] = {}
     for site in world.sites:
-        for hostname, policies in _InForce.of(world, site).policies.items():
-            for bundle, version, _ in policies:
-                ours.setdefault((_zone_id(hostname), certificate_of(world, bundle, version) or ""), set()).add(hostname)
-    retained = _InForce.retained(world).policies.keys() | world.retention.associated
+        for hostname, policies in InForce.of(world, site).policies.items():
+            for policy in policies:
+                place = (_zone_id(hostname), certificate_of(world, *policy.edition) or "")
+                ours.setdefault(place, set()).add(hostname)
+    retained = InForce.retained(world).policies.keys() | world.retention.associated
     foreign: dict[tuple[str, str], set[str]] = {}
     for zone_id, put_on, hostname in world.foreign:
         foreign.setdefault((zone_id, put_on), set()).add(hostname)
@@ -232,12 +186,12 @@ def _was_written_blindly(world: World, zone_id: str, since: float) -> bool:
 
 
 def _about_certificates(world: World) -> Iterator[str]:
-    needed = {_edition(site, *place_of(body)) for site, body in world.site_bodies(CA)}
+    needed = {edition_of(site, *place_of(body)) for site, body in world.site_bodies(CA)}
     held = [each for certificates in world.cloudflare.state.certificates.values() for each in certificates.values()]
     for edition in sorted(needed):
         if certificate_of(world, *edition) is None:
             yield f"there is no certificate of {edition}"
-    known = {certificate_of(world, *edition): edition for edition in _EDITIONS}
+    known = {certificate_of(world, *edition): edition for edition in EDITIONS}
     for each in held:
         owner, held_edition = certificate_owner(each.name), known.get(each.id)
         if each.id in world.retention.certificates or world.cloudflare.state.zones_using(each.id):
@@ -249,7 +203,7 @@ def _about_certificates(world: World) -> Iterator[str]:
     for site, body in world.site_bodies(CA):
         namespace, name = place_of(body)
         recorded = body.get("status", {}).get("certificateId")
-        if recorded != certificate_of(world, *_edition(site, namespace, name)):
+        if recorded != certificate_of(world, *edition_of(site, namespace, name)):
             yield f"{site.owner}: CA {namespace}/{name} records certificate {recorded}, which is not the one"
 
 
@@ -260,34 +214,9 @@ def _about_people(world: World) -> Iterator[str]:
         for rule_id in rule_ids:
             if rule_id not in present or present[rule_id].version != 1:
                 yield f"rule {rule_id}, which is of people, was changed or removed"
-    for rule in _rules(world):
+    for rule in rules_of(world):
         if isinstance(read_mark(rule), Unreadable):
             yield f"rule {rule.id} has a mark that nobody can read: {rule.description!r}"
-
-
-def _rules(world: World) -> list[Rule]:
-    return [rule for ruleset in world.cloudflare.state.rulesets.values() for rule in ruleset.rules]
-
-
-def _policy(rule: Rule, mark: Enforcement) -> Policy:
-    response = (rule.action_parameters or {}).get("response")
-    found = (each for each in _EDITIONS if key_identifiers(*each) == mark.guard.issuers)
-    bundle, version = next(found, (f"unknown: {sorted(mark.guard.issuers or ())}", UNKNOWN))
-    return bundle, version, response["status_code"] if isinstance(response, dict) else None
-
-
-def _wish(site: Site, body: Body) -> Policy:
-    response = body["spec"].get("enforcement", {}).get("response")
-    return *_edition(site, *authority_place(body)), response["statusCode"] if response else None
-
-
-def _edition(site: Site, namespace: str, bundle: str) -> tuple[str, int]:
-    """What the source of a CA holds."""
-    return bundle, site.version(namespace, bundle)
-
-
-def _live_bindings(site: Site) -> list[Body]:
-    return [each for each in site.bodies(BINDING) if not is_deleting(each)]
 
 
 def _zone_id(hostname: str) -> str:

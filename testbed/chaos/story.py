@@ -20,6 +20,7 @@ _POLICIES: Final = (
     (CA, "adoptionPolicy", "Never"),
     (BINDING, "adoptionPolicy", "Never"),
 )
+_ACTIONS: Final = (*["Block"] * 8, "Log", "None")
 _NAMES: Final = ("one", "two", "three")
 
 
@@ -224,6 +225,8 @@ class _Teller:
             hostnames=self._hostnames(bundle, zone),
             status_code=rng.choice((None, None, None, 403)),
             by_id=rng.random() < 0.2,
+            action=rng.choice(_ACTIONS),
+            pinned=rng.random() < 0.85,
         )
         alike = [each for each in self._bindings if (each.site, each.bundle) == (site, bundle)]
         if alike and rng.random() < 0.3:

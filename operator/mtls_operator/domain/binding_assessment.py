@@ -17,6 +17,7 @@ from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.authority_assessment import OperatorCredentials, credential_verdict
 from mtls_operator.domain.consent import asks_for_labels, is_granted_to_binding, refusal_of_binding
+from mtls_operator.domain.expressions import MAX_LENGTH
 from mtls_operator.domain.hostnames import is_hostname, is_inside_zone
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
@@ -27,7 +28,7 @@ from mtls_operator.domain.sources import Contents, CredentialKey, credential_of
 from mtls_operator.domain.token_state import TokenRemarks, no_remark
 from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
 from mtls_operator.domain.zone_stakes import Target
-from mtls_operator.domain.zone_view import BLOCK, LOG, NO_RULE, Policy
+from mtls_operator.domain.zone_view import BLOCK, LOG, NO_RULE, EnforcementKey, Policy, enforcement_fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +186,11 @@ def _with_zone(case: _Case, credential: CredentialKey, remark: Verdict | None) -
         )
         return BindingAssessment(_ACCEPTED, blocked(Reason.ZONE_NOT_IN_ACCOUNT, message), credential)
     resolved = remark or ok(Reason.RESOLVED, f"CA {authority.key}, zone {zone.name}")
-    problem = _hostname_problem(spec, zone) or _target_problem(spec, authority)
+    target = _target(case)
+    problem = _hostname_problem(spec, zone) or _pinning_problem(spec, authority) or _length_problem(case, target)
     if problem is not None:
         return BindingAssessment(problem, resolved, credential)
-    return BindingAssessment(_ACCEPTED, resolved, credential, _target(case))
+    return BindingAssessment(_ACCEPTED, resolved, credential, target)
 
 
 def _hostname_problem(spec: HostBindingSpec, zone: Zone) -> Verdict | None:
@@ -200,14 +202,29 @@ def _hostname_problem(spec: HostBindingSpec, zone: Zone) -> Verdict | None:
     return blocked(Reason.HOSTNAME_NOT_IN_ZONE, f"not inside zone {zone.name}: {', '.join(outside)}")
 
 
-def _target_problem(spec: HostBindingSpec, authority: AuthorityRecord) -> Verdict | None:
+def _pinning_problem(spec: HostBindingSpec, authority: AuthorityRecord) -> Verdict | None:
     is_pinned = spec.action is not Action.NONE and spec.issuer_pinning is IssuerPinning.ALWAYS
     if authority.status.key_identifiers or not is_pinned:
         return None
     return blocked(
         Reason.UNSUPPORTED_VALUE,
-        f"CA {authority.key} has a certificate without a subject key identifier, so its issuer cannot be pinned: use a"
-        " CA that has one, or set spec.enforcement.issuerPinning to Never",
+        f"CA {authority.key} has a certificate without a subject key identifier of 1 to 64 bytes, so its issuer cannot"
+        " be pinned: use a CA that has one, or set spec.enforcement.issuerPinning to Never",
+    )
+
+
+def _length_problem(case: _Case, target: Target) -> Verdict | None:
+    """A rule that Cloudflare would refuse would keep everything else in the zone from being done."""
+    policy = target.policy
+    if policy is None or policy.issuers is None:
+        return None
+    if all(enforcement_fits(EnforcementKey(policy), {hostname}) for hostname in case.spec.hostnames):
+        return None
+    return blocked(
+        Reason.UNSUPPORTED_VALUE,
+        f"the {len(policy.issuers)} issuers of CA {case.authority.key} and of spec.enforcement.additionalIssuers leave"
+        f" no room for a hostname in a rule, which may have {MAX_LENGTH} characters: name fewer, use a CA with fewer"
+        " certificates, or set spec.enforcement.issuerPinning to Never",
     )
 
 
@@ -233,6 +250,9 @@ def _target(case: _Case) -> Target:
 
 
 def _policy(spec: HostBindingSpec, issuers: frozenset[str], *, tolerant: bool) -> Policy:
+    if spec.action is Action.NONE:
+        # What a rule would say makes no difference, so two bindings never contradict each other about it.
+        return Policy(None, _ACTIONS[spec.action], tolerant=tolerant)
     response = spec.enforcement.response if spec.enforcement else None
     additional = spec.enforcement.additional_issuers if spec.enforcement else ()
     return Policy(

@@ -33,9 +33,13 @@ def is_in_force_on(record: BindingRecord, certificate: str | None) -> bool:
 
 def is_moving_on(record: BindingRecord, certificate: str | None) -> bool:
     """Whether it says of a hostname that is recorded for this certificate that it is on its way still: with what is
-    accepted here another installation may refuse it."""
+    accepted here another installation may refuse it. Where nothing is blocked only the condition says so."""
+    told = find(record.status.conditions, ConditionType.ASSOCIATED)
+    waits = told is not None and told.reason == Reason.WAITING_FOR_OTHERS
     moving = {each.name for each in record.status.hostnames if each.state == HostnameState.MOVING}
-    return any(each.certificate_id == certificate and moving & set(each.hostnames) for each in record.status.managed)
+    return any(
+        each.certificate_id == certificate and (waits or moving & set(each.hostnames)) for each in record.status.managed
+    )
 
 
 def _is_well(record: BindingRecord) -> bool:

@@ -245,18 +245,33 @@ def _under_way(view: BindingView) -> Verdict | None:
         )
     if leaving := names_and_until(view, HostStage.LEAVING):
         return waiting(Reason.LEAVING, f"being given up: {leaving}")
-    if moving := names_and_until(view, HostStage.MOVING):
-        return _moving(view, moving)
-    return None
+    return _waiting_for_others(view) or _moving(view)
 
 
-def _moving(view: BindingView, moving: str) -> Verdict:
-    others = {owner for each in (view.progress or {}).values() for owner in each.waits_for}
-    if others:
+def _waiting_for_others(view: BindingView) -> Verdict | None:
+    """Where nothing is blocked a hostname may be where it goes, and be refused by another installation all the same."""
+    held_up = {name: each.waits_for for name, each in (view.progress or {}).items() if each.waits_for}
+    if not held_up:
+        return None
+    others = sorted(frozenset[str]().union(*held_up.values()))
+    names = names_and_until(view, HostStage.MOVING) or ", ".join(sorted(held_up))
+    return waiting(
+        Reason.WAITING_FOR_OTHERS,
+        f"{_installations(others)} must accept the same CAs, and its overlap be over, before the earlier ones are"
+        f" refused: {names}",
+    )
+
+
+def _moving(view: BindingView) -> Verdict | None:
+    moving = names_and_until(view, HostStage.MOVING)
+    if not moving:
+        return None
+    if cramped := sorted(name for name, each in (view.progress or {}).items() if each.cramped):
         return waiting(
-            Reason.WAITING_FOR_OTHERS,
-            f"{_installations(sorted(others))} must accept the same CAs, and its overlap be over, before the earlier"
-            f" ones are refused: {moving}",
+            Reason.ROTATING,
+            "no rule has room for the issuers that are in force and for those that are wanted, so what is in force"
+            f" stays: {', '.join(cramped)}. Name fewer spec.enforcement.additionalIssuers, or move by way of a CA that"
+            " has fewer certificates.",
         )
     return waiting(Reason.ROTATING, f"moving from what is in force to what is wanted, covered all the while: {moving}")
 

@@ -29,6 +29,8 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 
 MAX_SOURCE_BYTES = 64 * 1024
 _MOST_KEPT = 1024
+_LONGEST_KEY_IDENTIFIER = 64
+"""Bytes, as long as `additionalIssuers` may be. It is a digest: 20 bytes where RFC 5280 is followed."""
 
 _BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 _SIGNATURES = frozenset(
@@ -181,11 +183,13 @@ def _fingerprint(certificate: x509.Certificate) -> str:
 
 
 def _key_identifier(certificate: x509.Certificate) -> str | None:
+    """The subject key identifier, None if there is none that a rule could name: it may be empty, or of any length."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     except x509.ExtensionNotFound:
         return None
-    return extension.value.digest.hex().upper()
+    digest = extension.value.digest
+    return digest.hex().upper() if 0 < len(digest) <= _LONGEST_KEY_IDENTIFIER else None
 
 
 def _refuse_unusable(which: str, certificate: x509.Certificate, now: datetime) -> None:

@@ -64,8 +64,8 @@ def rules_needed(key: RevocationKey, serials: Collection[str]) -> int:
 
 def fitting(lists: Mapping[RevocationKey, RevokedSerials], room: int) -> dict[RevocationKey, frozenset[str]]:
     """Of each group's serial numbers those that fit into so many rules in all: the newest revocations of all groups
-    first, each in every group that wants it or in none."""
-    everything = {key: each.serials for key, each in lists.items()}
+    first, each in every group that wants it or in none. What no rule could hold is left out before all else."""
+    everything = {key: frozenset(each for each in of.serials if _fits(key, {each})) for key, of in lists.items()}
     if sum(rules_needed(key, serials) for key, serials in everything.items()) <= room:
         return everything
     filled = {key: _filled(key, serials) for key, serials in everything.items()}

@@ -70,6 +70,8 @@ class HostProgress:
     until: float | None = None
     waits_for: tuple[str, ...] = ()
     """The ownerIds of installations that have to get ready first."""
+    cramped: bool = False
+    """No rule has room for the issuers that are in force and those that are wanted."""
     missing: bool = False
     """Somebody took it off the list: it is being put back, while its rule stays."""
     contested: bool = False
@@ -289,9 +291,10 @@ def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving:
     if is_there and not _is_bare(policy):
         return _in_force(zone, place, until if overlaps else None, missing=missing)
     if not is_there and (_is_covered(zone, place) or _is_put_back(zone, place)):
-        return _settling(zone, place) or HostProgress(HostStage.MOVING, until, agenda.waiting.get(place, ()))
+        return _settling(zone, place) or _moving(zone, agenda, place)
     if held:
-        return HostProgress(HostStage.ASSOCIATED, missing=_is_bare(policy) and missing)
+        waits_for = zone_others.refusing(zone, hostname, zone.wanted[place]) if _is_bare(policy) else ()
+        return HostProgress(HostStage.ASSOCIATED, waits_for=waits_for, missing=_is_bare(policy) and missing)
     arriving = hostname in zone.view.claimed(certificate, ClaimState.ARRIVING)
     return HostProgress(HostStage.ARRIVING if arriving else HostStage.PENDING, until)
 
@@ -300,13 +303,19 @@ def _in_force(zone: ZoneState, place: Place, until: float | None, *, missing: bo
     """Under its rule, once that has reached the whole edge: until then a client without a certificate may get in. In a
     rotation it goes on being on its way as long as another installation refuses clients of the new CA."""
     policy = _policy(zone, place)
+    waits_for = zone_others.refusing(zone, place[1], zone.wanted[place]) if policy is not None else ()
     if policy is not None and policy.action == LOG:
-        return HostProgress(HostStage.LOGGED, until, missing=missing)
+        return HostProgress(HostStage.LOGGED, until, waits_for, missing=missing)
     if settling := _settling(zone, place):
         return settling
-    if policy is not None and (refusing := zone_others.refusing(zone, place[1], zone.wanted[place])):
-        return HostProgress(HostStage.MOVING, until, refusing, missing=missing)
-    return HostProgress(HostStage.ENFORCED, until, missing=missing)
+    stage = HostStage.MOVING if waits_for else HostStage.ENFORCED
+    return HostProgress(stage, until, waits_for, missing=missing)
+
+
+def _moving(zone: ZoneState, agenda: Agenda, place: Place) -> HostProgress:
+    policy = _policy(zone, place)
+    cramped = policy is not None and zone_rules.is_cramped(zone, place[1], policy)
+    return HostProgress(HostStage.MOVING, agenda.until.get(place), agenda.waiting.get(place, ()), cramped=cramped)
 
 
 def _settling(zone: ZoneState, place: Place) -> HostProgress | None:

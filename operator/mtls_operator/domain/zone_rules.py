@@ -236,11 +236,25 @@ def _on_the_way(zone: ZoneState, place: Place, target: Target, policy: Policy) -
         if old is None or new is None or old <= new:
             continue
         if not new <= old:
-            return EnforcementKey(replace(policy, issuers=old | new))
+            both = replace(policy, issuers=old | new)
+            return EnforcementKey(both if _has_room(both, hostname) else replace(policy, issuers=old))
         withdrawn = zone.withdrawn(old, new)
         if withdrawn and unready(zone, hostname, target):
             return EnforcementKey(replace(policy, issuers=new | withdrawn))
     return EnforcementKey(policy)
+
+
+def is_cramped(zone: ZoneState, hostname: str, policy: Policy) -> bool:
+    """Whether a hostname stays under the issuers of before, because no rule could accept both those and the wanted."""
+    new, present = policy.issuers, [key.policy.issuers for key in zone.view.enforcement_keys(hostname)]
+    return new is not None and any(
+        old is not None and not (old <= new or new <= old or _has_room(replace(policy, issuers=old | new), hostname))
+        for old in present
+    )
+
+
+def _has_room(policy: Policy, hostname: str) -> bool:
+    return enforcement_fits(EnforcementKey(policy), {hostname})
 
 
 def _accepted_before(zone: ZoneState, hostname: str) -> list[frozenset[str] | None]:

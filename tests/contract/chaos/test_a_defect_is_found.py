@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from testbed.chaos.acts import ApplyAuthority, ApplyBinding, certificate_of
+from testbed.chaos.acts import ApplyAuthority, ApplyBinding
+from testbed.chaos.certificates_held import certificate_of
 from testbed.chaos.dashboard import DashboardHostname, DashboardRule, SpoilRule, TakeOff
 from testbed.chaos.ending import converge
 from testbed.chaos.expectation import complaints

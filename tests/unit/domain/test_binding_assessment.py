@@ -330,3 +330,27 @@ def test_a_ca_being_deleted_goes_on_serving_those_who_use_it(record: BindingReco
     deleted = authority(status=IN_FORCE, meta=metadata("ca", deleting=True))
 
     assert assess(record, replace(AROUND, authority=deleted)).target is not None
+
+
+MANY_ISSUERS = [f"{number:02X}" * 64 for number in range(50)]
+
+
+def test_issuers_that_leave_no_room_for_a_hostname_in_a_rule_are_refused() -> None:
+    crowded = binding(spec={"enforcement": {"additionalIssuers": MANY_ISSUERS}})
+    unpinned = binding(spec={"enforcement": {"additionalIssuers": MANY_ISSUERS, "issuerPinning": "Never"}})
+    fewer = binding(spec={"enforcement": {"additionalIssuers": MANY_ISSUERS[:28]}})
+
+    refused = assess(crowded)
+
+    assert refused.target is None
+    assert refused.accepted.reason is Reason.UNSUPPORTED_VALUE
+    assert "the 52 issuers of CA apps/ca and of spec.enforcement.additionalIssuers" in refused.accepted.message
+    assert assess(unpinned).target is not None
+    assert assess(fewer).target is not None
+
+
+def test_with_action_none_nothing_that_a_rule_would_say_makes_two_bindings_differ() -> None:
+    one = binding(spec={"enforcement": {"action": "None", "issuerPinning": "Never"}})
+    other = binding(spec={"enforcement": {"action": "None"}})
+
+    assert assess(one).target == assess(other).target

@@ -99,3 +99,12 @@ def test_it_is_moving_on_a_certificate_while_one_of_its_hostnames_there_says_so(
     assert is_moving_on(record, NEW)
     assert not is_moving_on(record, "another")
     assert not is_moving_on(rotating({API: "Enforced", PAY: "Moving"}), NEW)
+
+
+@pytest.mark.parametrize(("action", "state"), [("Log", "Logged"), ("None", "Associated")])
+def test_where_nothing_is_blocked_it_is_moving_while_it_waits_for_another_installation(action: str, state: str) -> None:
+    record = rotating({API: state}, associated="False", reason="WaitingForOthers", action=action)
+
+    assert is_moving_on(record, NEW)
+    assert not is_moving_on(record, "another")
+    assert not is_in_force_on(record, NEW)

@@ -263,6 +263,23 @@ def test_a_deletion_says_what_it_waits_for(seen: BindingView, managed: Sequence[
     assert (ready.reason, ready.message) == told
 
 
+def test_what_a_hostname_waits_for_is_said_of_associated_also_where_nothing_is_blocked() -> None:
+    others = view({API: HostProgress(HostStage.LOGGED, waits_for=("east", "west")), WWW: HostStage.LOGGED})
+    cramped = view({API: HostProgress(HostStage.MOVING, cramped=True), WWW: HostStage.ENFORCED})
+
+    told = [find(conditions(each, TWO), ConditionType.ASSOCIATED) for each in (others, cramped)]
+
+    assert [each and each.reason for each in told] == ["WaitingForOthers", "Rotating"]
+    assert told[0] is not None
+    assert told[0].message.startswith("installation east, installation west must accept the same CAs")
+    assert told[0].message.endswith(f": {API}")
+    assert told[1] is not None
+    assert told[1].message.startswith(
+        "no rule has room for the issuers that are in force and for those that are wanted"
+    )
+    assert f"stays: {API}. Name fewer" in told[1].message
+
+
 def test_hostnames_are_told_one_by_one_sorted_also_those_that_leave() -> None:
     seen = view({WWW: HostProgress(HostStage.ARRIVING, UNTIL), "old.example.com": HostStage.LEAVING})
 

@@ -71,6 +71,15 @@ def test_a_certificate_without_a_key_identifier_says_so() -> None:
     assert bundle.key_identifiers == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("identifier", "read"), [(b"", None), (b"\x0f", "0F"), (b"\x01" * 64, "01" * 64), (b"\x01" * 65, None)]
+)
+def test_a_key_identifier_counts_only_if_a_rule_could_name_it(identifier: bytes, read: str | None) -> None:
+    pem = make_ca("Odd id", now=NOW, subject_key_identifier=identifier).pem.encode()
+
+    assert read_bundle(pem, NOW).certificates[0].key_identifier == read
+
+
 def test_a_bundle_is_described_by_its_first_certificate_and_by_the_first_expiry() -> None:
     bundle = read_bundle((ROOT.pem + OTHER.pem).encode(), NOW)
 

@@ -291,3 +291,12 @@ def test_ten_thousand_serials_are_planned_for_quickly() -> None:
 
     assert len(planned) > 100
     assert time.process_time() - begun < 5.0
+
+
+def test_a_serial_number_that_no_rule_could_hold_is_left_out_and_costs_the_others_nothing() -> None:
+    freak, ordinary = "1" * 4000, numbered(500)
+    rules = rules_needed(KEY, ordinary)
+
+    fitted = fitting({KEY: in_order([freak, *ordinary])}, rules)
+
+    assert fitted == {KEY: frozenset(ordinary)}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, claim_body
+from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, claim_body, enforcement_body
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_plan import HostStage
@@ -308,3 +308,34 @@ def test_an_issuer_may_be_a_cas_where_a_claim_of_ours_is_in_no_status(zone: Calm
     zone.after(replace(zone.ours(), target=under(BLOCKED)), seconds=10.0)
 
     assert rules(zone) == [replace(BLOCKED, issuers=A | X)]
+
+
+MANY, MORE = (frozenset(f"{start + n:04X}" * 10 for n in range(60)) for start in (0, 100))
+
+
+def test_a_rule_that_cannot_accept_both_cas_stays_as_it_is_and_the_hostname_says_so(zone: CalmZone) -> None:
+    in_force(zone, replace(BLOCKED, issuers=MANY))
+
+    crowded = replace(moved(replace(BLOCKED, issuers=MORE)), issuers=MORE)
+    seen = becomes(zone, crowded, seconds=20_000.0)
+
+    assert {tuple(each) for each in seen} == {(replace(BLOCKED, issuers=MANY),)}
+    assert (zone.stage().stage, zone.stage().cramped) == (HostStage.MOVING, True)
+    assert lists(zone) == [True, True]
+
+
+@pytest.mark.parametrize("policy", [LOGGED, BARE], ids=["log", "none"])
+def test_where_nothing_is_blocked_a_hostname_waits_too_while_another_installation_refuses_the_new_ca(
+    zone: CalmZone, policy: Policy
+) -> None:
+    in_force(zone, policy)
+    ruleset = zone.zone.ruleset.now
+    theirs = Enforcement(AHEAD, frozenset({API}), A, "block", None, enabled=True, retained=False)
+    rule = Rule("ahead-rule", enforcement_body(theirs, "ahead-rule"))
+    zone.zone.set_rules((*(ruleset.rules if ruleset else ()), rule))
+    zone.operator.look()
+    rotating = replace(under(policy), issuers=A | B, retiring=A, until="2026-03-02T00:00:00Z")
+
+    zone.after(replace(zone.ours(), target=rotating))
+
+    assert zone.stage().waits_for == ("ahead",)

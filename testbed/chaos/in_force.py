@@ -1,0 +1,148 @@
+"""What is wanted, and what is in force, in the same words: a policy per hostname.
+
+What is in force is read from the true state of the simulated Cloudflare: from the enforcement rules of an installation,
+and from its claims where the rules do not say which CA it is (no issuer is pinned) or where there are none (action
+None).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from testbed.chaos.authorities import SOURCES, UNKNOWN, key_identifiers
+from testbed.chaos.certificates_held import certificate_of
+from testbed.chaos.world import BINDING, Body, Site, World, authority_place, is_deleting
+from testbed.cloudflare.monitor.marks import Claim, Enforcement, read_mark
+from testbed.cloudflare.state import Rule
+
+EDITIONS: Final = [(bundle, version) for bundle, versions in SOURCES.items() for version in range(len(versions))]
+
+
+class Policy(NamedTuple):
+    """How a hostname is enforced: a bundle and its version, the status code of a response of its own, what a rule does
+    (`none`: there is no rule), and whether it pins the issuers."""
+
+    bundle: str
+    version: int
+    status_code: int | None
+    action: str
+    pinned: bool
+
+    @property
+    def edition(self) -> tuple[str, int]:
+        """What the source of the CA holds."""
+        return self.bundle, self.version
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What the marks of an installation say, or those that are only retained."""
+
+    policies: dict[str, list[Policy]]
+
+    @classmethod
+    def of(cls, world: World, site: Site) -> InForce:
+        """By the rules and claims of one installation."""
+        rules = _Rules(world, lambda mark: mark.owner == site.owner and not mark.retained)
+        held = _editions_held(world, site)
+        policies = rules.policies(held)
+        for hostname, editions in held.items():
+            if hostname not in rules.hostnames:
+                policies[hostname] = [Policy(*edition, None, "none", pinned=False) for edition in editions]
+        return cls(policies)
+
+    @classmethod
+    def retained(cls, world: World) -> InForce:
+        """By the rules that are only retained, whoever made them."""
+        return cls(_Rules(world, lambda mark: mark.retained).policies({}))
+
+    @classmethod
+    def retained_by_others(cls, world: World, site: Site) -> InForce:
+        """By those of them that another installation made: they accept what its CA held then, and nobody rotates it."""
+        return cls(_Rules(world, lambda mark: mark.retained and mark.owner != site.owner).policies({}))
+
+
+class _Rules:
+    """Enforcement rules whose mark counts."""
+
+    def __init__(self, world: World, counts: Callable[[Enforcement], bool]) -> None:
+        marked = ((rule, read_mark(rule)) for rule in rules_of(world))
+        self._rules = [(rule, mark) for rule, mark in marked if isinstance(mark, Enforcement) and counts(mark)]
+
+    @property
+    def hostnames(self) -> frozenset[str]:
+        """What they cover, enabled or not."""
+        return frozenset[str]().union(*(mark.guard.hostnames for _, mark in self._rules))
+
+    def policies(self, held: dict[str, list[tuple[str, int]]]) -> dict[str, list[Policy]]:
+        """Of those that are enabled. `held`: the editions of the CA on whose list a hostname is held."""
+        found: dict[str, list[Policy]] = {}
+        for rule, mark in self._rules:
+            for hostname in mark.guard.hostnames if rule.enabled else ():
+                edition = _pinned_to(mark) or next(iter(held.get(hostname, ())), ("not held", UNKNOWN))
+                found.setdefault(hostname, []).append(_policy(rule, mark, edition))
+        return found
+
+
+def wanted(site: Site) -> dict[str, set[Policy]]:
+    """Per hostname, how the live bindings of a cluster want it."""
+    wishes: dict[str, set[Policy]] = {}
+    for body in live_bindings(site):
+        for hostname in body["spec"]["hostnames"]:
+            wishes.setdefault(hostname, set()).add(wish_of(site, body))
+    return wishes
+
+
+def wish_of(site: Site, body: Body) -> Policy:
+    """How a binding wants its hostnames."""
+    enforcement = body["spec"].get("enforcement", {})
+    edition = edition_of(site, *authority_place(body))
+    action, response = enforcement.get("action", "Block").lower(), enforcement.get("response")
+    pinned = enforcement.get("issuerPinning", "Always") == "Always"
+    if action == "none":
+        return Policy(*edition, None, action, pinned=False)
+    return Policy(*edition, response["statusCode"] if response else None, action, pinned)
+
+
+def edition_of(site: Site, namespace: str, bundle: str) -> tuple[str, int]:
+    """What the source of a CA holds."""
+    return bundle, site.version(namespace, bundle)
+
+
+def live_bindings(site: Site) -> list[Body]:
+    """Those that are not being deleted."""
+    return [each for each in site.bodies(BINDING) if not is_deleting(each)]
+
+
+def rules_of(world: World) -> list[Rule]:
+    """The rules of all zones, whoever made them."""
+    return [rule for ruleset in world.cloudflare.state.rulesets.values() for rule in ruleset.rules]
+
+
+def _pinned_to(mark: Enforcement) -> tuple[str, int] | None:
+    """The edition whose issuers a rule accepts, UNKNOWN for a mixture of several; None if it accepts every issuer."""
+    if mark.guard.issuers is None:
+        return None
+    mixture = (f"unknown: {sorted(mark.guard.issuers)}", UNKNOWN)
+    return next((each for each in EDITIONS if key_identifiers(*each) == mark.guard.issuers), mixture)
+
+
+def _policy(rule: Rule, mark: Enforcement, edition: tuple[str, int]) -> Policy:
+    response = (rule.action_parameters or {}).get("response")
+    status_code = response["status_code"] if isinstance(response, dict) else None
+    return Policy(*edition, status_code, rule.action, mark.guard.issuers is not None)
+
+
+def _editions_held(world: World, site: Site) -> dict[str, list[tuple[str, int]]]:
+    """By hostname, what the certificates hold on whose lists an installation claims to hold it."""
+    known = {certificate_of(world, *edition): edition for edition in EDITIONS}
+    found: dict[str, list[tuple[str, int]]] = {}
+    for rule in rules_of(world):
+        mark = read_mark(rule)
+        if isinstance(mark, Claim) and mark.owner == site.owner and mark.state == "held":
+            for hostname in mark.hostnames:
+                editions = (known.get(each, (f"unknown: {each}", UNKNOWN)) for each in sorted(mark.certificates))
+                found.setdefault(hostname, []).extend(editions)
+    return found
