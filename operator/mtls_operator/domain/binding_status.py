@@ -88,7 +88,7 @@ def _conditions(
         ConditionType.ENFORCED: enforced(record, view, hostnames),
     }
     if view.progress is None:
-        aspects |= _as_before(record.status.conditions, aspects)
+        aspects |= _as_before(record, aspects)
     aspects[ConditionType.VERIFIED] = verification_verdict(record, view.verification)
     in_force = aspects[ConditionType.ASSOCIATED].is_ok and aspects[ConditionType.ENFORCED].is_ok
     if view.progress is not None:
@@ -138,21 +138,23 @@ def _contests(view: BindingView) -> list[Verdict]:
     ]
 
 
-def _as_before(
-    conditions: Sequence[Condition], aspects: Mapping[ConditionType, Verdict]
-) -> dict[ConditionType, Verdict]:
+def _as_before(record: BindingRecord, aspects: Mapping[ConditionType, Verdict]) -> dict[ConditionType, Verdict]:
     """What was said last, as long as nothing newer is known. Who lost a hostname to whom is always known."""
     return {
-        kind: Verdict(
-            _outcome_of(previous),
-            _REASONS[previous.reason],
-            previous.message,
-        )
+        kind: _said_before(previous, record.metadata.generation)
         for kind in (ConditionType.ASSOCIATED, ConditionType.ENFORCED)
-        if (previous := find(conditions, kind)) is not None
+        if (previous := find(record.status.conditions, kind)) is not None
         and previous.reason in _REASONS
         and Reason.CONFLICTED not in {previous.reason, aspects[kind].reason}
     }
+
+
+def _said_before(previous: Condition, generation: int) -> Verdict:
+    """That all was well is true of the spec that it was said of: another one may name more hostnames."""
+    outcome = _outcome_of(previous)
+    if outcome is Outcome.OK and previous.observed_generation != generation:
+        return waiting(Reason.PROGRESSING, "the spec has changed, and Cloudflare could not be asked since")
+    return Verdict(outcome, _REASONS[previous.reason], previous.message)
 
 
 def _outcome_of(previous: Condition) -> Outcome:

@@ -5,7 +5,7 @@ Rules of this module:
   becomes `leaving` only when no rule of ours covers it any more (safety invariant 2, both directions).
 - Claims and enforcement that no status knows (orphans) stay as they are; what somebody changed of them is repaired.
 - A rule that exists is written only on exact knowledge of what it holds, and the ruleset is created only just after it
-  was not there (safety invariant 9).
+  was not there (safety invariant 9). A rule is put before those of others only just after they were read.
 - What `zone_revocation` wants comes after what can be done for enforcement without it: a rule that is put right, or
   asks for more, does not wait for a list of revoked certificates.
 """
@@ -21,6 +21,7 @@ from mtls_operator.domain.marks import (
     Claim,
     ClaimState,
     Enforcement,
+    Mark,
     Revocation,
     claim_body,
     enforcement_body,
@@ -64,8 +65,7 @@ def edits(zone: ZoneState, agenda: Agenda, revocation: Intent) -> list[ZoneStep]
         ]
         or [*_repairs(zone), *zone_succession.adoptions(zone)]
     )
-    if zone.rules.value is None and proposed and zone.rules.begun < zone.now - FRESH_SECONDS:
-        # Somebody may have created the ruleset since, be it the process before us.
+    if zone.rules.begun < zone.now - FRESH_SECONDS and any(_needs_a_look(zone, step) for step in proposed):
         return [ReadRules()]
     exact_from = zone.known.rules_exact_from(zone.timing.window)
     if exact_from is None:
@@ -76,10 +76,22 @@ def edits(zone: ZoneState, agenda: Agenda, revocation: Intent) -> list[ZoneStep]
     return creations if creations or zone.now < exact_from else [ReadRules()]
 
 
+def _needs_a_look(zone: ZoneState, step: ZoneStep) -> bool:
+    """Somebody, be it the process before us, may have created the ruleset since; or put a rule first, which a new one
+    that keeps somebody out has to come before."""
+    if zone.rules.value is None:
+        return True
+    return isinstance(step, WriteRule) and step.rule_id is None and not isinstance(_mark_of(step), Claim)
+
+
 def _releases(step: WriteRule) -> bool:
     """Whether a rule says that hostnames are given up: there may be one that covers them and cannot be seen yet."""
-    mark = read_mark(Rule("new", step.body))
+    mark = _mark_of(step)
     return isinstance(mark, Claim) and mark.state is ClaimState.LEAVING
+
+
+def _mark_of(step: WriteRule) -> Mark | None:
+    return read_mark(Rule("new", step.body))
 
 
 def wakes(zone: ZoneState) -> list[float]:

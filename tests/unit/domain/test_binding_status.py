@@ -351,6 +351,25 @@ def test_a_binding_of_which_nothing_was_ever_said_is_told_to_be_under_way() -> N
     assert condition(found, ConditionType.ENFORCED) == ("Unknown", "Progressing", "not covered by a rule yet")
 
 
+def test_that_all_was_well_is_not_repeated_of_a_spec_that_nobody_has_looked_at_yet() -> None:
+    before = known_before(TWO, view(both(HostStage.ENFORCED)))
+    edited = replace(before, metadata=before.metadata.model_copy(update={"generation": 99}))
+
+    same, other = (conditions(replace(view(), progress=None), each) for each in (before, edited))
+
+    assert condition(same, ConditionType.READY)[0] == "True"
+    assert condition(other, ConditionType.READY)[:2] == ("False", "Progressing")
+    assert condition(other, ConditionType.ASSOCIATED)[:2] == ("Unknown", "Progressing")
+    assert condition(other, ConditionType.ENFORCED)[:2] == ("Unknown", "Progressing")
+
+
+def test_what_was_missing_is_still_said_of_a_spec_that_nobody_has_looked_at_yet() -> None:
+    before = known_before(TWO, view(both(HostStage.ARRIVING)))
+    edited = replace(before, metadata=before.metadata.model_copy(update={"generation": 99}))
+
+    assert condition(conditions(replace(view(), progress=None), edited), ConditionType.ASSOCIATED)[1] == "Arriving"
+
+
 def test_a_reason_that_this_version_does_not_know_is_not_repeated() -> None:
     before = known_before(TWO, view(both(HostStage.ENFORCED)))
     foreign = tuple(each.model_copy(update={"reason": "FromTheFuture"}) for each in before.status.conditions)

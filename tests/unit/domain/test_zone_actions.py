@@ -14,7 +14,18 @@ from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding
 from tests.unit.domain.simulated_zone import Past
-from tests.unit.domain.test_zone_plan import API, CERTIFICATE, SET_UP, TARGET, TEAR_DOWN, TIMING, US, CalmZone, wanted
+from tests.unit.domain.test_zone_plan import (
+    API,
+    CERTIFICATE,
+    FOREIGN,
+    SET_UP,
+    TARGET,
+    TEAR_DOWN,
+    TIMING,
+    US,
+    CalmZone,
+    wanted,
+)
 
 ELSEWHERE = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
 NEW = frozenset({"b" * 16})
@@ -339,3 +350,18 @@ def test_where_nothing_is_blocked_a_hostname_waits_too_while_another_installatio
     zone.after(replace(zone.ours(), target=rotating))
 
     assert zone.stage().waits_for == ("ahead",)
+
+
+def test_a_new_rule_is_put_before_one_of_somebody_else_that_came_since_the_rules_were_read(zone: CalmZone) -> None:
+    in_force(zone, BARE)
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    newcomer = Rule("skip", replace(FOREIGN.body, ref="skip", action="skip"))
+    zone.zone.set_rules((newcomer, *ruleset.rules))
+    orders: list[list[bool]] = []
+    zone.zone.watch = lambda: orders.append([isinstance(mark, Enforcement) for mark in zone.marks()])
+
+    zone.after(replace(zone.ours(), target=under(BLOCKED)), seconds=100.0)
+
+    assert orders
+    assert all(order[0] for order in orders)
