@@ -5,6 +5,8 @@ Between installations rules are ANDed: a request has to satisfy the rules of eac
 | we want to            | and another installation                      | then                         |
 |-----------------------|-----------------------------------------------|------------------------------|
 | bring a hostname in   | holds it, and accepts the CAs that we aim at  | we come                      |
+|                       | the same, in the overlap of a rotation        | we come, and accept what it  |
+|                       |                                               | does until that is over      |
 |                       | holds it, and does not accept them all        | we withdraw: `Conflicted`    |
 |                       | is bringing it in too, for other CAs          | the smaller ownerId stays    |
 |                       | left a rule for it that does not accept ours  | we withdraw: `Conflicted`    |
@@ -88,6 +90,21 @@ def refusing(zone: ZoneState, hostname: str, target: Target) -> tuple[str, ...]:
     new = target.issuers - target.retiring
     rules = [rule for rule in rules_on(zone, hostname) if rule.issuers is not None and new - rule.issuers]
     return tuple(sorted({rule.installation.owner for rule in rules}))
+
+
+def kept_for_an_overlap(zone: ZoneState, hostname: str) -> frozenset[str]:
+    """What the rules of installations accept that still keep CAs of an earlier source, as their claims say. Who comes
+    meanwhile accepts it as well: otherwise clients of these CAs would be refused before that overlap is over (safety
+    invariant 6)."""
+    claims = _claims_on(zone, hostname)
+    keeping = {owner for owner, theirs in claims.items() if _kept_until(theirs) > zone.now}
+    rules = [rule for rule in rules_on(zone, hostname) if rule.installation.owner in keeping]
+    return frozenset[str]().union(*(rule.issuers for rule in rules if rule.issuers is not None))
+
+
+def withdrawn(zone: ZoneState, hostname: str, issuers: frozenset[str], kept: frozenset[str]) -> frozenset[str]:
+    """Issuers that others have to be ready for, or an overlap be over, before a rule accepts only `kept` of these."""
+    return zone.withdrawn(issuers, kept) | ((issuers - kept) & kept_for_an_overlap(zone, hostname))
 
 
 def accepted_by_others(zone: ZoneState, hostname: str) -> list[frozenset[str] | None]:

@@ -34,13 +34,14 @@ from mtls_operator.domain.rule_groups import Edit, Group, RemoveRule, additions,
 from mtls_operator.domain.zone_agenda import Agenda
 from mtls_operator.domain.zone_altered import is_made_good
 from mtls_operator.domain.zone_knowledge import Place
-from mtls_operator.domain.zone_others import accepted_by_others, unready
+from mtls_operator.domain.zone_others import accepted_by_others, kept_for_an_overlap, unready, withdrawn
 from mtls_operator.domain.zone_overlap import told_until
 from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
 from mtls_operator.domain.zone_revocation import Intent
 from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import (
+    BLOCK,
     ClaimKey,
     EnforcementKey,
     Policy,
@@ -250,10 +251,18 @@ def _on_the_way(zone: ZoneState, place: Place, target: Target, policy: Policy) -
         if not new <= old:
             both = replace(policy, issuers=old | new)
             return EnforcementKey(both if _has_room(both, hostname) else replace(policy, issuers=old))
-        withdrawn = zone.withdrawn(old, new)
-        if withdrawn and unready(zone, hostname, target):
-            return EnforcementKey(replace(policy, issuers=new | withdrawn))
-    return EnforcementKey(policy)
+        leaving = withdrawn(zone, hostname, old, new)
+        if leaving and unready(zone, hostname, target):
+            return EnforcementKey(replace(policy, issuers=new | leaving))
+    return EnforcementKey(policy if present else _as_newcomer(zone, hostname, policy))
+
+
+def _as_newcomer(zone: ZoneState, hostname: str, policy: Policy) -> Policy:
+    """Rules are ANDed: the first rule of ours must not end an overlap of others for their clients."""
+    if policy.issuers is None or policy.action != BLOCK:
+        return policy
+    wider = replace(policy, issuers=policy.issuers | kept_for_an_overlap(zone, hostname))
+    return wider if _has_room(wider, hostname) else policy
 
 
 def is_cramped(zone: ZoneState, hostname: str, policy: Policy) -> bool:

@@ -203,6 +203,29 @@ def test_when_the_other_installation_is_ready_its_overlap_is_waited_for_and_then
     assert API not in zone.zone.lists[CERTIFICATE].now
 
 
+@pytest.mark.parametrize("until", ["1970-01-01T01:00:00Z", None])
+def test_who_comes_in_the_midst_of_an_overlap_of_another_installation_does_not_end_it(until: str | None) -> None:
+    both = Enforcement(OTHERS, frozenset({API}), frozenset({"AA01", "BB02"}), "block", None, enabled=True)
+    theirs = (Rule("them", enforcement_body(both, "them")), claimed(HELD, ELSEWHERE, NEW, OLD | NEW, until=until))
+    zone = CalmZone(rules=theirs)
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset({API})])
+    zone.cluster.issuers = frozenset({"BB02"})
+
+    zone.after(wanted(target=ROTATED), seconds=3_000.0)
+    meanwhile = (issuers(zone), zone.stage().waits_for)
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    ready = {"them": replace(theirs[0], body=ruled("BB02").body), theirs[1].id: claimed(HELD, ELSEWHERE, NEW, NEW)}
+    zone.zone.set_rules(tuple(ready.get(rule.id, rule) for rule in ruleset.rules))
+    zone.operator.look()
+    zone.wait(1_000.0)
+
+    in_overlap = until is not None
+    expected = frozenset({"AA01", "BB02"}) if in_overlap else frozenset({"BB02"})
+    assert meanwhile == ([expected], ("them",) if in_overlap else ())
+    assert (issuers(zone), zone.stage().stage) == ([frozenset({"BB02"})], HostStage.ENFORCED)
+
+
 def waiting_zone() -> CalmZone:
     """We moved on, and another installation that uses the earlier CA keeps us from refusing it."""
     rules = (claimed(HELD, CERTIFICATE, OLD, OLD), ruled("AA01"), FOREIGN)
