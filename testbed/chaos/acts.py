@@ -6,10 +6,12 @@ Each act says whether it did anything. What makes no sense at its moment (anothe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from testbed.chaos.authorities import NO_KEY, pem_of
+from testbed.chaos.act import Act
 from testbed.chaos.exclusions import may_create_authority, may_delete_authority, may_delete_namespace
+from testbed.chaos.records import managed_hostnames
+from testbed.chaos.secret_acts import put_source
 from testbed.chaos.world import (
     ACCOUNTS,
     BINDING,
@@ -24,18 +26,6 @@ from testbed.chaos.world import (
     place_of,
     resource,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Act:
-    """Something that happens `at` so many seconds after the beginning, to the installation of this index."""
-
-    at: float
-    site: int = 0
-
-    def perform(self, world: World) -> bool:
-        """Do it. Raises RefusalError where the API server refuses."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,86 +200,6 @@ class CreateNamespace(Act):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoseSource(Act):
-    """The Secret of a CA vanishes, or holds rubbish."""
-
-    namespace: str
-    bundle: str
-    rubbish: bool = False
-
-    def perform(self, world: World) -> bool:
-        users = world.sites[self.site].cluster.users
-        if self.rubbish:
-            users.put_secret(self.namespace, self.bundle, {"ca.crt": "not a certificate"})
-        else:
-            users.delete("Secret", self.namespace, self.bundle)
-        return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class RestoreSource(Act):
-    """The Secret of a CA is as it should be."""
-
-    namespace: str
-    bundle: str
-
-    def perform(self, world: World) -> bool:
-        put_source(world.sites[self.site], self.namespace, self.bundle)
-        return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChangeSource(Act):
-    """The Secret of a CA holds another version of its bundle: a rotation."""
-
-    namespace: str
-    bundle: str
-    version: int
-
-    def perform(self, world: World) -> bool:
-        site = world.sites[self.site]
-        if site.read(CA, self.namespace, self.bundle) is None:
-            return False
-        site.versions[self.namespace, self.bundle] = self.version
-        put_source(site, self.namespace, self.bundle)
-        return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoseToken(Act):
-    """A token is revoked at Cloudflare, or its Secret vanishes or holds rubbish (`how`)."""
-
-    namespace: str
-    how: str
-
-    def perform(self, world: World) -> bool:
-        site = world.sites[self.site]
-        if self.how == "revoke":
-            return _switch_token(world, site.tokens[self.namespace], disabled=True)
-        if self.how == "rubbish":
-            site.cluster.users.put_secret(self.namespace, TOKEN, {TOKEN: "not a token"})
-        else:
-            site.cluster.users.delete("Secret", self.namespace, TOKEN)
-        return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExchangeToken(Act):
-    """A new token, refused for a while as fresh ones are, and the old one is revoked."""
-
-    namespace: str
-    fresh_for: float = 0.0
-
-    def perform(self, world: World) -> bool:
-        site = world.sites[self.site]
-        if not site.is_open(self.namespace):
-            return False
-        old = site.tokens[self.namespace]
-        world.give_token(site, self.namespace, fresh_for=self.fresh_for)
-        return _switch_token(world, old, disabled=True)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Consent(Act):
     """A CA admits the bindings of other namespaces, or no longer does."""
 
@@ -321,7 +231,7 @@ class Suspend(Act):
 
 @dataclass(frozen=True, kw_only=True)
 class SetPolicy(Act):
-    """A resource gets another `deletionPolicy` or `adoptionPolicy`, also while it is being deleted."""
+    """A resource gets another policy, also while it is being deleted."""
 
     kind: str
     namespace: str
@@ -338,6 +248,23 @@ class SetPolicy(Act):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoseStatus(Act):
+    """The status of a binding is gone, as after a restore from a backup."""
+
+    namespace: str
+    name: str
+
+    def perform(self, world: World) -> bool:
+        site = world.sites[self.site]
+        body = site.read(BINDING, self.namespace, self.name)
+        if body is None or is_deleting(body):
+            return False
+        world.lost |= managed_hostnames(body)
+        site.cluster.users.write_status(BINDING, self.namespace, self.name, None)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Nudge(Act):
     """The annotation that asks for a fresh look."""
 
@@ -348,12 +275,6 @@ class Nudge(Act):
         asked = {"apishield-mtls.io/reconcile-requested-at": f"{self.at}"}
         world.sites[self.site].cluster.users.annotate(BINDING, self.namespace, self.name, asked)
         return True
-
-
-def put_source(site: Site, namespace: str, bundle: str) -> None:
-    """The Secret of a CA as it should be; whoever made it left the private key beside the certificates."""
-    pem = pem_of(bundle, site.version(namespace, bundle))
-    site.cluster.users.put_secret(namespace, bundle, {"ca.crt": f"{pem}{NO_KEY}"})
 
 
 def suspend(site: Site, kind: str, namespace: str, name: str, *, on: bool) -> None:
@@ -378,21 +299,6 @@ def zone_of(binding: Body) -> str:
     return str(zone.get("name") or next(name for name, zone_id in ZONES.items() if zone_id == zone["id"]))
 
 
-def restore_tokens(world: World, site: Site) -> None:
-    """Every token that should be in a Secret is there and works at once."""
-    for namespace, token in sorted(site.tokens.items()):
-        _switch_token(world, token, disabled=False)
-        if site.is_open(namespace):
-            site.cluster.users.put_secret(namespace, TOKEN, {TOKEN: token})
-
-
 def deleting(site: Site, kind: str) -> list[tuple[str, str]]:
     """The resources that are being deleted."""
     return [place_of(each) for each in site.bodies(kind) if is_deleting(each)]
-
-
-def _switch_token(world: World, secret: str, *, disabled: bool) -> bool:
-    token = world.cloudflare.state.tokens[secret]
-    changed = replace(token, disabled=disabled, usable_from=token.usable_from if disabled else 0.0)
-    world.cloudflare.install(lambda state: state.with_token(secret, changed), settled=True)
-    return changed != token

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from testbed.chaos import acts, dashboard
+from testbed.chaos import acts, dashboard, secret_acts
+from testbed.chaos.act import Act
 from testbed.chaos.acts import ApplyAuthority, ApplyBinding
 from testbed.chaos.expectation import complaints
 from testbed.chaos.loop import LivelockError, run
@@ -53,7 +54,7 @@ _RETAIN: Final = tuple(
     acts.SetPolicy(at=0, kind=kind, namespace="shop", name=name, policy="deletionPolicy", value="Retain")
     for kind, name in ((BINDING, "one"), (CA, "red"))
 )
-_ROTATE: Final = acts.ChangeSource(at=0, namespace="shop", bundle="red", version=1)
+_ROTATE: Final = secret_acts.ChangeSource(at=0, namespace="shop", bundle="red", version=1)
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Scenario:
     """`before` is done first, and settles after each part; during what follows from `acts` the operator dies."""
 
     name: str
-    before: Sequence[Sequence[acts.Act]]
-    acts: Sequence[acts.Act]
+    before: Sequence[Sequence[Act]]
+    acts: Sequence[Act]
 
 
 SCENARIOS: Final = (

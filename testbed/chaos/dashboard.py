@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-from testbed.chaos.acts import Act
+from testbed.chaos.act import Act
 from testbed.chaos.authorities import other_pem, pem_of
 from testbed.chaos.certificates_held import certificate_of, certificates_of
 from testbed.chaos.world import ACCOUNTS, ZONES, ZONES_OF, World

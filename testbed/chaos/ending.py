@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from testbed.chaos.acts import ApplyAuthority, deleting, give_consent, put_source, restore_tokens, set_policy, suspend
+from testbed.chaos.acts import ApplyAuthority, deleting, give_consent, set_policy, suspend
 from testbed.chaos.dashboard import remove_forgotten
 from testbed.chaos.expectation import complaints
 from testbed.chaos.records import managed_hostnames
+from testbed.chaos.secret_acts import put_source, restore_tokens
 from testbed.chaos.world import (
     BINDING,
     CA,
@@ -91,6 +92,7 @@ def _take_up_again(site: Site) -> None:
         for namespace, name in map(place_of, site.bodies(kind)):
             suspend(site, kind, namespace, name, on=False)
             set_policy(site, kind, (namespace, name), "adoptionPolicy", "IfIdentical")
+            set_policy(site, kind, (namespace, name), "managementPolicy", "Manage")
 
 
 def _restore_sources(site: Site) -> None:

@@ -4,10 +4,9 @@
 |-------------------------------------------------------------|-------------------------------------------------------|
 | a certificate deleted while another installation comes with | the CA resource has no claim of its own, so between   |
 | it, has a CA of it without held hostnames, or adopted it    | listing and first claim it cannot be seen; see below  |
-| Log, None, unpinned, CRLs                                   | not served (`domain/served.py`)                       |
-| Observe                                                     | not played yet                                        |
-| lost statuses, force-orphan                                 | leave orphans by design, which only a command removes |
-| equal ownerIds, takeover                                    | not played yet                                        |
+| the status of a CA lost, force-orphan                       | leave orphans by design, which only a command removes |
+| revocation lists, additionalIssuers, equal ownerIds,        | not played yet                                        |
+| takeover                                                    |                                                       |
 
 A CA of a bundle is deleted in a story of two only if its certificate is adopted or the other installation has no CA
 of that bundle; and after that the other one begins with it only when the certificate has been gone for two windows.

@@ -97,7 +97,7 @@ def _about_binding(world: World, site: Site, in_force: InForce, body: Body) -> I
 
 def _about_rules(world: World, site: Site, in_force: InForce) -> Iterator[str]:
     wishes = wanted(site)
-    for hostname in sorted(in_force.policies.keys() - wishes.keys()):
+    for hostname in sorted(in_force.policies.keys() - wishes.keys() - world.lost):
         yield f"{site.owner}: {hostname} is enforced though nobody wants it"
     claimed: dict[str, list[tuple[str, frozenset[str]]]] = {}
     for rule in rules_of(world):
@@ -109,7 +109,7 @@ def _about_rules(world: World, site: Site, in_force: InForce) -> Iterator[str]:
                 yield f"{site.owner}: claim {rule.id} still speaks of issuers that are retired"
             for hostname in mark.hostnames:
                 claimed.setdefault(hostname, []).append((mark.state, mark.certificates))
-    for hostname in sorted(claimed.keys() | wishes.keys()):
+    for hostname in sorted((claimed.keys() - world.lost) | wishes.keys()):
         policies = in_force.policies.get(hostname, [])
         expected = [("held", frozenset({certificate_of(world, *each.edition) or ""})) for each in policies]
         if claimed.get(hostname, []) != expected:
@@ -117,12 +117,12 @@ def _about_rules(world: World, site: Site, in_force: InForce) -> Iterator[str]:
 
 
 def _about_retained(world: World, found: Sequence[InForce], retained: InForce) -> Iterator[str]:
-    """Who arrives takes the hostname over; what stays was wanted to stay, and stays on a list."""
+    """Who arrives with a rule takes the hostname over; what stays was wanted to stay, and stays on a list."""
     listed = frozenset().union(*world.cloudflare.state.lists.values())
     for hostname in sorted(retained.policies):
         if hostname not in world.retention.hostnames:
             yield f"{hostname} is retained though nobody asked for it"
-        if any(hostname in each.policies for each in found):
+        if any(policy.action != "none" for each in found for policy in each.policies.get(hostname, [])):
             yield f"{hostname} is still retained though somebody has it in force"
         if hostname not in listed:
             yield f"{hostname} is retained and on no list"
@@ -147,7 +147,7 @@ def _about_lists(world: World) -> Iterator[str]:
             for policy in policies:
                 place = (_zone_id(hostname), certificate_of(world, *policy.edition) or "")
                 ours.setdefault(place, set()).add(hostname)
-    retained = InForce.retained(world).policies.keys() | world.retention.associated
+    stay = InForce.retained(world).policies.keys() | world.retention.associated | world.lost
     foreign: dict[tuple[str, str], set[str]] = {}
     for zone_id, put_on, hostname in world.foreign:
         foreign.setdefault((zone_id, put_on), set()).add(hostname)
@@ -155,7 +155,7 @@ def _about_lists(world: World) -> Iterator[str]:
         listed, key = state.hostnames(zone_id, list_of), (zone_id, list_of or "")
         if missing := sorted(ours.get(key, set()) - listed):
             yield f"{missing} are not on the list of {bundles.get(list_of)}"
-        there = listed - ours.get(key, set()) - foreign.get(key, set()) - retained
+        there = listed - ours.get(key, set()) - foreign.get(key, set()) - stay
         if leaked := sorted(each for each in there if not _may_be_back(world, (*key, each))):
             yield f"{leaked} are left on the list of {bundles.get(list_of)}"
         if robbed := sorted(each for each in foreign.get(key, set()) - listed if _had_to_stay(world, (*key, each))):

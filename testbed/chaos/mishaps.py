@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from testbed.chaos import dashboard, troubles
-from testbed.chaos.acts import Act
+from testbed.chaos.act import Act
 from testbed.chaos.world import NAMESPACES, RELEASE
 
 _SKIPPED: Final = (0, 0, 1, 4)

@@ -27,7 +27,8 @@ class Retention:
     def _see(self, change: Change) -> None:
         body = change.body
         going = "deletionTimestamp" in body["metadata"] or change.type == "DELETED"
-        if not going or body.get("spec", {}).get("deletionPolicy") != "Retain":
+        spec = body.get("spec", {})
+        if not going or (spec.get("deletionPolicy") != "Retain" and spec.get("managementPolicy") != "Observe"):
             return
         if change.key.kind == HOST_BINDING:
             self.hostnames |= {*body["spec"]["hostnames"], *managed_hostnames(body)}

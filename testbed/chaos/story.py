@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from testbed.chaos import acts, dashboard, troubles
-from testbed.chaos.acts import Act
+from testbed.chaos.act import Act
 from testbed.chaos.authorities import SOURCES
 from testbed.chaos.mishaps import a_trouble
+from testbed.chaos.secret_acts import ChangeSource, ExchangeToken, LoseSource, LoseToken, RestoreSource
 from testbed.chaos.visits import LABELS, a_visit
 from testbed.chaos.world import ACCOUNTS, BINDING, CA, NAMESPACES, RELEASE, WINDOW, ZONES_OF, Setting
 
@@ -19,6 +20,7 @@ _POLICIES: Final = (
     *((kind, "deletionPolicy", value) for kind in (BINDING, CA) for value in ("Retain", "Retain", "Delete")),
     (CA, "adoptionPolicy", "Never"),
     (BINDING, "adoptionPolicy", "Never"),
+    *((kind, "managementPolicy", value) for kind in (BINDING, CA) for value in ("Observe", "Manage")),
 )
 _ACTIONS: Final = (*["Block"] * 8, "Log", "None")
 _NAMES: Final = ("one", "two", "three")
@@ -139,13 +141,14 @@ class _Teller:
                 acts.DeleteEverything(at=at, site=site),
                 acts.CreateNamespace(at=at, site=site, namespace=namespace),
                 acts.Nudge(at=at, site=site, namespace=namespace, name=name),
+                acts.LoseStatus(at=at, site=site, namespace=namespace, name=name),
                 acts.Consent(at=at, site=site, namespace=namespace, bundle=bundle, given=given),
                 acts.Suspend(at=at, site=site, kind=BINDING, namespace=namespace, name=name, on=given),
                 acts.Suspend(at=at, site=site, kind=CA, namespace=namespace, name=bundle, on=given),
                 self._policy(site, bundle),
-                acts.ChangeSource(at=at, site=site, namespace=namespace, bundle=bundle, version=rng.randrange(3)),
+                ChangeSource(at=at, site=site, namespace=namespace, bundle=bundle, version=rng.randrange(3)),
             ),
-            (2, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3),
+            (2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3),
         )[0]
 
     def _a_place(self, site: int) -> tuple[str, str]:
@@ -182,14 +185,14 @@ class _Teller:
         match rng.choice(("lose", "exchange", "source", "source", "restore")):
             case "lose":
                 how = rng.choice(("revoke", "rubbish", "vanish"))
-                return acts.LoseToken(at=self._now, site=site, namespace=place, how=how)
+                return LoseToken(at=self._now, site=site, namespace=place, how=how)
             case "exchange":
                 fresh_for = rng.choice((0.0, 10.0, 40.0))
-                return acts.ExchangeToken(at=self._now, site=site, namespace=place, fresh_for=fresh_for)
+                return ExchangeToken(at=self._now, site=site, namespace=place, fresh_for=fresh_for)
             case "source":
                 rubbish = rng.random() < 0.5
-                return acts.LoseSource(at=self._now, site=site, namespace=namespace, bundle=bundle, rubbish=rubbish)
-        return acts.RestoreSource(at=self._now, site=site, namespace=namespace, bundle=bundle)
+                return LoseSource(at=self._now, site=site, namespace=namespace, bundle=bundle, rubbish=rubbish)
+        return RestoreSource(at=self._now, site=site, namespace=namespace, bundle=bundle)
 
     def _visit(self, _site: int) -> Act:
         bundle = self._rng.choice(self._bundles)

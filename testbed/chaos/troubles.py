@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from testbed.chaos.acts import Act
+from testbed.chaos.act import Act
 from testbed.chaos.operator_process import Boundary
 from testbed.chaos.world import Site, Weather, World
 from testbed.cloudflare import faults as cloudflare

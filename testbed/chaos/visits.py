@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from testbed.chaos import dashboard
-from testbed.chaos.acts import Act
+from testbed.chaos.act import Act
 
 LABELS: Final = ("api", "www", "m", "pay", "id", "edge")
 """Of the hostnames that bindings name."""

@@ -163,6 +163,8 @@ class World:
     defects: list[str] = field(default_factory=list)
     calm: bool = False
     retention: Retention = field(default_factory=Retention)
+    lost: set[str] = field(default_factory=set)
+    """Hostnames that a binding had when its status was lost. What is ours and in no status stays: an orphan."""
     bound: set[tuple[str, str, str]] = field(default_factory=set)
     """Every (zone name, bundle, hostname) that a binding named at some time."""
     foreign: dict[tuple[str, str, str], float] = field(default_factory=dict)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.chaos.acts import ApplyAuthority, ApplyBinding, ChangeSource, DeleteBinding, Nudge
+from testbed.chaos.acts import ApplyAuthority, ApplyBinding, DeleteBinding, Nudge
 from testbed.chaos.crash import SCENARIOS, main
 from testbed.chaos.play import Outcome, play
+from testbed.chaos.secret_acts import ChangeSource
 from testbed.chaos.shrinking import shrunk
 from testbed.chaos.story import Story, story_of
 from testbed.chaos.world import Setting
