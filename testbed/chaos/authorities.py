@@ -31,20 +31,20 @@ _FROM = datetime(2026, 1, 1, tzinfo=UTC)
 @functools.cache
 def pem_of(bundle: str, version: int) -> str:
     """A bundle as PEM."""
-    return "".join(_root(subject).public_bytes(Encoding.PEM).decode() for subject in SOURCES[bundle][version])
+    return "".join(root(subject).public_bytes(Encoding.PEM).decode() for subject in SOURCES[bundle][version])
 
 
 @functools.cache
 def other_pem(number: int) -> str:
     """A CA that is in no bundle."""
-    return _root(f"Other {number}").public_bytes(Encoding.PEM).decode()
+    return root(f"Other {number}").public_bytes(Encoding.PEM).decode()
 
 
 @functools.cache
 def key_identifiers(bundle: str, version: int) -> frozenset[str]:
     """The subject key identifiers of a bundle, as Cloudflare writes them: upper-case hex."""
     identifiers = (
-        _root(subject).extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+        root(subject).extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
         for subject in SOURCES[bundle][version]
     )
     return frozenset(each.hex().upper() for each in identifiers)
@@ -53,23 +53,31 @@ def key_identifiers(bundle: str, version: int) -> frozenset[str]:
 @functools.cache
 def fingerprints(bundle: str, version: int) -> frozenset[str]:
     """SHA-256 of each certificate of a bundle, lower-case hex."""
-    return frozenset(_fingerprint(subject) for subject in SOURCES[bundle][version])
+    return frozenset(fingerprint_of(subject) for subject in SOURCES[bundle][version])
 
 
 @functools.cache
 def all_fingerprints(bundle: str) -> frozenset[str]:
     """Those of all versions of a bundle."""
-    return frozenset(_fingerprint(subject) for version in SOURCES[bundle] for subject in version)
+    return frozenset(fingerprint_of(subject) for version in SOURCES[bundle] for subject in version)
 
 
-def _fingerprint(subject: str) -> str:
-    return _root(subject).fingerprint(hashes.SHA256()).hex()
+def fingerprint_of(subject: str) -> str:
+    """SHA-256 of the CA certificate of a subject, lower-case hex."""
+    return root(subject).fingerprint(hashes.SHA256()).hex()
 
 
 @functools.cache
-def _root(common_name: str) -> x509.Certificate:
-    digest = hashlib.sha256(common_name.encode()).digest()
-    key = ec.derive_private_key(int.from_bytes(digest) >> 1, ec.SECP256R1())
+def key_of(name: str) -> ec.EllipticCurvePrivateKey:
+    """The key of a CA by its subject, or of whoever else has this name."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return ec.derive_private_key(int.from_bytes(digest) >> 1, ec.SECP256R1())
+
+
+@functools.cache
+def root(common_name: str) -> x509.Certificate:
+    """The CA certificate of a subject."""
+    digest, key = hashlib.sha256(common_name.encode()).digest(), key_of(common_name)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     builder = (
         x509.CertificateBuilder()

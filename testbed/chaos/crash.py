@@ -21,7 +21,9 @@ from testbed.chaos.acts import ApplyAuthority, ApplyBinding
 from testbed.chaos.expectation import complaints
 from testbed.chaos.loop import LivelockError, run
 from testbed.chaos.play import defects_of_the_operator
+from testbed.chaos.visitors import Visitors
 from testbed.chaos.world import BINDING, CA, WINDOW, Setting, World
+from testbed.cloudflare.edge.settings import EdgeSettings
 from testbed.cloudflare.faults import Moment
 from testbed.cluster.virtual_time import DeadlockError
 
@@ -34,6 +36,8 @@ Each = Callable[[Callable[[int | None], "Result"], Iterable[int]], Iterable["Res
 Boundary = tuple[int, str, Moment]
 """The how manieth request it is, what it asks for, and the moment."""
 
+_EDGE: Final = EdgeSettings(lists_delay=85.0, rules_delay=60.0)
+"""Of its data centres those are asked that are as late as this, and one that knows everything at once."""
 _BINDING: Final = ApplyBinding(
     at=0,
     namespace="shop",
@@ -153,7 +157,8 @@ def play(scenario: Scenario, death: int | None) -> Result:
 
 
 async def _play(scenario: Scenario, death: int | None, result: Result) -> None:
-    world = World.begin(Setting(seed=1, staleness=WINDOW, latency=0.05))
+    world = World.begin(Setting(seed=1, staleness=WINDOW, latency=0.05, edge=_EDGE))
+    visitors = Visitors(world)
     site = world.sites[0]
     world.run_operator(site)
     for phase in scenario.before:
@@ -168,6 +173,7 @@ async def _play(scenario: Scenario, death: int | None, result: Result) -> None:
     if site.process is not None:
         await site.process.kill()
     result.wrong += map(str, world.cloudflare.monitor.finish())
+    result.wrong += visitors.finish()
 
 
 def _set_trap(world: World, death: int | None, result: Result) -> None:

@@ -21,7 +21,8 @@ class Change:
 
 @dataclass(frozen=True)
 class Defect:
-    """`invariant` of the design that is broken first of all; others may be found before it."""
+    """`invariant` of the design that is broken first of all; others may be found before it. 0: none that a request
+    could be blamed for; what a status says is not so, which only visitors see."""
 
     name: str
     invariant: int
@@ -214,6 +215,30 @@ DEFECTS: Final = (
                 "domain/zone_rules.py",
                 "for edit in edits or removals(zone.view.enforcement, wanted)]",
                 "for edit in removals(zone.view.enforcement, wanted) or edits]",
+            ),
+        ),
+    ),
+    Defect(
+        "ready-too-soon",
+        0,
+        "a binding is Ready when Cloudflare's API has its rule, not when the edge has it",
+        (
+            Change(
+                "domain/zone_places.py",
+                'enforced_since.get((hostname, action), float("inf")) + self.timing.settle',
+                'enforced_since.get((hostname, action), float("inf"))',
+            ),
+        ),
+    ),
+    Defect(
+        "ready-unseen",
+        0,
+        "what was said of a spec is said of another one before anybody has looked",
+        (
+            Change(
+                "domain/binding_status.py",
+                "previous.observed_generation != generation",
+                "previous.observed_generation is None",
             ),
         ),
     ),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from testbed.chaos.ending import converge
 from testbed.chaos.loop import LivelockError, run
 from testbed.chaos.story import Story
+from testbed.chaos.visitors import Visitors
 from testbed.chaos.world import Tally, World
 from testbed.cluster import RefusalError
 from testbed.cluster.virtual_time import DeadlockError
@@ -50,7 +51,7 @@ def play(story: Story) -> Outcome:
 async def _play(story: Story, defects: list[str]) -> Outcome:
     world = World.begin(story.setting)
     world.defects = defects
-    loop = asyncio.get_running_loop()
+    visitors, loop = Visitors(world), asyncio.get_running_loop()
     for site in world.sites:
         world.run_operator(site)
     for act in story.acts:
@@ -65,7 +66,7 @@ async def _play(story: Story, defects: list[str]) -> Outcome:
         if site.process is not None:
             world.tally.faults += site.process.wire.cuts
             await site.process.kill()
-    violations = tuple(map(str, world.cloudflare.monitor.finish()))
+    violations = (*map(str, world.cloudflare.monitor.finish()), *visitors.finish())
     return Outcome(world.tally, violations, (*defects, *wrong), tuple(world.trace()), loop.time())
 
 

@@ -13,6 +13,7 @@ from testbed.chaos.mishaps import a_trouble
 from testbed.chaos.secret_acts import ChangeSource, ExchangeToken, LoseSource, LoseToken, RestoreSource
 from testbed.chaos.visits import LABELS, a_visit
 from testbed.chaos.world import ACCOUNTS, BINDING, CA, NAMESPACES, RELEASE, WINDOW, ZONES_OF, Setting
+from testbed.cloudflare.edge.settings import AS_SENT, NORMALISED, EdgeSettings, Serials, SeveralCas
 
 _BUNDLES: Final = tuple(SOURCES)
 _PAUSES: Final = (0.05, 0.5, 2.0, 10.0, 45.0, 130.0, 300.0)
@@ -24,6 +25,8 @@ _POLICIES: Final = (
 )
 _ACTIONS: Final = (*["Block"] * 8, "Log", "None")
 _NAMES: Final = ("one", "two", "three")
+_EDGE_DELAYS: Final = (0.0, 0.0, 20.0, 85.0)
+"""In seconds; what is less than the settle time is to be waited for."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,20 @@ def story_of(seed: int) -> Story:
     return _Teller(seed).story()
 
 
+def _edge_of(seed: int) -> EdgeSettings:
+    """How the edge of a story is: nothing that the operator promises may depend on it, as long as the settle time
+    covers its delays. By a chance of its own, so that the story of a seed does not depend on what is drawn here."""
+    rng = random.Random(f"{seed} edge")
+    return EdgeSettings(
+        lists_delay=rng.choice(_EDGE_DELAYS),
+        rules_delay=rng.choice(_EDGE_DELAYS),
+        several_cas=rng.choice([*SeveralCas]),
+        host=rng.choice((AS_SENT, NORMALISED)),
+        serials=rng.choice([*Serials]),
+        partial_chains=rng.random() < 0.5,
+    )
+
+
 class _Teller:
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(f"{seed} story")
@@ -50,6 +67,7 @@ class _Teller:
             latency=rng.choice((0.01, 0.5, 3.0)),
             requests=rng.choice((1200, 1200, 1200, 40)),
             overlap=rng.choice((0.0, 400.0, 900.0, 900.0)),
+            edge=_edge_of(seed),
         )
         self._rivals = rng.random() < 0.4
         self._bundles = rng.sample(_BUNDLES, rng.choice((1, 2, 2, 3)))

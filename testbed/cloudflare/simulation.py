@@ -89,6 +89,9 @@ class CloudflareSimulation(Setup):
         self.before_request: list[Hook] = []
         self.after_request: list[Hook] = []
         self.on_entry: list[Callable[[LogEntry], object]] = []
+        self.on_change: list[Callable[[State, str | None], object]] = []
+        """Told of each change of the truth: the state before, and the owner of the token of the request that made it,
+        None for what came from outside the API or by nobody's token."""
         self.rates = RateMeter()
         self._arrived = 0
         self._state = State()
@@ -99,11 +102,12 @@ class CloudflareSimulation(Setup):
     def install(self, change: Callable[[State], State], *, settled: bool) -> None:
         """Change the truth from outside the API. `settled`: every replica has known it for ever."""
         with self._lock:
-            self._state = change(self._state)
+            before, self._state = self._state, change(self._state)
             if settled:
                 self._history.rewrite(change)
             else:
                 self._history.record(self.clock(), self._state, self.settings.memory)
+            self._tell(before, None)
 
     @property
     def identifiers(self) -> Identifiers:
@@ -174,8 +178,9 @@ class CloudflareSimulation(Setup):
         except RefusalError as refusal:
             return refusal.answer()
         if outcome.state is not None:
-            self._state = outcome.state
+            before, self._state = self._state, outcome.state
             self._history.record(now, self._state, self.settings.memory)
+            self._tell(before, call.token.owner)
         return success(outcome.result, info=outcome.info, messages=outcome.messages)
 
     def _admit(self, request: Request, now: float) -> tuple[Call, routing.Route]:
@@ -226,6 +231,10 @@ class CloudflareSimulation(Setup):
         self.log.append(entry)
         for listener in self.on_entry:
             listener(entry)
+
+    def _tell(self, before: State, owner: str | None) -> None:
+        for listener in self.on_change:
+            listener(before, owner)
 
     def _call_hooks(self, hooks: list[Hook], delivery: Delivery, moment: faults.Moment, index: int) -> None:
         for hook in hooks:

@@ -1,0 +1,142 @@
+"""What the resources of a cluster promise to clients at a moment: whom a hostname lets in, and whom it keeps out.
+
+A binding promises something of its hostnames as long as it says Ready for its present generation and is not being
+deleted. It is taken at its word, and so is the status of its CA; never what anybody plans.
+
+Good, who has to get in at every instant: clients of the CAs that the hostname was last in force with, namely those in
+the one object for which a Ready binding had recorded it, and of those in the object that the CA names by now. Both are
+taken note of while the CA is not `Widening`, for only then its status says that what it names is in force for every
+binding. So in a rotation clients of the previous CA are good from beginning to end, and those of the new one from when
+the CA says so. They are good no longer when the moment in `retiring` has passed, or the CA does not name theirs at all:
+then the binding refers to another CA, and how long clients of the earlier one are let in is told by claims alone
+(safety invariant 6 is for the monitor).
+
+Bad, who has to be kept out: who has no certificate, one that nobody of the hostname's CAs signed, and clients of every
+CA that is none of these: in an object for which a binding of the cluster has recorded the hostname, in force, aimed at
+or retiring for a CA that such a binding refers to. Between, in a rotation that has begun or has not quite ended, there
+are clients who may get in or not; so may every client of a CA where issuers are not pinned, and anybody where nothing
+is blocked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from testbed.chaos.clients import clients
+from testbed.chaos.records import managed_places
+from testbed.chaos.world import BINDING, CA, Body, Site, authority_place, is_deleting, is_ready, place_of
+
+Contents = Mapping[str, frozenset[str]]
+"""By the id of each object that ever was in an account, the fingerprints of its CAs."""
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Of a binding (namespace/name) of an installation about one of its hostnames.
+
+    `good`: CAs by their fingerprints, whose clients get in, with the moment (Unix time, seconds) until which that is
+    promised. Clients of those in `possible` may get in. `objects`: the certificates for which it recorded the hostname.
+    """
+
+    owner: str
+    binding: str
+    zone_id: str
+    hostname: str
+    good: tuple[tuple[str, float], ...]
+    possible: frozenset[str | None]
+    objects: frozenset[str]
+
+
+@dataclass
+class Promises:
+    """Those of one cluster. It remembers with which CAs each hostname was in force."""
+
+    site: Site
+    _in_force: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """By the uid of a binding and a hostname."""
+
+    def now(self, contents: Contents) -> Iterator[Promise]:
+        """What is promised by what the cluster holds at this moment."""
+        bodies = self.site.bodies(BINDING)
+        authorities = {place_of(each): each for each in self.site.bodies(CA)}
+        for body in bodies:
+            if not is_ready(body) or is_deleting(body):
+                continue
+            for hostname in body["spec"]["hostnames"]:
+                rivals = [each for each in bodies if hostname in _named_by(each)]
+                possible = _NOTHING.union(*(_possible(each, hostname, authorities, contents) for each in rivals))
+                good = tuple(sorted(self._good(body, hostname, authorities.get(authority_place(body)), contents)))
+                yield Promise(
+                    self.site.owner,
+                    "/".join(place_of(body)),
+                    body["status"]["zoneId"],
+                    hostname,
+                    good,
+                    _admitted_anyway(body) | possible | {each for each, _ in good},
+                    _objects(body, hostname),
+                )
+
+    def _good(
+        self, body: Body, hostname: str, authority: Body | None, contents: Contents
+    ) -> Iterator[tuple[str, float]]:
+        if authority is None:
+            return
+        status, recorded = authority.get("status", {}), _objects(body, hostname)
+        place, is_widening = (body["metadata"]["uid"], hostname), _phase(status) == "Widening"
+        accepted = _accepted_until(status)
+        if len(recorded) == 1 and not is_widening:
+            self._in_force[place] = contents[next(iter(recorded))]
+        in_force = self._in_force.get(place, _NOTHING) & _NOTHING.union(*(contents[each] for each in recorded))
+        if not is_widening and status.get("certificateId") in recorded:
+            in_force |= contents[status["certificateId"]]
+        for fingerprint in in_force & accepted.keys():
+            yield fingerprint, accepted[fingerprint]
+
+
+def _admitted_anyway(body: Body) -> frozenset[str | None]:
+    """The CAs whose clients get in because of how the binding wants its hostnames enforced; None is for whoever is of
+    none."""
+    enforcement = body["spec"].get("enforcement", {})
+    everybody = frozenset(each.authority for each in clients())
+    if enforcement.get("action", "Block") != "Block":
+        return everybody
+    return everybody - {None} if enforcement.get("issuerPinning", "Always") != "Always" else frozenset()
+
+
+def _objects(body: Body, hostname: str) -> frozenset[str]:
+    return frozenset(each for each, name in managed_places(body) if name == hostname)
+
+
+def _phase(status: Body) -> str | None:
+    """How far a rotation is, None when there is none."""
+    phase: str | None = status.get("rotation", {}).get("phase")
+    return phase
+
+
+def _named_by(body: Body) -> frozenset[str]:
+    return frozenset((*body["spec"]["hostnames"], *(name for _, name in managed_places(body))))
+
+
+def _accepted_until(status: Body) -> dict[str, float]:
+    """The CAs that a status says are in force, and until when."""
+    until = dict.fromkeys(status.get("fingerprints", ()), math.inf)
+    for each in status.get("retiring", ()):
+        moment = math.inf if each.get("provisional") else datetime.fromisoformat(each["retireAfter"]).timestamp()
+        until |= dict.fromkeys(each["fingerprints"], moment)
+    return until
+
+
+def _possible(
+    body: Body, hostname: str, authorities: Mapping[tuple[str, str], Body], contents: Contents
+) -> frozenset[str]:
+    """The CAs whose clients a binding may let in, as far as anybody can tell from statuses."""
+    status = authorities.get(authority_place(body), {}).get("status", {})
+    objects = {*_objects(body, hostname), status.get("certificateId")}
+    told = (status.get("fingerprints", ()), status.get("rotation", {}).get("target", ()))
+    retiring = (each["fingerprints"] for each in status.get("retiring", ()))
+    return _NOTHING.union(*(contents.get(each or "", _NOTHING) for each in objects), *told, *retiring)
