@@ -82,9 +82,7 @@ def assess_authority(
     problem = bundle if isinstance(bundle, SourceProblem) else None
     credential = _credential(spec, record.metadata.namespace, operator)
     found = bundle if isinstance(bundle, Bundle) else None
-    of_source = found.certificates if found else _still_in_force(record, spec, contents)
-    signers = in_force(record.status, of_source, uploaded or {})
-    revocation = _revocation(record, spec, contents, signers, now)
+    revocation = _revocation(record, spec, contents, _signers(record, spec, contents, found, uploaded or {}), now)
     of_time = problem.valid_from if problem else next_step(found.not_after, now) if found else None
     changes = [of_time, revocation.changes_at]
     return AuthorityAssessment(
@@ -97,6 +95,20 @@ def assess_authority(
         changes_at=min((each for each in changes if each is not None and each > now), default=None),
         revocation=revocation,
     )
+
+
+def assess_revocation_lists(
+    record: AuthorityRecord, contents: Contents, now: datetime, uploaded: Mapping[str, CaCertificate]
+) -> RevocationAssessment:
+    """The same of its revocation lists alone. Every binding asks, so a CA that names none is not parsed for it."""
+    spec = record.spec
+    if spec is None:
+        return NOT_KNOWN
+    if spec.revocation is None:
+        return _revocation(record, spec, contents, InForce(frozenset(), complete=True), now)
+    bundle = _bundle(spec, record.metadata.namespace, contents, now)
+    found = bundle if isinstance(bundle, Bundle) else None
+    return _revocation(record, spec, contents, _signers(record, spec, contents, found, uploaded), now)
 
 
 def credential_verdict(credential: CredentialKey, contents: Contents) -> Verdict | None:
@@ -151,6 +163,17 @@ def _revocation(
     source = revocation_source_of(spec, record.metadata.namespace)
     before = find(record.status.conditions, ConditionType.SOURCE_RESOLVED)
     return assess_revocation(source, contents, signers, now, before)
+
+
+def _signers(
+    record: AuthorityRecord,
+    spec: CertificateAuthoritySpec,
+    contents: Contents,
+    found: Bundle | None,
+    uploaded: Mapping[str, CaCertificate],
+) -> InForce:
+    of_source = found.certificates if found else _still_in_force(record, spec, contents)
+    return in_force(record.status, of_source, uploaded)
 
 
 def _still_in_force(

@@ -7,12 +7,17 @@ same, so a step is always decided on the situation of that very moment.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mtls_operator.api.certificate_authority import EffectiveRotation, RotationPhase, effective_rotation
 from mtls_operator.api.conditions import Condition
 from mtls_operator.domain.account_knowledge import AccountKnowledge
-from mtls_operator.domain.authority_assessment import AuthorityAssessment, OperatorCredentials, assess_authority
+from mtls_operator.domain.authority_assessment import (
+    AuthorityAssessment,
+    OperatorCredentials,
+    assess_authority,
+    assess_revocation_lists,
+)
 from mtls_operator.domain.binding_assessment import (
     BindingAssessment,
     Surroundings,
@@ -27,7 +32,7 @@ from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import CertificateId, Ruleset, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.relied_on_elsewhere import relied_on_elsewhere
-from mtls_operator.domain.revoked import RevokedSerials, ZoneRevocation
+from mtls_operator.domain.revoked import Revocations, RevokedSerials, ZoneRevocation
 from mtls_operator.domain.rotation import kept_beside
 from mtls_operator.domain.rotation_status import standing_of
 from mtls_operator.domain.sources import (
@@ -98,7 +103,8 @@ class Situation:
 
     def assess(self, binding: BindingRecord) -> BindingAssessment:
         """The verdicts on a binding."""
-        return assess_binding(binding, self._surroundings(binding, self._zone_or_verdict(binding)))
+        around = self._surroundings(binding, self._zone_or_verdict(binding))
+        return assess_binding(binding, replace(around, revoked=self._revoked_by(around.authority)))
 
     def zone_of(self, binding: BindingRecord) -> Zone | None:
         """The zone of a binding: the recorded one once it owns something there, else the one that was found."""
@@ -193,7 +199,7 @@ class Situation:
         lists: dict[str, RevokedSerials] = {}
         for authority in self.authorities:
             if authority.spec is not None and authority.spec.revocation is not None:
-                revoked = self.assess_authority(authority).revocation.revoked
+                revoked = self._revoked_by(authority)
                 lists = {**(dict(revoked.lists) if revoked else {}), **lists}
         return ZoneRevocation(self.most_revocation_rules, tuple(sorted(lists.items(), key=lambda each: each[0])))
 
@@ -288,8 +294,12 @@ class Situation:
             zone=zone,
             remark_on_token=self._remark_on_token,
             tolerant=self.tolerant,
-            revoked=self.assess_authority(authority).revocation.revoked if authority else None,
         )
+
+    def _revoked_by(self, authority: AuthorityRecord | None) -> Revocations | None:
+        if authority is None:
+            return None
+        return assess_revocation_lists(authority, self.contents, self.clock.moment(), self.uploaded).revoked
 
     def _remark_on_token(self, place: CredentialKey, before: Condition | None) -> Verdict | None:
         return remark_on_token(place, self.token_states(place), self.clock.moment(), before)

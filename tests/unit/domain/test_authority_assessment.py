@@ -15,6 +15,7 @@ from mtls_operator.domain.authority_assessment import (
     AuthorityAssessment,
     OperatorCredentials,
     assess_authority,
+    assess_revocation_lists,
     credential_verdict,
 )
 from mtls_operator.domain.certificates import CaCertificate, read_bundle, uploaded_bundle
@@ -76,9 +77,13 @@ def assess(
     operator: OperatorCredentials = OPERATOR,
     uploaded: Mapping[str, CaCertificate] | None = None,
 ) -> AuthorityAssessment:
-    """A CA with all that is good, but for what is said."""
+    """A CA with all that is good, but for what is said. Its lists are always told the same when they alone are asked
+    for."""
     contents = {key: data for key, data in {**GOOD, **(changed or {})}.items() if key not in missing}
-    return assess_authority(authority(spec=spec, status=status), contents, operator, NOW, uploaded=uploaded)
+    record = authority(spec=spec, status=status)
+    assessment = assess_authority(record, contents, operator, NOW, uploaded=uploaded)
+    assert assess_revocation_lists(record, contents, NOW, uploaded or {}) == assessment.revocation
+    return assessment
 
 
 def told(verdict: Verdict, says: str) -> Expected:
@@ -129,6 +134,7 @@ def test_a_spec_that_cannot_be_read_is_refused_with_its_problems_and_nothing_els
     assert told(assessment.accepted, refused.says) == refused
     assert told(assessment.source, unjudged.says) == unjudged
     assert (assessment.credential, assessment.bundle, assessment.actionable) == (None, None, None)
+    assert assess_revocation_lists(record, GOOD, NOW, {}) == assessment.revocation == NOT_KNOWN
 
 
 @pytest.mark.parametrize(
