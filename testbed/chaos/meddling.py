@@ -3,24 +3,26 @@
 A person who takes a hostname off a list, or changes a rule that names it, opens or closes it at once, while its binding
 goes on saying Ready: nobody tells the operator. So what is wrong with that hostname is excused, from that moment until
 the installation has read what was changed, by a reading that cannot be older than the change, and has had the time to
-say so or to put it right.
+say so or to put it right. A binding that is not Ready has said so: what is wrong with its hostnames is excused until it
+has been Ready after that time.
 
 Another installation that begins to cover a hostname brings the issuers of its own user, and rules are ANDed: a client
-whom that one does not know is refused from then on, which is excused in the same way. That an installation narrows a
-rule, or that anybody opens something, is not.
+whom that one does not know is refused from then on, which is excused in the same way; but not where it ends an overlap
+(safety invariant 6), narrows a rule, or opens something.
 
-That an operator is dead or has no token that works excuses nothing by itself: then nothing
-changes, and it cannot see what people change either.
+That an operator is dead or has no token that works excuses nothing by itself: then nothing changes, and it cannot see
+what people change either.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from testbed.chaos.promises import Promise
+from testbed.chaos.promises import READY, Accepted, Promise
 from testbed.cloudflare.journal import LogEntry
 from testbed.cloudflare.monitor.truth import covered
 from testbed.cloudflare.state import State
@@ -52,6 +54,8 @@ class Meddling:
     """When each change was last made."""
     _seen: dict[tuple[str, _Change], float] = field(default_factory=dict)
     """When each installation had read it for certain."""
+    _ready: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    """When an installation last said Ready of a hostname in a zone."""
 
     def note(self, before: State, after: State, owner: str | None, now: float) -> None:
         """Somebody has changed something: an installation, or None from outside the API."""
@@ -70,18 +74,29 @@ class Meddling:
             if entry.time >= at + self.staleness and _shows(entry, change):
                 self._seen.setdefault((entry.token_label, change), entry.time)
 
-    def excuses(self, promise: Promise, now: float, *, is_open: bool) -> bool:
-        """Whether what is wrong about a promise at this moment, a hostname that is open or one that is closed, may be
-        the doing of others."""
+    def heed(self, promises: Iterable[Promise], now: float) -> None:
+        """These promises have been made until now."""
+        for each in promises:
+            if each.word == READY:
+                self._ready[each.owner, each.zone_id, each.hostname] = now
+
+    def excuses(self, promise: Promise, refused: Accepted | None, now: float) -> bool:
+        """Whether what is wrong about a promise at this moment may be the doing of others: clients of this CA are
+        `refused`, None: the hostname is open."""
         for change in self._last:
             if (change.zone_id, change.hostname) != (promise.zone_id, promise.hostname):
                 continue
             matters = change.certificate_id is _OF_RULES or change.certificate_id in promise.objects
-            foreign = change.by is None or (change.by != promise.owner and not is_open)
-            seen = self._seen.get((promise.owner, change), now)
-            if matters and foreign and now <= seen + _MENDED_SECONDS + self.delay:
+            may_narrow = refused is not None and not refused.retires
+            foreign = change.by is None or (change.by != promise.owner and may_narrow)
+            if matters and foreign and not self._is_over(promise, change, now):
                 return True
         return False
+
+    def _is_over(self, promise: Promise, change: _Change, now: float) -> bool:
+        if promise.word != READY:
+            now = self._ready.get((promise.owner, promise.zone_id, promise.hostname), -math.inf)
+        return now > self._seen.get((promise.owner, change), now) + _MENDED_SECONDS + self.delay
 
 
 def _taken_off(before: State, after: State) -> Iterator[_Change]:

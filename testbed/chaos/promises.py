@@ -1,7 +1,8 @@
 """What the resources of a cluster promise to clients at a moment: whom a hostname lets in, and whom it keeps out.
 
 A binding promises something of its hostnames as long as it says Ready for its present generation and is not being
-deleted. It is taken at its word, and so is the status of its CA; never what anybody plans.
+deleted; one that is not Ready, of those that it calls Enforced, or Moving from what is in force to what is wanted,
+unless it is set aside. It is taken at its word, and so is the status of its CA; never what anybody plans.
 
 Good, who has to get in at every instant: clients of the CAs that the hostname was last in force with, namely those in
 the one object for which a Ready binding had recorded it, and of those in the object that the CA names by now. Both are
@@ -33,11 +34,23 @@ from testbed.chaos.world import BINDING, CA, Body, Site, authority_place, is_del
 Contents = Mapping[str, frozenset[str]]
 """By the id of each object that ever was in an account, the fingerprints of its CAs."""
 _NOTHING: Final[frozenset[str]] = frozenset()
+READY: Final = "Ready"
+_COVERED: Final = frozenset({"Enforced", "Moving"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Accepted:
+    """A CA by its fingerprint, whose clients get in until a moment (Unix time, seconds). `retires`: as one of an
+    earlier source, so that the moment is or will be the end of an overlap."""
+
+    authority: str
+    until: float = math.inf
+    retires: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Of a binding (namespace/name) of an installation about one of its hostnames.
+    """Of a binding (namespace/name) of an installation about one of its hostnames, for which it says `word`.
 
     `good`: CAs by their fingerprints, whose clients get in, with the moment (Unix time, seconds) until which that is
     promised. Clients of those in `possible` may get in. `objects`: the certificates for which it recorded the hostname.
@@ -47,7 +60,8 @@ class Promise:
     binding: str
     zone_id: str
     hostname: str
-    good: tuple[tuple[str, float], ...]
+    word: str
+    good: tuple[Accepted, ...]
     possible: frozenset[str | None]
     objects: frozenset[str]
 
@@ -65,9 +79,7 @@ class Promises:
         bodies = self.site.bodies(BINDING)
         authorities = {place_of(each): each for each in self.site.bodies(CA)}
         for body in bodies:
-            if not is_ready(body) or is_deleting(body):
-                continue
-            for hostname in body["spec"]["hostnames"]:
+            for hostname, word in _said_of(body).items():
                 rivals = [each for each in bodies if hostname in _named_by(each)]
                 possible = _NOTHING.union(*(_possible(each, hostname, authorities, contents) for each in rivals))
                 good = tuple(sorted(self._good(body, hostname, authorities.get(authority_place(body)), contents)))
@@ -76,26 +88,39 @@ class Promises:
                     "/".join(place_of(body)),
                     body["status"]["zoneId"],
                     hostname,
+                    word,
                     good,
-                    _admitted_anyway(body) | possible | {each for each, _ in good},
+                    _admitted_anyway(body) | possible | {each.authority for each in good},
                     _objects(body, hostname),
                 )
 
-    def _good(
-        self, body: Body, hostname: str, authority: Body | None, contents: Contents
-    ) -> Iterator[tuple[str, float]]:
+    def _good(self, body: Body, hostname: str, authority: Body | None, contents: Contents) -> Iterator[Accepted]:
         if authority is None:
             return
         status, recorded = authority.get("status", {}), _objects(body, hostname)
-        place, is_widening = (body["metadata"]["uid"], hostname), _phase(status) == "Widening"
-        accepted = _accepted_until(status)
-        if len(recorded) == 1 and not is_widening:
+        place, accepted = (body["metadata"]["uid"], hostname), _accepted(status)
+        is_settled = is_ready(body) and status.get("rotation", {}).get("phase") != "Widening"
+        if len(recorded) == 1 and is_settled:
             self._in_force[place] = contents[next(iter(recorded))]
         in_force = self._in_force.get(place, _NOTHING) & _NOTHING.union(*(contents[each] for each in recorded))
-        if not is_widening and status.get("certificateId") in recorded:
+        if is_settled and status.get("certificateId") in recorded:
             in_force |= contents[status["certificateId"]]
         for fingerprint in in_force & accepted.keys():
-            yield fingerprint, accepted[fingerprint]
+            yield accepted[fingerprint]
+
+
+def _said_of(body: Body) -> dict[str, str]:
+    """The hostnames of which a binding promises something, and in which word."""
+    metadata, spec, status = body["metadata"], body["spec"], body.get("status", {})
+    if is_deleting(body):
+        return {}
+    if is_ready(body):
+        return dict.fromkeys(spec["hostnames"], READY)
+    set_aside = spec.get("suspend") or spec.get("managementPolicy") == "Observe"
+    if set_aside or status.get("observedGeneration") != metadata["generation"]:
+        return {}
+    states = {each["name"]: each["state"] for each in status.get("hostnames", ())}
+    return {each: states[each] for each in spec["hostnames"] if states.get(each) in _COVERED}
 
 
 def _admitted_anyway(body: Body) -> frozenset[str | None]:
@@ -112,23 +137,17 @@ def _objects(body: Body, hostname: str) -> frozenset[str]:
     return frozenset(each for each, name in managed_places(body) if name == hostname)
 
 
-def _phase(status: Body) -> str | None:
-    """How far a rotation is, None when there is none."""
-    phase: str | None = status.get("rotation", {}).get("phase")
-    return phase
-
-
 def _named_by(body: Body) -> frozenset[str]:
     return frozenset((*body["spec"]["hostnames"], *(name for _, name in managed_places(body))))
 
 
-def _accepted_until(status: Body) -> dict[str, float]:
-    """The CAs that a status says are in force, and until when."""
-    until = dict.fromkeys(status.get("fingerprints", ()), math.inf)
-    for each in status.get("retiring", ()):
-        moment = math.inf if each.get("provisional") else datetime.fromisoformat(each["retireAfter"]).timestamp()
-        until |= dict.fromkeys(each["fingerprints"], moment)
-    return until
+def _accepted(status: Body) -> dict[str, Accepted]:
+    """The CAs that a status says are in force."""
+    accepted = {each: Accepted(each) for each in status.get("fingerprints", ())}
+    for entry in status.get("retiring", ()):
+        until = math.inf if entry.get("provisional") else datetime.fromisoformat(entry["retireAfter"]).timestamp()
+        accepted |= {each: Accepted(each, until, retires=True) for each in entry["fingerprints"]}
+    return accepted
 
 
 def _possible(

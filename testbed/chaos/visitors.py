@@ -16,7 +16,6 @@ asking takes no part in what happens: a story is the same, byte for byte, with v
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from typing import Final
 from testbed.chaos.clients import Client, clients
 from testbed.chaos.doors import Doors
 from testbed.chaos.meddling import Meddling
-from testbed.chaos.promises import Promise, Promises
+from testbed.chaos.promises import Accepted, Promise, Promises
 from testbed.chaos.world import BINDING, CA, World
 from testbed.cloudflare.edge.settings import EdgeSettings, SeveralCas
 from testbed.cloudflare.edge.visit import Replica
@@ -37,18 +36,17 @@ _KINDS: Final = frozenset({BINDING, CA})
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """A client gets in that must not (`open`), or does not that must, until the promise ends (Unix time, seconds)."""
+    """A client gets in that must not, or one does not that must because it is of a CA that is `accepted`."""
 
     promise: Promise
     client: Client
-    open: bool
-    until: float
+    accepted: Accepted | None = None
 
     @property
     def what(self) -> str:
         """What is wrong, but for the client."""
-        of, state = self.promise, "open" if self.open else "closed"
-        return f"{of.hostname} of Ready binding {of.binding} of {of.owner} was {state} to"
+        of, state = self.promise, "open" if self.accepted is None else "closed"
+        return f"{of.hostname} of {of.word} binding {of.binding} of {of.owner} was {state} to"
 
 
 @dataclass
@@ -111,6 +109,7 @@ class Visitors:
         if change.key.kind in _KINDS:
             now = self.world.clock.now()
             self._catch_up(now)
+            self._meddling.heed(self._promises, now)
             self._hear()
             self._ask(now)
 
@@ -145,31 +144,31 @@ class Visitors:
 
     def _faults(self, replica: Replica, promise: Promise, now: float) -> Iterator[_Fault]:
         admitted = self._doors.admitted(replica, promise.zone_id, promise.hostname, now)
-        good = dict(promise.good)
+        good = {each.authority: each for each in promise.good}
         if self._edge.several_cas is SeveralCas.MOST_RECENT:
             good = {each: good[each] for each in good.keys() & self._counting(replica.lists, promise)}
         for client in clients():
             got_in, authority = client in admitted, client.authority
             if got_in and authority not in promise.possible:
-                yield _Fault(promise, client, open=True, until=math.inf)
+                yield _Fault(promise, client)
             elif not got_in and authority in good:
-                yield _Fault(promise, client, open=False, until=good[authority])
+                yield _Fault(promise, client, good[authority])
 
     def _counting(self, state: State, promise: Promise) -> frozenset[str]:
         """The CAs that are in every object that a hostname is associated with."""
         zone_id, hostname = promise.zone_id, promise.hostname
         objects = (each for (zone, each), names in state.lists.items() if zone == zone_id and hostname in names)
         contents = [self._contents[each] for each in objects if each is not None]
-        return frozenset[str].intersection(*contents) if contents else frozenset(each for each, _ in promise.good)
+        return frozenset.intersection(*contents) if contents else frozenset(each.authority for each in promise.good)
 
     def _tell(self, now: float) -> None:
         for data_centre in self._data_centres:
             said: dict[str, list[str]] = {}
             for fault in data_centre.faults:
                 key = what, who = fault.what, fault.client.name
-                if key in self._told or now >= fault.until:
+                if key in self._told or (fault.accepted is not None and now >= fault.accepted.until):
                     continue
-                if not self._meddling.excuses(fault.promise, now, is_open=fault.open):
+                if not self._meddling.excuses(fault.promise, fault.accepted, now):
                     self._told.add(key)
                     said.setdefault(what, []).append(who)
             for what, names in said.items():

@@ -1,0 +1,73 @@
+"""Who is good and who is bad while certificates are exchanged follows from statuses, and from nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from testbed.chaos.authorities import pem_of
+from testbed.chaos.ending import converge
+from testbed.chaos.visitors import Visitors
+from testbed.chaos.world import ACCOUNT, CA, World
+from tests.contract.chaos.ready_binding import API, accept, associate, overlapping, rotate, set_up, widened
+from tests.virtual_time import in_virtual_time
+
+
+@pytest.mark.parametrize("strategy", ["Bundle", "SideBySide"])
+@pytest.mark.parametrize("version", [0, 1], ids=["of the previous CA", "of the new CA"])
+@in_virtual_time
+async def test_in_an_overlap_clients_of_both_cas_are_good(version: int, strategy: str) -> None:
+    world = await set_up()
+    users = world.sites[0].cluster.users
+    users.edit(CA, "shop", "red", lambda body: body["spec"]["rotation"].update(strategy=strategy))
+    visitors = Visitors(world)
+    await rotate(world, so_far=overlapping)
+    assert visitors.found == []
+
+    accept(world, 1 - version)
+
+    subject = ("Red", "Red Two")[version]
+    assert [f"was closed to a client of '{subject}'" in each for each in visitors.found] == [True]
+
+
+@in_virtual_time
+async def test_the_new_ca_of_a_rotation_is_promised_to_nobody_before_it_is_in_force() -> None:
+    world = await set_up()
+    visitors = Visitors(world)
+    await rotate(world, so_far=widened)
+
+    accept(world, 0)
+
+    assert visitors.finish() == []
+
+
+@in_virtual_time
+async def test_when_the_overlap_is_over_clients_of_the_previous_ca_are_promised_nothing() -> None:
+    world = await set_up()
+    await rotate(world, so_far=overlapping)
+    visitors = Visitors(world)
+    await asyncio.sleep(world.setting.overlap + 1.0)
+
+    accept(world, 1)
+
+    assert visitors.finish() == []
+
+
+@in_virtual_time
+async def test_when_a_rotation_has_ended_clients_of_the_previous_ca_are_bad() -> None:
+    world = await set_up()
+    await rotate(world, so_far=None)
+    visitors = Visitors(world)
+    assert await converge(world) == []
+    world.kill_operator(world.sites[0])
+    associate(world, _upload_by_hand(world), API)
+    assert visitors.found == []
+
+    accept(world, 0, 1)
+
+    assert ["was open to a client of 'Red'" in each for each in visitors.found] == [True]
+
+
+def _upload_by_hand(world: World) -> str:
+    return world.cloudflare.add_certificate(ACCOUNT, pem_of("red", 0), name="theirs", settled=False)
