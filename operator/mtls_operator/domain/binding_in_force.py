@@ -28,7 +28,7 @@ def is_in_force_on(record: BindingRecord, certificate: str | None) -> bool:
     everything = frozenset[str]().union(*managed.values())
     wanted = _WANTED[record.spec.action if record.spec else ACTION_WHEN_ABSENT]
     in_force = {each.name for each in status.hostnames if each.state == wanted}
-    return managed.get(certificate or "") == everything <= in_force and _is_well(record)
+    return managed.get(certificate or "") == everything <= in_force and is_well(record)
 
 
 def is_moving_on(record: BindingRecord, certificate: str | None) -> bool:
@@ -42,9 +42,9 @@ def is_moving_on(record: BindingRecord, certificate: str | None) -> bool:
     )
 
 
-def _is_well(record: BindingRecord) -> bool:
-    """Whether the binding waits for nothing but hostnames that are not its own: one that was taken off the list is
-    enforced still."""
+def is_well(record: BindingRecord) -> bool:
+    """Whether a binding says of its present spec that it waits for nothing but hostnames that are not its own: one that
+    was taken off the list is enforced still."""
     told = find(record.status.conditions, ConditionType.ASSOCIATED)
     if told is None or told.observed_generation != record.metadata.generation:
         return False

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from mtls_operator.api.host_binding import HostnameState
 from mtls_operator.domain.binding_assessment import BindingAssessment, authority_of
+from mtls_operator.domain.binding_in_force import is_well
 from mtls_operator.domain.handling import adopts, is_idle, is_observed, is_retained
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import BindingRecord, ResourceKey
@@ -98,9 +99,15 @@ def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
         retains=record.deleting and is_retained(record.spec),
         enforced=frozenset(each.name for each in record.status.hostnames if each.state in _COVERED),
         blocked=frozenset(each.name for each in record.status.hostnames if each.state in _BLOCKED),
+        in_force=_told_in_force(record),
         settled=frozenset(each.name for each in record.status.hostnames if each.state in _SETTLED),
         idle=idle,
     )
+
+
+def _told_in_force(record: BindingRecord) -> frozenset[str]:
+    said = frozenset(each.name for each in record.status.hostnames if each.state == HostnameState.ENFORCED)
+    return said if is_well(record) else frozenset()
 
 
 def _as_recorded(managed: Managed, authority: ResourceKey | None) -> Mapping[str, Target]:

@@ -13,7 +13,7 @@ Rules of this module:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -68,6 +68,9 @@ class ZoneKnowledge:
     accepted: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     """The issuers that our rules accepted for a hostname when they were last seen, also after somebody took a rule
     away: as long as a claim relies on it, or every mark of ours is gone."""
+    accepted_since: Mapping[tuple[str, str | None], float] = field(default_factory=dict)
+    """Since when they accept each issuer (None: any) for a hostname; minus infinity where the first reading of this
+    process showed it."""
     bereft: bool = False
     """Whether the rules were read without any mark of ours, though by exact knowledge claims of ours were there."""
     replaced_since: float | None = None
@@ -93,7 +96,7 @@ class ZoneKnowledge:
             rules_must_be_read=False,
             bereft=self.bereft or (is_exact and bool(self.claimed_since)),
         )
-        return known._with_our_marks(now, us)
+        return known._with_our_marks(now, us, is_first=self.rules is None)
 
     def with_rules_written(self, ruleset: Ruleset, *, begun: float, now: float, us: Installation) -> ZoneKnowledge:
         """After a write, whose answer is the whole ruleset."""
@@ -104,7 +107,7 @@ class ZoneKnowledge:
             rules_uncertain_since=None,
             rules_must_be_read=False,
         )
-        return known._with_our_marks(now, us)
+        return known._with_our_marks(now, us, is_first=self.rules is None)
 
     def with_list_read(self, certificate: CertificateId, hostnames: frozenset[str], begun: float) -> ZoneKnowledge:
         """After a read of a certificate's list."""
@@ -201,7 +204,7 @@ class ZoneKnowledge:
             return False
         return ruleset is None or (ruleset.id == self.rules.value.id and ruleset.version < self.rules.value.version)
 
-    def _with_our_marks(self, now: float, us: Installation) -> ZoneKnowledge:
+    def _with_our_marks(self, now: float, us: Installation, *, is_first: bool) -> ZoneKnowledge:
         marks = our_marks(self.rules.value if self.rules else None, us)
         claims = {
             (certificate, hostname, claim.state)
@@ -220,6 +223,12 @@ class ZoneKnowledge:
             (certificate, hostname) for certificate, hostname, state in claims if state is not ClaimState.LEAVING
         }
         claimed = {hostname for _, hostname in relied_on}
+        accepted = {
+            **{hostname: each for hostname, each in self.accepted.items() if not marks or hostname in claimed},
+            **_accepted_by([rule for rule in marks if isinstance(rule, Enforcement)]),
+        }
+        pairs = {(name, issuer) for name, each in accepted.items() for issuer in ({None} if each is None else each)}
+        new_since = float("-inf") if is_first else now
         leaving = {(certificate, hostname) for certificate, hostname, state in claims if state is ClaimState.LEAVING}
         # To others a hostname is leaving when it is claimed as nothing else, so that is what counts from here.
         since = {
@@ -232,15 +241,8 @@ class ZoneKnowledge:
             self,
             bereft=self.bereft and not marks,
             claimed_since=since,
-            accepted={
-                **{hostname: each for hostname, each in self.accepted.items() if not marks or hostname in claimed},
-                **{
-                    hostname: rule.issuers
-                    for rule in marks
-                    if isinstance(rule, Enforcement)
-                    for hostname in rule.hostnames
-                },
-            },
+            accepted=accepted,
+            accepted_since={pair: self.accepted_since.get(pair, new_since) for pair in pairs},
             enforced_since={each: self.enforced_since.get(each, now) for each in enforced},
             put_since={place: at for place, at in self.put_since.items() if place in relied_on},
             put_back=self.put_back & relied_on,
@@ -252,6 +254,17 @@ class ZoneKnowledge:
 def nothing_known(started: float) -> ZoneKnowledge:
     """What a process knows of a zone when it begins: that a predecessor may have written just before."""
     return ZoneKnowledge(started=started, rules_uncertain_since=started)
+
+
+def _accepted_by(rules: Iterable[Enforcement]) -> dict[str, frozenset[str] | None]:
+    """The issuers that all rules for a hostname accept: a request has to satisfy each of them."""
+    found: dict[str, frozenset[str] | None] = {}
+    for rule in rules:
+        for hostname in rule.hostnames:
+            before = found.get(hostname)
+            both = rule.issuers if before is None else before if rule.issuers is None else before & rule.issuers
+            found[hostname] = both
+    return found
 
 
 def our_marks(ruleset: Ruleset | None, us: Installation) -> list[Claim | Enforcement]:

@@ -211,6 +211,17 @@ class ZoneState:
             return float("-inf")
         return self.known.enforced_since.get((hostname, action), float("inf")) + self.timing.settle
 
+    def accepted_from(self, hostname: str, issuers: frozenset[str] | None) -> float:
+        """When the whole edge has a rule that accepts all these issuers (None: any); infinity while ours does not, and
+        minus infinity where a status says that all was in force. Until then a late data centre refuses clients of those
+        that came last."""
+        wanted: frozenset[str | None] = frozenset({None}) if issuers is None else frozenset(issuers)
+        latest = max(self.known.accepted_since.get((hostname, each), float("inf")) for each in wanted)
+        if latest == float("-inf"):
+            told = any(hostname in stake.in_force for stake in self.desired.stakes)
+            return latest if told else self.known.started + self.timing.settle
+        return latest + self.timing.settle
+
     @cached_property
     def told_enforced(self) -> frozenset[str]:
         """Hostnames that were covered when the status of a binding that owns something was written."""

@@ -319,17 +319,24 @@ def _moving(zone: ZoneState, agenda: Agenda, place: Place) -> HostProgress:
 
 
 def _settling(zone: ZoneState, place: Place) -> HostProgress | None:
-    """How far a hostname is whose rule, whatever becomes of it now, has not reached the whole edge; else None."""
+    """How far a hostname is whose rule, whatever becomes of it now, has not reached the whole edge, or does not yet
+    accept there all that it accepts; else None."""
     policy = _policy(zone, place)
-    settled_at = zone.rule_settled_at(place[1], BLOCK)
-    if policy is None or policy.action != BLOCK or not zone.now < settled_at < float("inf"):
+    if policy is None or policy.action != BLOCK:
         return None
-    return HostProgress(HostStage.ASSOCIATED, settled_at)
+    settled_at, accepted_from = zone.rule_settled_at(place[1], BLOCK), zone.accepted_from(place[1], policy.issuers)
+    if zone.now < settled_at < float("inf"):
+        return HostProgress(HostStage.ASSOCIATED, settled_at)
+    if zone.now < accepted_from < float("inf"):
+        return HostProgress(HostStage.MOVING, accepted_from)
+    return None
 
 
 def _rule_wakes(zone: ZoneState) -> list[float]:
     """When rules have reached the whole edge."""
     times = [zone.rule_settled_at(hostname, BLOCK) for hostname in zone.governed & zone.view.enforced]
+    policies = [(place[1], target.policy) for place, target in zone.wanted.items() if target.policy is not None]
+    times += [zone.accepted_from(hostname, policy.issuers) for hostname, policy in policies if policy.action == BLOCK]
     return [at for at in times if zone.now < at < float("inf")]
 
 

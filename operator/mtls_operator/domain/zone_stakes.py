@@ -65,6 +65,8 @@ class Stake:
     """Hostnames that were covered by a rule when its status was written."""
     blocked: frozenset[str] = frozenset()
     """Those of them that were covered by a rule that blocks, everywhere at the edge."""
+    in_force: frozenset[str] = frozenset()
+    """Those of which it was said that all that the spec asks for is in force."""
     settled: frozenset[str] = frozenset()
     """Those, and the ones that were safely on their list without a rule."""
     idle: bool = False

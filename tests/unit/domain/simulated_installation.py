@@ -10,8 +10,10 @@ import random
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
+from mtls_operator.api.conditions import Condition
 from mtls_operator.api.constants import FINALIZER
 from mtls_operator.api.host_binding import HostBindingSpec, HostBindingStatus, HostnameStatus, ZoneRef
 from mtls_operator.api.metadata import Metadata
@@ -49,6 +51,14 @@ T = TypeVar("T")
 COVERED = frozenset({HostStage.ENFORCED, HostStage.MOVING})
 SETTLED = COVERED | {HostStage.ASSOCIATED}
 _OK = ok(Reason.ACCEPTED, "")
+_ASSOCIATED = Condition(
+    type="Associated",
+    status="True",
+    reason="Associated",
+    message="",
+    observed_generation=0,
+    last_transition_time=datetime(1970, 1, 1, tzinfo=UTC),
+)
 
 
 class LostError(Exception):
@@ -73,7 +83,8 @@ class Binding:
     managed: Managed = field(default_factory=dict)
     enforced: frozenset[str] = frozenset()
     settled: frozenset[str] = frozenset()
-    """What its status says of hostnames: covered, and covered or at least safely on their list."""
+    moving: frozenset[str] = frozenset()
+    """What its status says of hostnames: covered, covered or at least safely on their list, and on their way."""
     removals_from: float | None = None
     has_finalizer: bool = False
     deleting: bool = False
@@ -85,9 +96,9 @@ class Binding:
     def judged(self) -> tuple[BindingRecord, BindingAssessment]:
         """As the planner's callers see it."""
         told = tuple(
-            HostnameStatus(name=name, state="Enforced" if name in self.enforced else "Associated")
-            for name in sorted(self.enforced | self.settled)
+            HostnameStatus(name=name, state=self._state(name)) for name in sorted(self.enforced | self.settled)
         )
+        is_well = not self.moving and self.enforced | self.settled >= frozenset(self.hostnames)
         record = Record(
             metadata=Metadata(
                 name=self.key.name,
@@ -104,9 +115,16 @@ class Binding:
                 adoption_policy=None if self.adopts else AdoptionPolicy.NEVER,
                 deletion_policy=DeletionPolicy.RETAIN if self.retained else None,
             ),
-            status=with_managed(HostBindingStatus(hostnames=told), self.managed),
+            status=with_managed(
+                HostBindingStatus(hostnames=told, conditions=(_ASSOCIATED,) if is_well else ()), self.managed
+            ),
         )
         return record, BindingAssessment(_OK, _OK, None, None if self.blocked else self.target)
+
+    def _state(self, hostname: str) -> str:
+        if hostname in self.moving:
+            return "Moving"
+        return "Enforced" if hostname in self.enforced else "Associated"
 
 
 @dataclass
@@ -151,8 +169,10 @@ class Cluster:
             for key, stages in (plan.progress or {}).items():
                 enforced = frozenset(name for name, each in stages.items() if each.stage in COVERED)
                 settled = frozenset(name for name, each in stages.items() if each.stage in SETTLED)
+                moving = frozenset(name for name, each in stages.items() if each.stage is HostStage.MOVING)
                 if key in self.bindings:
-                    self.bindings[key] = replace(self.bindings[key], enforced=enforced, settled=settled)
+                    told = replace(self.bindings[key], enforced=enforced, settled=settled, moving=moving)
+                    self.bindings[key] = told
         self.stakes, _ = stakes_of([each.judged() for each in self.bindings.values()])
 
     def desired(self) -> list[Desired]:

@@ -134,28 +134,6 @@ def test_a_rule_goes_when_there_is_to_be_none_and_the_hostname_stays_on_its_list
     assert (API in zone.listed, zone.stage().stage) == (True, HostStage.ASSOCIATED)
 
 
-def test_a_rule_comes_back_at_once_when_there_is_to_be_one_and_is_in_force_when_the_edge_has_it(zone: CalmZone) -> None:
-    in_force(zone, BARE)
-
-    becomes(zone, under(BLOCKED), seconds=80.0)
-    on_its_way = (rules(zone), zone.stage().stage, zone.stage().until)
-    zone.wait(20.0)
-
-    assert on_its_way[:2] == ([BLOCKED], HostStage.ASSOCIATED)
-    assert on_its_way[2] is not None
-    assert zone.time.now - 20.0 < on_its_way[2] < zone.time.now
-    assert zone.stage().stage is HostStage.ENFORCED
-
-
-def test_a_restart_does_not_doubt_what_a_status_says_of_a_rule(zone: CalmZone) -> None:
-    in_force(zone, BLOCKED)
-
-    zone.begin_again()
-    zone.wait(5.0)
-
-    assert zone.stage().stage is HostStage.ENFORCED
-
-
 def test_a_hostname_leaves_its_list_when_its_rule_is_gone_from_the_whole_edge(zone: CalmZone) -> None:
     zone.operator.timing = replace(TIMING, settle=150.0)
     in_force(zone, BLOCKED)
@@ -365,3 +343,15 @@ def test_a_new_rule_is_put_before_one_of_somebody_else_that_came_since_the_rules
 
     assert orders
     assert all(order[0] for order in orders)
+
+
+def test_unpinned_and_moved_and_pinned_at_once_a_rule_accepts_any_until_the_overlap_is_over(zone: CalmZone) -> None:
+    in_force(zone, UNPINNED)
+
+    seen = becomes(zone, moved(replace(BLOCKED, issuers=B)), seconds=7_000.0)
+    overlap = (lists(zone), zone.stage().stage)
+    zone.wait(7_000.0)
+
+    assert seen == [[UNPINNED]]
+    assert overlap == ([True, True], HostStage.ENFORCED)
+    assert (lists(zone), rules(zone)) == ([False, True], [replace(BLOCKED, issuers=B)])

@@ -63,7 +63,8 @@ def test_a_hostname_arrives_on_the_new_list_before_its_rule_follows_and_it_leave
     zone.wait(5_000.0)
 
     assert arriving == ([True, True], [{"AA01"}], {"aa": "held", "bb": "arriving"}, HostStage.MOVING)
-    assert leaving == ([{"BB02"}], {"aa": "leaving", "bb": "held"}, HostStage.ENFORCED)
+    assert leaving == ([{"BB02"}], {"aa": "leaving", "bb": "held"}, HostStage.MOVING)
+    assert zone.stage().stage is HostStage.ENFORCED
     assert (lists(zone), states(zone)) == ([False, True], {"bb": "held"})
     assert zone.ours().managed == {ELSEWHERE: frozenset({API})}
     assert zone.listed == {"old.example.com"}

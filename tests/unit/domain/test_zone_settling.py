@@ -1,0 +1,78 @@
+"""A rule counts from when the whole edge has it: that it is there, and each issuer that it accepts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mtls_operator.domain.zone_plan import HostStage
+from tests.unit.domain.simulated_zone import Past
+from tests.unit.domain.test_zone_actions import BARE, BLOCKED, ELSEWHERE, A, X, becomes, in_force, rules, under
+from tests.unit.domain.test_zone_plan import CalmZone
+
+
+@pytest.fixture
+def zone() -> CalmZone:
+    zone = CalmZone()
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset({"old.example.com"})])
+    return zone
+
+
+def test_a_rule_comes_back_at_once_when_there_is_to_be_one_and_is_in_force_when_the_edge_has_it(zone: CalmZone) -> None:
+    in_force(zone, BARE)
+
+    becomes(zone, under(BLOCKED), seconds=80.0)
+    on_its_way = (rules(zone), zone.stage().stage, zone.stage().until)
+    zone.wait(20.0)
+
+    assert on_its_way[:2] == ([BLOCKED], HostStage.ASSOCIATED)
+    assert on_its_way[2] is not None
+    assert zone.time.now - 20.0 < on_its_way[2] < zone.time.now
+    assert zone.stage().stage is HostStage.ENFORCED
+
+
+def test_a_rule_that_accepts_more_is_counted_from_when_the_whole_edge_has_it(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+
+    becomes(zone, under(replace(BLOCKED, issuers=A | X)), seconds=80.0)
+    on_its_way = (rules(zone), zone.stage().stage, zone.stage().until)
+    zone.wait(20.0)
+
+    assert on_its_way[:2] == ([replace(BLOCKED, issuers=A | X)], HostStage.MOVING)
+    assert on_its_way[2] is not None
+    assert zone.time.now - 20.0 < on_its_way[2] < zone.time.now
+    assert zone.stage().stage is HostStage.ENFORCED
+
+
+def test_a_process_that_ends_meanwhile_leaves_that_to_the_next_one(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+    becomes(zone, under(replace(BLOCKED, issuers=A | X)), seconds=10.0)
+
+    zone.begin_again()
+    zone.wait(80.0)
+    on_its_way = zone.stage().stage
+    zone.wait(20.0)
+
+    assert (on_its_way, zone.stage().stage) == (HostStage.MOVING, HostStage.ENFORCED)
+
+
+def test_a_rule_that_somebody_took_away_accepts_what_it_did_as_soon_as_it_is_back(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules(tuple(rule for rule in ruleset.rules if rule.body.action != "block"))
+    zone.operator.look()
+
+    zone.wait(10.0)
+
+    assert (rules(zone), zone.stage().stage) == ([BLOCKED], HostStage.ENFORCED)
+
+
+def test_a_restart_does_not_doubt_what_a_status_says_of_a_rule(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+
+    zone.begin_again()
+    zone.wait(5.0)
+
+    assert zone.stage().stage is HostStage.ENFORCED
