@@ -216,12 +216,17 @@ class Stage:
         """Let the time pass."""
         await asyncio.sleep(seconds)
 
+    def bereave(self) -> None:
+        """The operator dies for good. What the bindings have said up to now counts."""
+        self._note_what_is_guarded()
+        self._hush()
+        self.world.kill_operator(self.site())
+
     def finish(self) -> None:
         """Ask once more, and say what went wrong."""
         self.done = True
         self.look()
-        assert self._ticker is not None
-        self._ticker.cancel()
+        self._hush()
         violations = [str(each) for each in self.world.cloudflare.monitor.finish()]
         assert [*self.wrong.values(), *violations, *self.world.defects] == []
 
@@ -229,12 +234,24 @@ class Stage:
 
     def look(self) -> None:
         """All clients ask all data centres."""
-        for _, body in self.world.site_bodies(BINDING):
-            if is_ready(body):
-                self.guarded |= set(body["spec"]["hostnames"])
+        self._note_what_is_guarded()
         for each in self.data_centres:
             for visitor in self.visitors:
                 self._judge(each.name, visitor, each.admits(visitor))
+
+    def admitted(self) -> dict[Visitor, list[bool]]:
+        """Whether each client gets in now, at each data centre."""
+        return {visitor: [each.admits(visitor) for each in self.data_centres] for visitor in self.visitors}
+
+    def _note_what_is_guarded(self) -> None:
+        for _, body in self.world.site_bodies(BINDING):
+            if is_ready(body):
+                self.guarded |= set(body["spec"]["hostnames"])
+
+    def _hush(self) -> None:
+        """Ask no more by itself."""
+        assert self._ticker is not None
+        self._ticker.cancel()
 
     def _judge(self, edge: str, visitor: Visitor, got_in: bool) -> None:
         fault = self._fault(visitor, got_in)

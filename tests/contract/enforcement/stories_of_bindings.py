@@ -134,6 +134,17 @@ async def a_binding_is_renamed_and_gets_another_ca(stage: Stage) -> None:
 
 
 @case()
+async def one_of_two_bindings_is_deleted(stage: Stage) -> None:
+    await bound(stage)
+    stage.binding("web", WEB)
+    stage.expect(WEB, FINE)
+    await stage.ready()
+    stage.changes()
+    stage.delete(BINDING, "web")
+    await stage.ready()
+
+
+@case()
 async def the_last_of_two_bindings_lets_go_of_a_hostname(stage: Stage) -> None:
     await bound(stage)
     stage.binding("also", API)

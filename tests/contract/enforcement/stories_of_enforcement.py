@@ -23,6 +23,7 @@ from tests.contract.enforcement.people import (
     FIRST,
     GOOD,
     GOOD_SECOND,
+    ODD_SERIAL,
     OF_BRANCH,
     OF_BRANCH_ALONE,
     SECOND,
@@ -139,6 +140,18 @@ async def a_rule_goes_and_the_association_stays(stage: Stage) -> None:
     await stage.ready()
     stage.changes()
     stage.edit("api", enforcement={"action": "None"})
+    await stage.ready()
+
+
+@case()
+async def one_certificate_is_revoked(stage: Stage) -> None:
+    stage.revoke(FIRST)
+    stage.authority("partners", FIRST, revocation={"secretRef": {"name": "crl", "key": "crl.pem"}})
+    stage.binding("api", API)
+    stage.expect(API, FINE | BAD | {"the revoked one": (ODD_SERIAL, LOSES)})
+    await stage.ready()
+    stage.changes()
+    stage.revoke(FIRST, ODD_SERIAL, number=2)
     await stage.ready()
 
 
