@@ -68,6 +68,9 @@ class ZoneKnowledge:
     accepted: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     """The issuers that our rules accepted for a hostname when they were last seen, also after somebody took a rule
     away: as long as a claim relies on it, or every mark of ours is gone."""
+    covered_by: Mapping[str, Enforcement] = field(default_factory=dict)
+    """The last rule of ours for a hostname, kept as long as `accepted` is: what a binding that cannot be reconciled had
+    in force."""
     accepted_since: Mapping[tuple[str, str | None], float] = field(default_factory=dict)
     """Since when they accept each issuer (None: any) for a hostname; minus infinity where the first reading of this
     process showed it."""
@@ -213,20 +216,14 @@ class ZoneKnowledge:
             for certificate in claim.certificate_ids
             for hostname in claim.hostnames
         }
-        enforced = {
-            (hostname, rule.action)
-            for rule in marks
-            if isinstance(rule, Enforcement) and rule.enabled
-            for hostname in rule.hostnames
-        }
+        rules = [mark for mark in marks if isinstance(mark, Enforcement)]
+        enforced = {(hostname, rule.action) for rule in rules if rule.enabled for hostname in rule.hostnames}
         relied_on = {
             (certificate, hostname) for certificate, hostname, state in claims if state is not ClaimState.LEAVING
         }
         claimed = {hostname for _, hostname in relied_on}
-        accepted = {
-            **{hostname: each for hostname, each in self.accepted.items() if not marks or hostname in claimed},
-            **_accepted_by([rule for rule in marks if isinstance(rule, Enforcement)]),
-        }
+        kept = {hostname for hostname in self.accepted if not marks or hostname in claimed}
+        accepted = {**{name: self.accepted[name] for name in kept}, **_accepted_by(rules)}
         pairs = {(name, issuer) for name, each in accepted.items() for issuer in ({None} if each is None else each)}
         new_since = float("-inf") if is_first else now
         leaving = {(certificate, hostname) for certificate, hostname, state in claims if state is ClaimState.LEAVING}
@@ -242,6 +239,10 @@ class ZoneKnowledge:
             bereft=self.bereft and not marks,
             claimed_since=since,
             accepted=accepted,
+            covered_by={
+                **{name: self.covered_by[name] for name in kept},
+                **{hostname: rule for rule in rules for hostname in rule.hostnames},
+            },
             accepted_since={pair: self.accepted_since.get(pair, new_since) for pair in pairs},
             enforced_since={each: self.enforced_since.get(each, now) for each in enforced},
             put_since={place: at for place, at in self.put_since.items() if place in relied_on},

@@ -207,7 +207,7 @@ class ZoneState:
     def rule_settled_at(self, hostname: str, action: str) -> float:
         """When a rule with this action covers a hostname at the whole edge; infinity while there is none, and minus
         infinity where a status says that it does."""
-        if action == BLOCK and any(hostname in stake.blocked for stake in self.desired.stakes):
+        if action == BLOCK and any(hostname in stake.blocked for stake in self.desired.own):
             return float("-inf")
         return self.known.enforced_since.get((hostname, action), float("inf")) + self.timing.settle
 
@@ -218,7 +218,7 @@ class ZoneState:
         wanted: frozenset[str | None] = frozenset({None}) if issuers is None else frozenset(issuers)
         latest = max(self.known.accepted_since.get((hostname, each), float("inf")) for each in wanted)
         if latest == float("-inf"):
-            told = any(hostname in stake.in_force for stake in self.desired.stakes)
+            told = any(hostname in stake.in_force for stake in self.desired.own)
             return latest if told else self.known.started + self.timing.settle
         return latest + self.timing.settle
 

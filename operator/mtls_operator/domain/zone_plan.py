@@ -271,6 +271,8 @@ def _is_put_back(zone: ZoneState, place: Place) -> bool:
     again. It goes on saying that it is covered: a process that takes over now has to know that it was."""
     if any(key.enabled for key in zone.view.enforcement_keys(place[1])):
         return False
+    if _policy(zone, place) is None and place[1] not in zone.known.covered_by:
+        return False
     if zone.is_held(place) and place[1] in zone.told_enforced:
         return True
     in_time = zone.now < zone.removals_from
@@ -322,11 +324,12 @@ def _settling(zone: ZoneState, place: Place) -> HostProgress | None:
     """How far a hostname is whose rule, whatever becomes of it now, has not reached the whole edge, or does not yet
     accept there all that it accepts; else None."""
     policy = _policy(zone, place)
-    if policy is None or policy.action != BLOCK:
+    if policy is not None and policy.action != BLOCK:
         return None
-    settled_at, accepted_from = zone.rule_settled_at(place[1], BLOCK), zone.accepted_from(place[1], policy.issuers)
+    settled_at = zone.rule_settled_at(place[1], BLOCK)
     if zone.now < settled_at < float("inf"):
         return HostProgress(HostStage.ASSOCIATED, settled_at)
+    accepted_from = zone.accepted_from(place[1], policy.issuers) if policy is not None else float("-inf")
     if zone.now < accepted_from < float("inf"):
         return HostProgress(HostStage.MOVING, accepted_from)
     return None
@@ -334,7 +337,7 @@ def _settling(zone: ZoneState, place: Place) -> HostProgress | None:
 
 def _rule_wakes(zone: ZoneState) -> list[float]:
     """When rules have reached the whole edge."""
-    times = [zone.rule_settled_at(hostname, BLOCK) for hostname in zone.governed & zone.view.enforced]
+    times = [zone.rule_settled_at(hostname, BLOCK) for hostname in zone.wanted_hostnames & zone.view.enforced]
     policies = [(place[1], target.policy) for place, target in zone.wanted.items() if target.policy is not None]
     times += [zone.accepted_from(hostname, policy.issuers) for hostname, policy in policies if policy.action == BLOCK]
     return [at for at in times if zone.now < at < float("inf")]

@@ -207,7 +207,7 @@ def _enforcement_wanted(zone: ZoneState, agenda: Agenda, revocation: Intent) -> 
             keys = _unless_revoked_get_in(zone, place[1], _on_the_way(zone, place, target, target.policy), revocation)
         elif place in agenda.confirmed:
             # It goes on wanting what is in force, and a rule of ours is never disabled by us.
-            keys = [replace(key, enabled=True) for key in keys]
+            keys = [replace(key, enabled=True) for key in keys] or _covered_before(zone, place[1])
         for key in keys:
             wanted[key].add(place[1])
     for group in zone.view.enforcement:
@@ -281,6 +281,14 @@ def is_cramped(zone: ZoneState, hostname: str, policy: Policy) -> bool:
 
 def _has_room(policy: Policy, hostname: str) -> bool:
     return enforcement_fits(EnforcementKey(policy), {hostname})
+
+
+def _covered_before(zone: ZoneState, hostname: str) -> list[EnforcementKey]:
+    """What covered a hostname until somebody took it away, if this process has seen it."""
+    rule = zone.known.covered_by.get(hostname)
+    if rule is None or hostname not in zone.told_enforced:
+        return []
+    return [EnforcementKey(Policy(rule.issuers, rule.action, rule.response, rule.tolerant))]
 
 
 def _accepted_before(zone: ZoneState, hostname: str) -> list[frozenset[str] | None]:

@@ -76,3 +76,35 @@ def test_a_restart_does_not_doubt_what_a_status_says_of_a_rule(zone: CalmZone) -
     zone.wait(5.0)
 
     assert zone.stage().stage is HostStage.ENFORCED
+
+
+def test_a_rule_of_a_binding_that_cannot_be_reconciled_any_more_is_counted_as_well(zone: CalmZone) -> None:
+    in_force(zone, BARE)
+    becomes(zone, under(BLOCKED), seconds=10.0)
+
+    zone.after(replace(zone.ours(), blocked=True), seconds=60.0)
+    on_its_way = zone.stage().stage
+    zone.wait(40.0)
+
+    assert (on_its_way, zone.stage().stage) == (HostStage.ASSOCIATED, HostStage.ENFORCED)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_rule_of_such_a_binding_is_put_back_as_it_was_if_this_process_has_seen_it(
+    zone: CalmZone, *, restarted: bool
+) -> None:
+    in_force(zone, BLOCKED)
+    zone.after(replace(zone.ours(), blocked=True), seconds=10.0)
+    if restarted:
+        zone.begin_again()
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules(tuple(rule for rule in ruleset.rules if rule.body.action != "block"))
+    zone.operator.look()
+
+    zone.wait(10.0)
+
+    if restarted:
+        assert (rules(zone), zone.stage().stage) == ([], HostStage.ASSOCIATED)
+    else:
+        assert (rules(zone), zone.stage().stage) == ([BLOCKED], HostStage.ENFORCED)
