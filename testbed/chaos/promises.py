@@ -106,7 +106,8 @@ class Promises:
         if is_settled and status.get("certificateId") in recorded:
             in_force |= contents[status["certificateId"]]
         for fingerprint in in_force & accepted.keys():
-            yield accepted[fingerprint]
+            # Where no rule names issuers others cannot see whose clients they would refuse.
+            yield accepted[fingerprint] if _pins(body) else Accepted(fingerprint, accepted[fingerprint].until)
 
 
 def _said_of(body: Body) -> dict[str, str]:
@@ -123,14 +124,21 @@ def _said_of(body: Body) -> dict[str, str]:
     return {each: states[each] for each in spec["hostnames"] if states.get(each) in _COVERED}
 
 
+def _blocks(body: Body) -> bool:
+    return bool(body["spec"].get("enforcement", {}).get("action", "Block") == "Block")
+
+
+def _pins(body: Body) -> bool:
+    return _blocks(body) and body["spec"].get("enforcement", {}).get("issuerPinning", "Always") == "Always"
+
+
 def _admitted_anyway(body: Body) -> frozenset[str | None]:
     """The CAs whose clients get in because of how the binding wants its hostnames enforced; None is for whoever is of
     none."""
-    enforcement = body["spec"].get("enforcement", {})
     everybody = frozenset(each.authority for each in clients())
-    if enforcement.get("action", "Block") != "Block":
+    if not _blocks(body):
         return everybody
-    return everybody - {None} if enforcement.get("issuerPinning", "Always") != "Always" else frozenset()
+    return frozenset() if _pins(body) else everybody - {None}
 
 
 def _objects(body: Body, hostname: str) -> frozenset[str]:

@@ -141,12 +141,15 @@ async def test_another_installation_that_brings_its_own_issuers_is_excused_until
     assert [OF_RED in each for each in visitors.finish()] == [True]
 
 
+@pytest.mark.parametrize(("pinning", "blamed"), [("Always", True), ("Never", False)], ids=["by a rule", "by no rule"])
 @in_virtual_time
-async def test_another_installation_that_ends_an_overlap_is_not_excused() -> None:
-    world = await set_up(installations=2)
+async def test_another_installation_that_ends_an_overlap_is_not_excused_where_it_can_be_told_of_it(
+    pinning: str, *, blamed: bool
+) -> None:
+    world = await set_up(installations=2, enforcement={"issuerPinning": pinning})
     await rotate(world, so_far=overlapping)
     visitors = Visitors(world)
 
     cover_from_elsewhere(world)
 
-    assert [OF_RED in each for each in visitors.found] == [True]
+    assert [OF_RED in each for each in visitors.found] == [True] * blamed
