@@ -21,6 +21,15 @@ from tests.virtual_time import until
 BOUND: Final = ObjectKey(BINDING, "shop", "one")
 ZONE: Final = ZONES["example.com"]
 API: Final = "api.example.com"
+BINDING_TO_RED: Final = ApplyBinding(
+    at=0,
+    namespace="shop",
+    name="one",
+    bundle="red",
+    authority_namespace="shop",
+    zone="example.com",
+    hostnames=(API,),
+)
 PROMPT: Final = EdgeSettings()
 NOBODY: Final = f"{API} of Ready binding shop/one of cluster-a was open to a client without a certificate"
 OF_RED: Final = f"{API} of Ready binding shop/one of cluster-a was closed to a client of 'Red'"
@@ -31,7 +40,7 @@ async def set_up(edge: EdgeSettings = PROMPT, enforcement: Body | None = None, *
     world = World.begin(Setting(seed=1, edge=edge, **setting))
     world.run_operator(world.sites[0])
     ApplyAuthority(at=0, namespace="shop", bundle="red").perform(world)
-    bind(world)
+    BINDING_TO_RED.perform(world)
     if enforcement:
         users = world.sites[0].cluster.users
         users.edit(BINDING, "shop", "one", lambda body: body["spec"].update(enforcement=enforcement))
@@ -39,19 +48,6 @@ async def set_up(edge: EdgeSettings = PROMPT, enforcement: Body | None = None, *
     world.kill_operator(world.sites[0])
     assert is_ready(world.sites[0].cluster.store.get(BOUND))
     return world
-
-
-def bind(world: World) -> None:
-    """A binding to the bundle `red`, with one hostname."""
-    ApplyBinding(
-        at=0,
-        namespace="shop",
-        name="one",
-        bundle="red",
-        authority_namespace="shop",
-        zone="example.com",
-        hostnames=(API,),
-    ).perform(world)
 
 
 async def rotate(world: World, *, so_far: Callable[[Body, Body], bool] | None) -> None:

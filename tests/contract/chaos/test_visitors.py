@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final
 
 import pytest
 
+from testbed.chaos import crash
+from testbed.chaos.act import Act
 from testbed.chaos.acts import ApplyAuthority
 from testbed.chaos.authorities import key_identifiers
 from testbed.chaos.certificates_held import certificate_of
 from testbed.chaos.dashboard import DashboardUpload
 from testbed.chaos.ending import converge
 from testbed.chaos.loop import run
+from testbed.chaos.play import play
+from testbed.chaos.story import Story
 from testbed.chaos.visitors import Visitors
 from testbed.chaos.world import BINDING, Body, Setting, World
 from testbed.cloudflare.edge.settings import EdgeSettings
 from tests.contract.chaos.ready_binding import (
     API,
+    BINDING_TO_RED,
     BOUND,
     NOBODY,
     OF_RED,
     associate,
-    bind,
     call,
     definition,
     enforcement_rule,
@@ -36,6 +41,16 @@ from tests.contract.chaos.ready_binding import (
 from tests.virtual_time import in_virtual_time
 
 LATE: Final = EdgeSettings(rules_delay=85.0)
+_SET_UP: Final = (ApplyAuthority(at=0, namespace="shop", bundle="red"), BINDING_TO_RED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _LoseTheRule(Act):
+    """The rule that enforces goes by a request of the installation, which forgets that at once."""
+
+    def perform(self, world: World) -> bool:
+        call(world, "DELETE", path_of(world, enforcement_rule(world)))
+        return True
 
 
 @in_virtual_time
@@ -44,7 +59,7 @@ async def test_a_set_up_that_goes_well_gives_no_cause_for_complaint() -> None:
     visitors = Visitors(world)
     world.run_operator(world.sites[0])
     ApplyAuthority(at=0, namespace="shop", bundle="red").perform(world)
-    bind(world)
+    BINDING_TO_RED.perform(world)
 
     assert await converge(world) == []
     assert visitors.finish() == []
@@ -175,18 +190,31 @@ async def test_a_binding_that_is_set_aside_and_not_ready_promises_nothing(field:
     assert visitors.found == []
 
 
+def test_what_visitors_find_in_a_story_is_a_violation() -> None:
+    outcome = play(Story(Setting(seed=1), (*_SET_UP, _LoseTheRule(at=1000.0))))
+
+    assert any(NOBODY in each for each in outcome.violations)
+    assert [NOBODY in each for each in play(Story(Setting(seed=1), _SET_UP)).violations] == []
+
+
+def test_visitors_ask_in_crash_runs_too() -> None:
+    scenario = crash.Scenario("loss", [_SET_UP], [_LoseTheRule(at=0)])
+
+    assert any(NOBODY in each for each in crash.play(scenario, None).wrong)
+
+
 def test_asking_takes_no_part_in_what_happens() -> None:
     def trace(*, asked: bool) -> list[str]:
-        async def play() -> list[str]:
+        async def happen() -> list[str]:
             world = World.begin(Setting(seed=1, edge=EdgeSettings(lists_delay=20.0, rules_delay=85.0), latency=0.5))
             if asked:
                 Visitors(world)
             world.run_operator(world.sites[0])
             ApplyAuthority(at=0, namespace="shop", bundle="red").perform(world)
-            bind(world)
+            BINDING_TO_RED.perform(world)
             await asyncio.sleep(600.0)
             return world.trace()
 
-        return run(play())
+        return run(happen())
 
     assert trace(asked=True) == trace(asked=False)
