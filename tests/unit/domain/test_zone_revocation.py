@@ -10,22 +10,32 @@ import pytest
 from mtls_operator.domain.marks import (
     ClaimState,
     Enforcement,
-    Installation,
     Revocation,
-    enforcement_body,
-    revocation_body,
 )
-from mtls_operator.domain.observed import CertificateId, Rule
 from mtls_operator.domain.records import ResourceKey
-from mtls_operator.domain.revoked import NONE_WANTED, Revocations, RevokedSerials, ZoneRevocation
+from mtls_operator.domain.revoked import NONE_WANTED, Revocations, ZoneRevocation
 from mtls_operator.domain.zone_plan import HostStage
-from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
-from tests.unit.domain.simulated_zone import Past
+from tests.unit.domain.revoking import (
+    A,
+    B,
+    changed,
+    in_force,
+    kinds,
+    listed,
+    many,
+    moved,
+    revocations,
+    revoked,
+    revoking,
+    seen,
+    spoil,
+    target,
+    with_two_lists,
+)
 from tests.unit.domain.test_zone_plan import (
     API,
     SET_UP,
-    TARGET,
     TEAR_DOWN,
     US,
     WEB,
@@ -34,100 +44,10 @@ from tests.unit.domain.test_zone_plan import (
     wanted,
 )
 
-ELSEWHERE = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
-NEW = frozenset({"b" * 16})
-A, B = "AA01", "BB02"
-GONE = Installation("gone", "33333333-2222-4333-8444-555555555555")
-
-
-def listed(*serials: str) -> RevokedSerials:
-    """A list, the last revocation first."""
-    return RevokedSerials(tuple((float(-index), serial) for index, serial in enumerate(serials)))
-
-
-def revoking(*serials: str, issuer: str = A) -> Revocations:
-    return Revocations(((issuer, listed(*serials)),))
-
-
-def target(revoked: Revocations | None, **policy: Any) -> Target:
-    assert TARGET.policy is not None
-    return replace(TARGET, policy=replace(TARGET.policy, **policy), issuers=frozenset({A}), revoked=revoked)
-
-
-def moved(revoked: Revocations | None, issuers: frozenset[str] | None = frozenset({B})) -> Target:
-    """To another CA, with an overlap of two hours."""
-    policy = Policy(issuers, "block")
-    return Target(ELSEWHERE, NEW, NEW, policy, overlap=7200.0, issuers=frozenset({B}), revoked=revoked)
-
 
 @pytest.fixture
 def zone() -> CalmZone:
-    zone = CalmZone()
-    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
-    return zone
-
-
-def in_force(zone: CalmZone, revoked: Revocations | None, *hostnames: str, **policy: Any) -> CalmZone:
-    zone.after(wanted(*(hostnames or (API,)), target=target(revoked, **policy)))
-    zone.steps.clear()
-    return zone
-
-
-def changed(zone: CalmZone, after: Target | Revocations | None, seconds: float = 1_000.0) -> list[str]:
-    """The steps that follow when what is revoked, or more, is another."""
-    new = after if isinstance(after, Target) else target(after)
-    return zone.after(replace(zone.ours(), target=new), seconds=seconds)
-
-
-def revocations(zone: CalmZone) -> list[Revocation]:
-    return [mark for mark in zone.marks() if isinstance(mark, Revocation)]
-
-
-def revoked(zone: CalmZone, hostname: str = API) -> dict[str, set[str]]:
-    """What is kept out of a hostname, by issuer."""
-    found: dict[str, set[str]] = {}
-    for mark in revocations(zone):
-        if hostname in mark.hostnames and mark.enabled:
-            found.setdefault(mark.issuer, set()).update(mark.serials)
-    return found
-
-
-def seen(zone: CalmZone) -> list[tuple[bool, dict[str, set[str]]]]:
-    """From now on: whether a rule is there and what it keeps out, at each write of the zone."""
-    states: list[tuple[bool, dict[str, set[str]]]] = []
-    zone.zone.watch = lambda: states.append(
-        (any(isinstance(each, Enforcement) for each in zone.marks()), revoked(zone))
-    )
-    return states
-
-
-def kinds(zone: CalmZone) -> list[str]:
-    """The ruleset in its order."""
-    return [type(mark).__name__ for mark in zone.marks()]
-
-
-def spoil(zone: CalmZone, **changes: Any) -> str:
-    """Somebody changes the rule about revoked certificates; its id."""
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    at = next(i for i, mark in enumerate(zone.marks()) if isinstance(mark, Revocation))
-    rule = ruleset.rules[at]
-    altered = replace(rule, body=replace(rule.body, **changes))
-    zone.zone.set_rules((*ruleset.rules[:at], altered, *ruleset.rules[at + 1 :]))
-    return rule.id
-
-
-def left_rules(zone: CalmZone, *marks: Enforcement | Revocation) -> None:
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    rules = [
-        Rule(
-            f"left-{i}",
-            enforcement_body(m, f"left-{i}") if isinstance(m, Enforcement) else revocation_body(m, f"left-{i}"),
-        )
-        for i, m in enumerate(marks)
-    ]
-    zone.zone.set_rules((*rules, *ruleset.rules))
+    return with_two_lists()
 
 
 def test_what_is_revoked_is_kept_out_before_the_rule_is_created(zone: CalmZone) -> None:
@@ -355,158 +275,6 @@ def test_a_hostname_that_moves_keeps_out_what_both_cas_revoked_until_the_overlap
     assert all(each[A] >= {"1"} for _, each in states[:-1] if A in each)
     assert (overlap, newer) == ({A: {"1"}, B: {"2"}}, {A: {"1", "3"}, B: {"2"}})
     assert revoked(zone) == {B: {"2"}}
-
-
-def test_a_rule_that_somebody_took_away_comes_back(zone: CalmZone) -> None:
-    in_force(zone, revoking("1"))
-    zone.zone.delete_rule(spoil(zone))
-    zone.operator.look()
-
-    zone.wait(10.0)
-
-    assert revoked(zone) == {A: {"1"}}
-    assert kinds(zone)[:2] == ["Enforcement", "Revocation"]
-
-
-def test_a_rule_that_somebody_disabled_is_enabled(zone: CalmZone) -> None:
-    in_force(zone, revoking("1"))
-    spoil(zone, enabled=False)
-    zone.operator.look()
-
-    assert zone.wait(10.0) == ["ReadRules", "WriteRule", "ReadList"]
-    assert revoked(zone) == {A: {"1"}}
-
-
-def test_a_rule_that_somebody_disabled_is_enabled_also_for_a_binding_that_cannot_be_reconciled(zone: CalmZone) -> None:
-    in_force(zone, revoking("1"))
-    zone.after(replace(zone.ours(), blocked=True))
-    spoil(zone, enabled=False)
-    zone.operator.look()
-
-    zone.wait(10.0)
-
-    assert revoked(zone) == {A: {"1"}}
-
-
-def test_a_rule_that_somebody_moved_behind_their_own_is_moved_back(zone: CalmZone) -> None:
-    in_force(zone, revoking("1"))
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules[1:], ruleset.rules[0]))
-    zone.operator.look()
-
-    zone.wait(10.0)
-
-    assert kinds(zone)[:2] == ["Enforcement", "Revocation"]
-
-
-def test_a_rule_that_somebody_rewrote_is_replaced(zone: CalmZone) -> None:
-    in_force(zone, revoking("1"))
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    spoil(zone, expression=ruleset.rules[0].body.expression + " and ip.src eq 192.0.2.1")
-    zone.operator.look()
-
-    zone.wait(10.0)
-
-    assert (revoked(zone), kinds(zone)) == ({A: {"1"}}, ["Revocation", "Enforcement", "NoneType", "Claim"])
-
-
-def test_a_rule_that_somebody_rewrote_stays_while_nobody_can_say_what_is_revoked(zone: CalmZone) -> None:
-    in_force(zone, revoking("1"))
-    changed(zone, None)
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    spoil(zone, expression=ruleset.rules[0].body.expression + " or ip.src eq 192.0.2.1")
-    zone.operator.look()
-
-    zone.wait(10.0)
-
-    assert kinds(zone) == ["Enforcement", "Unreadable", "NoneType", "Claim"]
-
-
-def test_rules_come_back_when_the_ruleset_was_replaced_enforcement_first(zone: CalmZone) -> None:
-    in_force(zone, revoking("1"))
-    zone.zone.set_rules(())
-    zone.operator.look()
-    states = seen(zone)
-
-    zone.wait(20.0)
-
-    assert next(each for each in states if each[0]) == (True, {})
-    assert revoked(zone) == {A: {"1"}}
-
-
-def test_what_is_retained_stays_in_force_with_what_is_revoked(zone: CalmZone) -> None:
-    in_force(zone, revoking("1"))
-
-    zone.after(replace(zone.ours(), retained=True, deleting=True))
-
-    assert zone.cluster.bindings == {}
-    assert [(type(mark), mark.retained) for mark in zone.marks() if isinstance(mark, Enforcement | Revocation)] == [
-        (Revocation, True),
-        (Enforcement, True),
-    ]
-
-
-def test_what_was_retained_is_taken_over_by_who_wants_it_again(zone: CalmZone) -> None:
-    in_force(zone, revoking("1"))
-    zone.after(replace(zone.ours(), retained=True, deleting=True))
-    states = seen(zone)
-
-    in_force(zone, revoking("1", "2"))
-
-    assert all(each[A] >= {"1"} for _, each in states)
-    assert [(mark.serials, mark.retained) for mark in revocations(zone)] == [(frozenset({"1", "2"}), False)]
-
-
-def test_what_was_retained_and_is_named_and_given_up_again_before_it_was_ours_stays(zone: CalmZone) -> None:
-    in_force(zone, revoking("1"))
-    zone.after(replace(zone.ours(), retained=True, deleting=True))
-    zone.after(wanted(target=target(revoking("1"))), seconds=5.0)
-
-    zone.after(replace(zone.ours(), deleting=True))
-
-    assert [(mark.serials, mark.retained) for mark in revocations(zone)] == [(frozenset({"1"}), True)]
-
-
-def test_what_an_installation_left_that_is_gone_becomes_ours(zone: CalmZone) -> None:
-    zone.cluster.predecessors = frozenset({GONE})
-    in_force(zone, revoking("1"))
-    left_rules(zone, replace(revocations(zone)[0], installation=GONE, serials=frozenset({"9"})))
-    zone.operator.look()
-
-    zone.wait(1_000.0)
-
-    assert {mark.installation for mark in revocations(zone)} == {US}
-    assert revoked(zone) == {A: {"1"}}
-
-
-def test_hostnames_leave_what_another_installation_retained_once_ours_covers_them(zone: CalmZone) -> None:
-    in_force(zone, revoking("1"))
-    theirs = replace(revocations(zone)[0], installation=GONE, retained=True)
-    left_rules(zone, replace(theirs, hostnames=frozenset({API, WEB})), theirs)
-    zone.operator.look()
-
-    zone.wait(1_000.0)
-
-    left = [mark.hostnames for mark in revocations(zone) if mark.installation == GONE]
-    assert left == [frozenset({WEB})]
-
-
-def test_what_nobody_knows_stays_as_it_is(zone: CalmZone) -> None:
-    in_force(zone, revoking("1"))
-    orphan = replace(revocations(zone)[0], hostnames=frozenset({"orphan.example.com"}), serials=frozenset({"9"}))
-    left_rules(zone, orphan)
-    zone.operator.look()
-
-    zone.wait(1_000.0)
-
-    assert orphan in zone.marks()
-
-
-def many(count: int) -> Revocations:
-    return revoking(*(f"{10**30 + number:X}" for number in range(count)))
 
 
 def test_what_does_not_fit_is_counted_and_the_newest_come_first(zone: CalmZone) -> None:
