@@ -115,6 +115,7 @@ async def _play(case: Case, edge: EdgeSettings, parting: _Parting, *, during_set
         parting.tell(await _after_death(stage))
     await playing
     stage.finish()
+    assert stage.guarded, "no hostname was ever Ready, so nothing was asked of any"
     log, us = stage.world.cloudflare.log, stage.site().owner
     since = 0.0 if during_set_up else stage.changed_at or 0.0
     parting.deaths.requests = sum(each.token_label == us and each.time > since for each in log)

@@ -11,9 +11,12 @@ from tests.contract.enforcement.cases import (
     EDGES,
     FINE,
     GAINS,
+    LATE,
     LINGERS,
     LOSES,
     NEVER,
+    SHOP,
+    WEB,
     about_to_be_replaced,
     bound,
     case,
@@ -56,6 +59,20 @@ async def an_intermediate_is_accepted_no_more(stage: Stage) -> None:
     stage.changes()
     stage.edit("api", enforcement={})
     await stage.ready()
+
+
+@case({"late": LATE})
+async def issuers_that_no_rule_has_room_for_change_nothing_and_hold_up_nobody(stage: Stage) -> None:
+    await bound(stage)
+    stage.expect(WEB, FINE)
+    stage.changes()
+    too_many = {"additionalIssuers": [f"{number:0128X}" for number in range(50)]}
+    stage.edit("api", enforcement=too_many)
+    stage.binding("shop", SHOP, enforcement=too_many)
+    stage.binding("web", WEB)
+    await stage.ready()
+    assert stage.guarded == {API, WEB}
+    stage.expect(WEB, BAD)
 
 
 @case()

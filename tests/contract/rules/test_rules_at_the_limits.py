@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -101,3 +103,19 @@ def test_serial_numbers_at_the_limits_have_room_beside_the_longest_names(*, tole
     }
     assert fates == {Fate.BLOCKED}
     assert answered(rules.bodies, Visit(min(some), Certificate(issuer, 501))).fate is Fate.PASSED
+
+
+@kinds
+def test_what_is_in_force_stays_where_no_rule_has_room_for_old_and_new_issuers(*, tolerant: bool) -> None:
+    old, new = (
+        frozenset(f"{number:0{2 * LONGEST_IDENTIFIER}X}" for number in range(first, first + 20)) for first in (0, 50)
+    )
+    before = Wish(frozenset({"api.example.com"}), old, tolerant=tolerant)
+    rules = Rules([before])
+    good = [Certificate(issuer, 1) for issuer in old]
+
+    rules.fulfil([replace(before, accepted=new)])
+
+    assert max(map(len, rules.expressions)) <= MOST
+    assert answered(rules.bodies, Visit("api.example.com")).fate is Fate.BLOCKED
+    assert {answered(rules.bodies, Visit("api.example.com", each)).fate for each in good} == {Fate.PASSED}
