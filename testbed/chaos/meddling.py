@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from testbed.chaos.promises import READY, Accepted, Promise
+from testbed.chaos.world import WINDOW
 from testbed.cloudflare.journal import LogEntry
 from testbed.cloudflare.monitor.truth import covered
 from testbed.cloudflare.state import State
@@ -54,6 +55,8 @@ class Meddling:
     """When each change was last made."""
     _seen: dict[tuple[str, _Change], float] = field(default_factory=dict)
     """When each installation had read it for certain."""
+    _denied: dict[tuple[str, _Change], float] = field(default_factory=dict)
+    """When each was first told that there is no such thing, which counts when it is said again a window later."""
     _ready: dict[tuple[str, str, str], float] = field(default_factory=dict)
     """When an installation last said Ready of a hostname in a zone."""
 
@@ -65,6 +68,7 @@ class Meddling:
         for change in changes:
             self._last[change] = now
             self._seen = {known: at for known, at in self._seen.items() if known[1] != change}
+            self._denied = {known: at for known, at in self._denied.items() if known[1] != change}
 
     def hear(self, entry: LogEntry) -> None:
         """A request has been answered."""
@@ -72,7 +76,10 @@ class Meddling:
             return
         for change, at in self._last.items():
             if entry.time >= at + self.staleness and _shows(entry, change):
-                self._seen.setdefault((entry.token_label, change), entry.time)
+                by = (entry.token_label, change)
+                denied = self._denied.setdefault(by, entry.time) if entry.status != 200 else -math.inf
+                if entry.time >= denied + WINDOW:
+                    self._seen.setdefault(by, entry.time)
 
     def heed(self, promises: Iterable[Promise], now: float) -> None:
         """These promises have been made until now."""

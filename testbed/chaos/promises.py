@@ -5,12 +5,11 @@ deleted; one that is not Ready, of those that it calls Enforced, or Moving from 
 unless it is set aside. It is taken at its word, and so is the status of its CA; never what anybody plans.
 
 Good, who has to get in at every instant: clients of the CAs that the hostname was last in force with, namely those in
-the one object for which a Ready binding had recorded it, and of those in the object that the CA names by now. Both are
-taken note of while the CA is not `Widening`, for only then its status says that what it names is in force for every
-binding. So in a rotation clients of the previous CA are good from beginning to end, and those of the new one from when
-the CA says so. They are good no longer when the moment in `retiring` has passed, or the CA does not name theirs at all:
-then the binding refers to another CA, and how long clients of the earlier one are let in is told by claims alone
-(safety invariant 6 is for the monitor).
+the one object for which a Ready binding had recorded it, and those in the object that the CA names, once a binding that
+has recorded the hostname for it is Ready. So in a rotation, and while a hostname moves, clients of the previous CA are
+good from beginning to end, and those of the new one from when the binding is Ready with it. They are good no longer
+when the moment in `retiring` has passed, or the CA does not name theirs at all: then the binding refers to another CA,
+and how long clients of the earlier one are let in is told by claims alone (safety invariant 6 is for the monitor).
 
 Bad, who has to be kept out: who has no certificate, one that nobody of the hostname's CAs signed, and clients of every
 CA that is none of these: in an object for which a binding of the cluster has recorded the hostname, in force, aimed at
@@ -99,11 +98,10 @@ class Promises:
             return
         status, recorded = authority.get("status", {}), _objects(body, hostname)
         place, accepted = (body["metadata"]["uid"], hostname), _accepted(status)
-        is_settled = is_ready(body) and status.get("rotation", {}).get("phase") != "Widening"
-        if len(recorded) == 1 and is_settled:
+        if len(recorded) == 1 and is_ready(body):
             self._in_force[place] = contents[next(iter(recorded))]
         in_force = self._in_force.get(place, _NOTHING) & _NOTHING.union(*(contents[each] for each in recorded))
-        if is_settled and status.get("certificateId") in recorded:
+        if is_ready(body) and status.get("certificateId") in recorded:
             in_force |= contents[status["certificateId"]]
         for fingerprint in in_force & accepted.keys():
             # Where no rule names issuers others cannot see whose clients they would refuse.

@@ -18,6 +18,7 @@ from testbed.cloudflare.state import Rule
 from testbed.cluster.objects import ObjectKey
 from tests.virtual_time import until
 
+Query = tuple[tuple[str, str], ...]
 BOUND: Final = ObjectKey(BINDING, "shop", "one")
 ZONE: Final = ZONES["example.com"]
 API: Final = "api.example.com"
@@ -64,6 +65,11 @@ async def rotate(world: World, *, so_far: Callable[[Body, Body], bool] | None) -
 def widened(authority: Body, binding: Body) -> bool:
     """The binding says Ready with both objects, but the CA does not say yet that the new one is in force."""
     return _phase(authority) == "Widening" and is_ready(binding) and len(binding["status"]["managed"]) > 1
+
+
+def moving(_authority: Body, binding: Body) -> bool:
+    """The binding has both objects recorded, and is not Ready with them yet."""
+    return not is_ready(binding) and len(binding["status"]["managed"]) > 1
 
 
 def overlapping(authority: Body, binding: Body) -> bool:
@@ -114,11 +120,13 @@ def say(world: World, status: Body) -> None:
     world.sites[0].cluster.store.update_status(BOUND, lambda body: {**body, "status": status})
 
 
-def call(world: World, method: str, path: str, body: Body | None = None, *, site: int = 0) -> None:
+def call(
+    world: World, method: str, path: str, body: Body | None = None, *, site: int = 0, query: Query = (), told: int = 200
+) -> None:
     """As an installation, whose operator does not know of it."""
     headers = {"authorization": f"Bearer {world.sites[site].tokens[RELEASE]}", "content-type": "application/json"}
-    answer = world.cloudflare.handle(Request(method, path, (), headers, json.dumps(body).encode() if body else b""))
-    assert answer.status == 200, answer.body
+    answer = world.cloudflare.handle(Request(method, path, query, headers, json.dumps(body).encode() if body else b""))
+    assert answer.status == told, answer.body
 
 
 def enforcement_rule(world: World) -> Rule:

@@ -8,10 +8,18 @@ from typing import Final
 
 import pytest
 
-from testbed.chaos.dashboard import DashboardHostname, DashboardRule, DashboardUpload, SpoilRule, TakeOff
+from testbed.chaos.certificates_held import certificate_of
+from testbed.chaos.dashboard import (
+    DashboardHostname,
+    DashboardRule,
+    DashboardUpload,
+    DestroyCertificate,
+    SpoilRule,
+    TakeOff,
+)
 from testbed.chaos.ending import converge
 from testbed.chaos.visitors import Visitors
-from testbed.chaos.world import World
+from testbed.chaos.world import WINDOW, World
 from testbed.cloudflare.edge.settings import EdgeSettings, SeveralCas
 from testbed.cloudflare.monitor.marks import Enforcement, read_mark
 from tests.contract.chaos.ready_binding import (
@@ -102,6 +110,24 @@ async def test_what_a_person_did_is_excused_of_a_binding_that_is_not_ready_until
     call(world, "DELETE", path_of(world, enforcement_rule(world)))
 
     assert ["of Moving binding shop/one" in each for each in visitors.found] == [True] * was_ready
+
+
+@pytest.mark.parametrize(("again_after", "blamed"), [(10.0, False), (WINDOW, True)], ids=["at once", "a window later"])
+@in_virtual_time
+async def test_that_there_is_no_such_certificate_counts_when_it_is_said_again_a_window_later(
+    again_after: float, *, blamed: bool
+) -> None:
+    world = await set_up()
+    certificate = certificate_of(world, "red", 0) or ""
+    visitors = Visitors(world)
+    assert DestroyCertificate(at=0, bundle="red", pick=0).perform(world)
+
+    for pause in (again_after, 301.0):
+        path = f"/client/v4/zones/{ZONE}/certificate_authorities/hostname_associations"
+        call(world, "GET", path, query=(("mtls_certificate_id", certificate),), told=404)
+        await asyncio.sleep(pause)
+
+    assert [OF_RED in each for each in visitors.finish()] == [True] * blamed
 
 
 @in_virtual_time

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from testbed.chaos.authorities import pem_of
 from testbed.chaos.ending import converge
 from testbed.chaos.visitors import Visitors
-from testbed.chaos.world import ACCOUNT, CA, World
-from tests.contract.chaos.ready_binding import API, accept, associate, overlapping, rotate, set_up, widened
+from testbed.chaos.world import ACCOUNT, CA, Body, World
+from tests.contract.chaos.ready_binding import API, accept, associate, moving, overlapping, rotate, set_up, widened
 from tests.virtual_time import in_virtual_time
 
 
@@ -31,15 +32,19 @@ async def test_in_an_overlap_clients_of_both_cas_are_good(version: int, strategy
     assert [f"was closed to a client of '{subject}'" in each for each in visitors.found] == [True]
 
 
+@pytest.mark.parametrize(("so_far", "good"), [(moving, False), (widened, True)], ids=["on its way", "Ready"])
 @in_virtual_time
-async def test_the_new_ca_of_a_rotation_is_promised_to_nobody_before_it_is_in_force() -> None:
+async def test_clients_of_the_new_ca_are_good_as_soon_as_the_binding_is_ready_with_it(
+    so_far: Callable[[Body, Body], bool], *, good: bool
+) -> None:
     world = await set_up()
     visitors = Visitors(world)
-    await rotate(world, so_far=widened)
+    await rotate(world, so_far=so_far)
+    assert visitors.found == []
 
     accept(world, 0)
 
-    assert visitors.finish() == []
+    assert ["was closed to a client of 'Red Two'" in each for each in visitors.finish()] == [True] * good
 
 
 @in_virtual_time
