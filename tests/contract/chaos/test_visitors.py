@@ -175,6 +175,34 @@ async def test_a_hostname_that_is_said_to_be_covered_is_asked_for_though_its_bin
     assert [f"{API} of {state} binding shop/one of cluster-a was open to" in each for each in visitors.found] == [True]
 
 
+@in_virtual_time
+async def test_what_is_said_of_an_earlier_spec_promises_nothing() -> None:
+    world = await set_up()
+    visitors = Visitors(world)
+    users = world.sites[0].cluster.users
+    users.edit(BINDING, "shop", "one", lambda body: body["spec"].update(enforcement={"issuerPinning": "Always"}))
+
+    call(world, "DELETE", path_of(world, enforcement_rule(world)))
+
+    assert visitors.found == []
+
+
+@in_virtual_time
+async def test_a_binding_that_is_being_deleted_promises_nothing_whatever_it_says() -> None:
+    world = await set_up()
+    visitors = Visitors(world)
+    world.sites[0].cluster.users.delete(BINDING, "shop", "one")
+    body = world.sites[0].cluster.store.get(BOUND)
+    conditions = [
+        {**each, "observedGeneration": body["metadata"]["generation"]} for each in body["status"]["conditions"]
+    ]
+    say(world, {**body["status"], "conditions": conditions})
+
+    call(world, "DELETE", path_of(world, enforcement_rule(world)))
+
+    assert visitors.found == []
+
+
 @pytest.mark.parametrize("field", [{"suspend": True}, {"managementPolicy": "Observe"}])
 @in_virtual_time
 async def test_a_binding_that_is_set_aside_and_not_ready_promises_nothing(field: Body) -> None:

@@ -21,6 +21,7 @@ from testbed.chaos.ending import converge
 from testbed.chaos.visitors import Visitors
 from testbed.chaos.world import WINDOW, World
 from testbed.cloudflare.edge.settings import EdgeSettings, SeveralCas
+from testbed.cloudflare.faults import ConnectionCutError, Cut, Fault, Match, Moment
 from testbed.cloudflare.monitor.marks import Enforcement, read_mark
 from tests.contract.chaos.ready_binding import (
     API,
@@ -41,6 +42,7 @@ from tests.contract.chaos.ready_binding import (
 )
 from tests.virtual_time import in_virtual_time
 
+RULES: Final = f"/client/v4/zones/{ZONE}/rulesets/phases/http_request_firewall_custom/entrypoint"
 NOT_SEEN: Final = 4000.0
 """Longer than an operator that lives takes to see anything and to put it right."""
 
@@ -82,7 +84,7 @@ async def test_what_a_person_does_is_excused_for_some_minutes_once_a_reading_mus
     _delete_the_rule_by_hand(world)
     await asyncio.sleep(30.0)
 
-    call(world, "GET", f"/client/v4/zones/{ZONE}/rulesets/phases/http_request_firewall_custom/entrypoint")
+    call(world, "GET", RULES)
     await asyncio.sleep(299.0)
     assert visitors.finish() == []
     await asyncio.sleep(2.0)
@@ -99,11 +101,11 @@ async def test_what_a_person_did_is_excused_of_a_binding_that_is_not_ready_until
     moving = {**status, "conditions": [], "hostnames": [{"name": API, "state": "Moving"}]}
     rule = enforcement_rule(world)
     _delete_the_rule_by_hand(world)
-    call(world, "GET", f"/client/v4/zones/{ZONE}/rulesets/phases/http_request_firewall_custom/entrypoint")
+    call(world, "GET", RULES)
     say(world, moving)
     await asyncio.sleep(1000.0)
     call(world, "POST", rules_path(world), definition(rule))
-    say(world, status if was_ready else moving)
+    say(world, status if was_ready else {**moving, "hostnamesReady": "0/1"})
     await asyncio.sleep(1.0)
     say(world, moving)
 
@@ -128,6 +130,35 @@ async def test_that_there_is_no_such_certificate_counts_when_it_is_said_again_a_
         await asyncio.sleep(pause)
 
     assert [OF_RED in each for each in visitors.finish()] == [True] * blamed
+
+
+@in_virtual_time
+async def test_a_reading_whose_answer_was_lost_has_shown_nothing() -> None:
+    world = await set_up()
+    visitors = Visitors(world)
+    _delete_the_rule_by_hand(world)
+
+    world.cloudflare.faults.add(Fault(Cut(Moment.AFTER), Match("GET")))
+    with pytest.raises(ConnectionCutError):
+        call(world, "GET", RULES)
+    await asyncio.sleep(301.0)
+
+    assert visitors.finish() == []
+
+
+@in_virtual_time
+async def test_what_a_person_does_again_has_to_be_seen_again() -> None:
+    world = await set_up()
+    visitors = Visitors(world)
+    rule = enforcement_rule(world)
+    _delete_the_rule_by_hand(world)
+    call(world, "GET", RULES)
+    call(world, "POST", rules_path(world), definition(rule))
+
+    _delete_the_rule_by_hand(world)
+    await asyncio.sleep(301.0)
+
+    assert visitors.finish() == []
 
 
 @in_virtual_time
@@ -161,7 +192,7 @@ async def test_another_installation_that_brings_its_own_issuers_is_excused_until
     cover_from_elsewhere(world)
     await asyncio.sleep(NOT_SEEN)
     assert visitors.finish() == []
-    call(world, "GET", f"/client/v4/zones/{ZONE}/rulesets/phases/http_request_firewall_custom/entrypoint")
+    call(world, "GET", RULES)
     await asyncio.sleep(301.0)
 
     assert [OF_RED in each for each in visitors.finish()] == [True]

@@ -7,11 +7,21 @@ from collections.abc import Callable
 
 import pytest
 
-from testbed.chaos.authorities import pem_of
+from testbed.chaos.authorities import fingerprint_of, pem_of
 from testbed.chaos.ending import converge
 from testbed.chaos.visitors import Visitors
 from testbed.chaos.world import ACCOUNT, CA, Body, World
-from tests.contract.chaos.ready_binding import API, accept, associate, moving, overlapping, rotate, set_up, widened
+from testbed.cluster.objects import ObjectKey
+from tests.contract.chaos.ready_binding import (
+    API,
+    accept,
+    associate,
+    moving,
+    overlapping,
+    rotate,
+    set_up,
+    widened,
+)
 from tests.virtual_time import in_virtual_time
 
 
@@ -45,6 +55,21 @@ async def test_clients_of_the_new_ca_are_good_as_soon_as_the_binding_is_ready_wi
     accept(world, 0)
 
     assert ["was closed to a client of 'Red Two'" in each for each in visitors.finish()] == [True] * good
+
+
+@in_virtual_time
+async def test_clients_of_a_ca_that_is_aimed_at_may_get_in_before_that_is_said() -> None:
+    world = await set_up()
+    visitors = Visitors(world)
+    rotation = {"phase": "Widening", "target": [fingerprint_of("Red Two")]}
+    world.sites[0].cluster.store.update_status(
+        ObjectKey(CA, "shop", "red"), lambda body: {**body, "status": {**body["status"], "rotation": rotation}}
+    )
+
+    associate(world, world.cloudflare.add_certificate(ACCOUNT, pem_of("red", 1), settled=False), API)
+    accept(world, 0, 1)
+
+    assert visitors.finish() == []
 
 
 @in_virtual_time
