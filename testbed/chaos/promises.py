@@ -15,7 +15,8 @@ Bad, who has to be kept out: who has no certificate, one that nobody of the host
 CA that is none of these: in an object for which a binding of the cluster has recorded the hostname, in force, aimed at
 or retiring for a CA that such a binding refers to. Between, in a rotation that has begun or has not quite ended, there
 are clients who may get in or not; so may every client of a CA where issuers are not pinned, and anybody where nothing
-is blocked.
+is blocked, and clients whom another installation accepts where a hostname is Moving, for a newcomer does not end an
+overlap that is going on elsewhere.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ Contents = Mapping[str, frozenset[str]]
 """By the id of each object that ever was in an account, the fingerprints of its CAs."""
 _NOTHING: Final[frozenset[str]] = frozenset()
 READY: Final = "Ready"
-_COVERED: Final = frozenset({"Enforced", "Moving"})
+MOVING: Final = "Moving"
+_COVERED: Final = frozenset({"Enforced", MOVING})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,14 +75,16 @@ class Promises:
     _in_force: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """By the uid of a binding and a hostname."""
 
-    def now(self, contents: Contents) -> Iterator[Promise]:
-        """What is promised by what the cluster holds at this moment."""
+    def now(self, contents: Contents, elsewhere: frozenset[tuple[str, str]]) -> Iterator[Promise]:
+        """What is promised by what the cluster holds at this moment. `elsewhere`: what is `accepted` in any cluster."""
         bodies = self.site.bodies(BINDING)
         authorities = {place_of(each): each for each in self.site.bodies(CA)}
         for body in bodies:
             for hostname, word in _said_of(body).items():
                 rivals = [each for each in bodies if hostname in _named_by(each)]
                 possible = _NOTHING.union(*(_possible(each, hostname, authorities, contents) for each in rivals))
+                if word == MOVING:
+                    possible |= {each for each, name in elsewhere if name == hostname}
                 good = tuple(sorted(self._good(body, hostname, authorities.get(authority_place(body)), contents)))
                 yield Promise(
                     self.site.owner,
@@ -92,6 +96,14 @@ class Promises:
                     _admitted_anyway(body) | possible | {each.authority for each in good},
                     _objects(body, hostname),
                 )
+
+    def accepted(self, contents: Contents) -> Iterator[tuple[str, str]]:
+        """Pairs of a CA, by its fingerprint, and a hostname for which a binding may let its clients in."""
+        authorities = {place_of(each): each for each in self.site.bodies(CA)}
+        for body in self.site.bodies(BINDING):
+            for hostname in _named_by(body):
+                for each in _possible(body, hostname, authorities, contents):
+                    yield each, hostname
 
     def _good(self, body: Body, hostname: str, authority: Body | None, contents: Contents) -> Iterator[Accepted]:
         if authority is None:

@@ -114,7 +114,8 @@ class Visitors:
             self._ask(now)
 
     def _hear(self) -> None:
-        self._promises = tuple(each for cluster in self._clusters for each in cluster.now(self._contents))
+        elsewhere = frozenset(each for cluster in self._clusters for each in cluster.accepted(self._contents))
+        self._promises = tuple(each for cluster in self._clusters for each in cluster.now(self._contents, elsewhere))
 
     def _learn(self, state: State) -> None:
         for held in state.certificates.values():

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import pytest
 
+from testbed.chaos.acts import ApplyAuthority
+from testbed.chaos.authorities import pem_of
 from testbed.chaos.certificates_held import certificate_of
 from testbed.chaos.dashboard import (
     DashboardHostname,
@@ -19,16 +22,20 @@ from testbed.chaos.dashboard import (
 )
 from testbed.chaos.ending import converge
 from testbed.chaos.visitors import Visitors
-from testbed.chaos.world import WINDOW, World
+from testbed.chaos.world import ACCOUNT, CA, WINDOW, World
 from testbed.cloudflare.edge.settings import EdgeSettings, SeveralCas
 from testbed.cloudflare.faults import ConnectionCutError, Cut, Fault, Match, Moment
 from testbed.cloudflare.monitor.marks import Enforcement, read_mark
+from testbed.cluster.objects import ObjectKey
 from tests.contract.chaos.ready_binding import (
     API,
+    BINDING_TO_RED,
     BOUND,
     NOBODY,
     OF_RED,
     ZONE,
+    accept,
+    associate,
     call,
     cover_from_elsewhere,
     definition,
@@ -210,3 +217,25 @@ async def test_another_installation_that_ends_an_overlap_is_not_excused_where_it
     cover_from_elsewhere(world)
 
     assert [OF_RED in each for each in visitors.found] == [True] * blamed
+
+
+@pytest.mark.parametrize(("state", "blamed"), [("Moving", False), ("Enforced", True)])
+@in_virtual_time
+async def test_while_a_hostname_moves_clients_may_get_in_whom_another_installation_accepts(
+    state: str, *, blamed: bool
+) -> None:
+    world = await set_up(installations=2)
+    theirs = world.cloudflare.add_certificate(ACCOUNT, pem_of("red", 1), settled=False)
+    ApplyAuthority(at=0, site=1, namespace="shop", bundle="red").perform(world)
+    replace(BINDING_TO_RED, site=1).perform(world)
+    world.sites[1].cluster.store.update_status(
+        ObjectKey(CA, "shop", "red"), lambda body: {**body, "status": {"certificateId": theirs}}
+    )
+    visitors = Visitors(world)
+    status = world.sites[0].cluster.store.get(BOUND)["status"]
+    say(world, {**status, "conditions": [], "hostnames": [{"name": API, "state": state}]})
+
+    associate(world, theirs, API)
+    accept(world, 0, 1)
+
+    assert ["was open to a client of 'Red Two'" in each for each in visitors.found] == [True] * blamed
