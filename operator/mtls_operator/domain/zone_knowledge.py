@@ -71,9 +71,9 @@ class ZoneKnowledge:
     covered_by: Mapping[str, Enforcement] = field(default_factory=dict)
     """The last rule of ours for a hostname, kept as long as `accepted` is: what a binding that cannot be reconciled had
     in force."""
-    accepted_since: Mapping[tuple[str, str | None], float] = field(default_factory=dict)
-    """Since when they accept each issuer (None: any) for a hostname; minus infinity where the first reading of this
-    process showed it."""
+    accepted_since: Mapping[str, float] = field(default_factory=dict)
+    """Since when these are exactly what they accept; minus infinity where the first reading of this process showed
+    it."""
     bereft: bool = False
     """Whether the rules were read without any mark of ours, though by exact knowledge claims of ours were there."""
     replaced_since: float | None = None
@@ -224,8 +224,8 @@ class ZoneKnowledge:
         claimed = {hostname for _, hostname in relied_on}
         kept = {hostname for hostname in self.accepted if not marks or hostname in claimed}
         accepted = {**{name: self.accepted[name] for name in kept}, **_accepted_by(rules)}
-        pairs = {(name, issuer) for name, each in accepted.items() for issuer in ({None} if each is None else each)}
-        new_since = float("-inf") if is_first else now
+        unchanged = {name for name in self.accepted.keys() & accepted if self.accepted[name] == accepted[name]}
+        changed_since = float("-inf") if is_first else now
         leaving = {(certificate, hostname) for certificate, hostname, state in claims if state is ClaimState.LEAVING}
         # To others a hostname is leaving when it is claimed as nothing else, so that is what counts from here.
         since = {
@@ -243,7 +243,7 @@ class ZoneKnowledge:
                 **{name: self.covered_by[name] for name in kept},
                 **{hostname: rule for rule in rules for hostname in rule.hostnames},
             },
-            accepted_since={pair: self.accepted_since.get(pair, new_since) for pair in pairs},
+            accepted_since={n: self.accepted_since[n] if n in unchanged else changed_since for n in accepted},
             enforced_since={each: self.enforced_since.get(each, now) for each in enforced},
             put_since={place: at for place, at in self.put_since.items() if place in relied_on},
             put_back=self.put_back & relied_on,

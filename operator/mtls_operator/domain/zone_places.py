@@ -212,15 +212,16 @@ class ZoneState:
         return self.known.enforced_since.get((hostname, action), float("inf")) + self.timing.settle
 
     def accepted_from(self, hostname: str, issuers: frozenset[str] | None) -> float:
-        """When the whole edge has a rule that accepts all these issuers (None: any); infinity while ours does not, and
-        minus infinity where a status says that all was in force. Until then a late data centre refuses clients of those
-        that came last."""
-        wanted: frozenset[str | None] = frozenset({None}) if issuers is None else frozenset(issuers)
-        latest = max(self.known.accepted_since.get((hostname, each), float("inf")) for each in wanted)
-        if latest == float("-inf"):
+        """When the whole edge has a rule that accepts exactly these issuers (None: any); infinity while ours does not,
+        and minus infinity where a status says that all was in force. Until then a late data centre refuses clients of
+        those that came last, or lets in those of one that went."""
+        if self.known.accepted.get(hostname, frozenset()) != issuers:
+            return float("inf")
+        since = self.known.accepted_since[hostname]
+        if since == float("-inf"):
             told = any(hostname in stake.in_force for stake in self.desired.own)
-            return latest if told else self.known.started + self.timing.settle
-        return latest + self.timing.settle
+            return since if told else self.known.started + self.timing.settle
+        return since + self.timing.settle
 
     @cached_property
     def told_enforced(self) -> frozenset[str]:

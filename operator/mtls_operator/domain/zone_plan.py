@@ -208,18 +208,22 @@ def _records(desired: Desired, gone: frozenset[Place]) -> list[ZoneStep]:
     steps: list[ZoneStep] = []
     for stake in desired.stakes:
         recorded, wanted = _places(stake.managed), _wanted_places(stake)
-        struck = {
-            place for place in recorded - wanted if place in gone or holders.get(place, stake.binding) != stake.binding
-        }
+        others = {place for place, holder in holders.items() if holder != stake.binding} - _kept_places(stake)
+        struck = (recorded - wanted) & (gone | others)
         if struck or not wanted <= recorded:
             steps.append(RecordManaged(stake.binding, _managed((recorded - struck) | wanted)))
     return steps
 
 
 def _holders(desired: Desired) -> dict[Place, ResourceKey]:
-    """For each place a binding that wants it and has recorded it."""
+    """For each place a binding that wants it, be it beside another one, and has recorded it."""
     everybody = (*desired.own, *desired.still)
-    return {place: stake.binding for stake in everybody for place in _wanted_places(stake) & _places(stake.managed)}
+    return {place: stake.binding for stake in everybody for place in _kept_places(stake)}
+
+
+def _kept_places(stake: Stake) -> frozenset[Place]:
+    beside = {(each, hostname) for hostname, target in stake.wants.items() for each in target.beside}
+    return (_wanted_places(stake) | beside) & _places(stake.managed)
 
 
 def _wanted_places(stake: Stake) -> frozenset[Place]:
@@ -286,8 +290,8 @@ def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving:
         return _leaving(zone, place, until)
     if zone.is_gone(certificate):
         return HostProgress(HostStage.PENDING)
-    overlaps, held = place in agenda.overlapping, zone.is_held(place)
-    policy = _policy(zone, place)
+    policy, held = _policy(zone, place), zone.is_held(place)
+    overlaps = place in agenda.overlapping and (_is_bare(policy) or _is_covered(zone, place))
     is_there = overlaps or (held and zone.is_enforced_under(hostname, policy))
     missing = zone.is_seen_missing(place) or place in agenda.settling
     if is_there and not _is_bare(policy):
@@ -306,7 +310,8 @@ def _in_force(zone: ZoneState, place: Place, until: float | None, *, missing: bo
     rotation it goes on being on its way as long as another installation refuses clients of the new CA."""
     policy = _policy(zone, place)
     waits_for = zone_others.refusing(zone, place[1], zone.wanted[place]) if policy is not None else ()
-    if policy is not None and policy.action == LOG:
+    actions = {key.policy.action for key in zone.view.enforcement_keys(place[1])}
+    if policy.action == LOG if policy is not None else BLOCK not in actions:
         return HostProgress(HostStage.LOGGED, until, waits_for, missing=missing)
     if settling := _settling(zone, place):
         return settling
@@ -322,7 +327,7 @@ def _moving(zone: ZoneState, agenda: Agenda, place: Place) -> HostProgress:
 
 def _settling(zone: ZoneState, place: Place) -> HostProgress | None:
     """How far a hostname is whose rule, whatever becomes of it now, has not reached the whole edge, or does not yet
-    accept there all that it accepts; else None."""
+    accept there what it accepts; else None."""
     policy = _policy(zone, place)
     if policy is not None and policy.action != BLOCK:
         return None

@@ -14,7 +14,7 @@ from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding
 from tests.unit.domain.simulated_zone import Past
-from tests.unit.domain.test_zone_plan import API, CERTIFICATE, TARGET, WEB, CalmZone, enforced, wanted
+from tests.unit.domain.test_zone_plan import API, CERTIFICATE, KEY, TARGET, WEB, CalmZone, enforced, wanted
 
 NEW, OLD = frozenset({"b" * 16}), frozenset({"a" * 16})
 ELSEWHERE = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
@@ -328,3 +328,19 @@ def test_bindings_of_two_cas_with_one_certificate_and_two_tokens_tell_the_same_i
     assert states(zone) == {"bb": "held"}
     assert zone.ours().managed == {ELSEWHERE: frozenset({API, WEB})}
     assert issuers(zone) == [{"BB02"}]
+
+
+def test_a_binding_that_is_deleted_leaves_the_earlier_list_to_another_one_that_stays_beside_on_it(
+    zone: CalmZone,
+) -> None:
+    another = ResourceKey("apps", "another")
+    zone.cluster.put(replace(zone.ours(), key=another))
+    zone.wait(100.0)
+    zone.cluster.put(replace(zone.cluster.bindings[another], target=SIDE_BY_SIDE))
+
+    zone.after(replace(zone.ours(), target=SIDE_BY_SIDE, deleting=True), seconds=1_000.0)
+
+    everywhere = {CERTIFICATE: frozenset({API}), ELSEWHERE: frozenset({API})}
+    assert KEY not in zone.cluster.bindings
+    assert zone.cluster.bindings[another].managed == everywhere
+    assert lists(zone) == [True, True]

@@ -8,7 +8,20 @@ import pytest
 
 from mtls_operator.domain.zone_plan import HostStage
 from tests.unit.domain.simulated_zone import Past
-from tests.unit.domain.test_zone_actions import BARE, BLOCKED, ELSEWHERE, A, X, becomes, in_force, rules, under
+from tests.unit.domain.test_zone_actions import (
+    BARE,
+    BLOCKED,
+    ELSEWHERE,
+    LOGGED,
+    UNPINNED,
+    A,
+    X,
+    becomes,
+    in_force,
+    moved,
+    rules,
+    under,
+)
 from tests.unit.domain.test_zone_plan import CalmZone
 
 
@@ -43,6 +56,37 @@ def test_a_rule_that_accepts_more_is_counted_from_when_the_whole_edge_has_it(zon
     assert on_its_way[2] is not None
     assert zone.time.now - 20.0 < on_its_way[2] < zone.time.now
     assert zone.stage().stage is HostStage.ENFORCED
+
+
+def test_a_rule_that_accepts_less_is_counted_from_when_the_whole_edge_has_it(zone: CalmZone) -> None:
+    in_force(zone, replace(BLOCKED, issuers=A | X))
+    zone.cluster.issuers = A
+
+    becomes(zone, under(BLOCKED), seconds=80.0)
+    on_its_way = (rules(zone), zone.stage().stage)
+    zone.wait(20.0)
+
+    assert on_its_way == ([BLOCKED], HostStage.MOVING)
+    assert zone.stage().stage is HostStage.ENFORCED
+
+
+def test_a_hostname_that_is_in_its_overlap_is_not_enforced_before_there_is_a_rule(zone: CalmZone) -> None:
+    in_force(zone, BARE)
+    told: list[HostStage] = []
+    zone.zone.watch = lambda: told.append(zone.stage().stage) if rules(zone) else None
+
+    zone.after(replace(zone.ours(), target=moved(UNPINNED)), seconds=2_000.0)
+
+    # What was said when the rule was written.
+    assert told[0] not in {HostStage.ENFORCED, HostStage.MOVING}
+
+
+def test_a_binding_that_cannot_be_reconciled_says_logged_of_what_is_only_logged(zone: CalmZone) -> None:
+    in_force(zone, LOGGED)
+
+    zone.after(replace(zone.ours(), blocked=True), seconds=10.0)
+
+    assert zone.stage().stage is HostStage.LOGGED
 
 
 def test_a_process_that_ends_meanwhile_leaves_that_to_the_next_one(zone: CalmZone) -> None:
