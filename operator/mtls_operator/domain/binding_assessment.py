@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mtls_operator.api.certificate_authority import CertificateAuthoritySpec, effective_rotation
+from mtls_operator.api.certificate_authority import CertificateAuthoritySpec, RetiringCertificates, effective_rotation
 from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.host_binding import HostBindingSpec
 from mtls_operator.api.policies import Action, IssuerPinning
@@ -19,6 +19,7 @@ from mtls_operator.domain.authority_assessment import OperatorCredentials, crede
 from mtls_operator.domain.consent import asks_for_labels, is_granted_to_binding, refusal_of_binding
 from mtls_operator.domain.expressions import MAX_LENGTH
 from mtls_operator.domain.hostnames import is_hostname, is_inside_zone
+from mtls_operator.domain.marks import NOT_COUNTED
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.revoked import Revocations
@@ -237,7 +238,7 @@ def _target(case: _Case) -> Target:
         certificate=CertificateId(status.certificate_id or ""),
         aim=_digests(status.rotation.target if status.rotation else status.fingerprints),
         in_force=_digests(status.fingerprints),
-        until=max((format_moment(each.retire_after) for each in status.retiring), default=None),
+        until=max((_kept_until(each) for each in status.retiring), default=None),
         authority=authority.key,
         beside=kept_beside(standing),
         earlier=frozenset(standing.objects),
@@ -247,6 +248,11 @@ def _target(case: _Case) -> Target:
         policy=_policy(case.spec, issuers, tolerant=case.around.tolerant),
         revoked=case.around.revoked,
     )
+
+
+def _kept_until(retiring: RetiringCertificates) -> str:
+    """As long as the overlap is not counted, others must not take the moment that it would end for its end."""
+    return NOT_COUNTED if retiring.provisional else format_moment(retiring.retire_after)
 
 
 def _policy(spec: HostBindingSpec, issuers: frozenset[str], *, tolerant: bool) -> Policy:

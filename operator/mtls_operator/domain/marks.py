@@ -27,6 +27,8 @@ from mtls_operator.domain.expressions import (
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule, RuleBody
 
 REF_PREFIX = "mtls_operator_"
+NOT_COUNTED = "9999-12-31T23:59:59Z"
+"""The `until` of a claim as long as an overlap is not counted: nobody knows when it will be over."""
 _PREFIX = "mtls-operator/"
 _OWNER = r"[A-Za-z0-9._-]{1,63}"
 _CLUSTER = r"[0-9a-f-]{36}"

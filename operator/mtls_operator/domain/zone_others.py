@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mtls_operator.domain.marks import Claim, ClaimState, Enforcement
+from mtls_operator.domain.marks import NOT_COUNTED, Claim, ClaimState, Enforcement
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_overlap import accepts, overlap_until, rules_on
 from mtls_operator.domain.zone_places import ZoneState
@@ -75,6 +75,7 @@ def unready(zone: ZoneState, hostname: str, target: Target) -> Waiting:
     claims = _claims_on(zone, hostname)
     owners = {owner for owner, theirs in claims.items() if not _is_in_force(theirs, target)}
     owners |= {rule.installation.owner for rule in rules_on(zone, hostname) if not accepts(rule, target)}
+    owners |= {owner for owner, theirs in claims.items() if any(claim.until == NOT_COUNTED for claim in theirs)}
     ends = {owner: end for owner, theirs in claims.items() if (end := _kept_until(theirs)) > zone.now}
     own = overlap_until(zone, hostname, target)
     until = max([*ends.values(), *([own] if own is not None else [])], default=None)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from mtls_operator.api.times import format_moment
-from mtls_operator.domain.marks import ClaimState, Enforcement
+from mtls_operator.domain.marks import NOT_COUNTED, ClaimState, Enforcement
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_places import ZoneState
 from mtls_operator.domain.zone_stakes import Target
@@ -65,13 +65,13 @@ def accepts(rule: Enforcement, target: Target) -> bool:
 
 
 def _is_counted(key: ClaimKey, target: Target) -> bool:
-    return key.until is not None and key.aim == target.aim
+    return key.until not in {None, NOT_COUNTED} and key.aim == target.aim
 
 
 def _end(zone: ZoneState, key: ClaimKey, target: Target) -> float:
     """An overlap that is made shorter ends earlier, one that is made longer is not begun again."""
     latest = zone.now + target.overlap
-    if key.until is None or key.aim != target.aim:
+    if key.until is None or not _is_counted(key, target):
         return latest
     return min(latest, datetime.fromisoformat(key.until).timestamp())
 

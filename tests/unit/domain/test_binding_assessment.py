@@ -14,6 +14,7 @@ from mtls_operator.domain.binding_assessment import (
     authority_of,
 )
 from mtls_operator.domain.consent import Grant
+from mtls_operator.domain.marks import NOT_COUNTED
 from mtls_operator.domain.observed import BlockResponse
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.verdicts import Verdict, waiting
@@ -83,6 +84,17 @@ def test_hostnames_stay_beside_on_an_earlier_certificate_whose_cas_the_current_o
     assert target.policy.issuers == frozenset({"AB12", "CD34", "EF56"})
     assert target.until == "2026-03-02T00:00:00Z"
     assert target.retiring == frozenset({"EF56"})
+
+
+def test_an_overlap_that_is_not_counted_yet_ends_at_no_moment_that_others_could_wait_for() -> None:
+    rotation = {"phase": "Widening", "target": [FINGERPRINT], "startedAt": "2026-03-01T00:00:00Z"}
+    earlier = {"fingerprints": ["cd" * 32], "retireAfter": "2026-03-02T00:00:00Z", "provisional": True}
+    rotating = authority(status={**IN_FORCE, "rotation": rotation, "retiring": [earlier]})
+
+    target = assess(around=replace(AROUND, authority=rotating)).target
+
+    assert target is not None
+    assert target.until == NOT_COUNTED
 
 
 def test_a_response_of_its_own_is_part_of_the_policy() -> None:

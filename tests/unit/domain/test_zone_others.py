@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mtls_operator.domain.marks import (
+    NOT_COUNTED,
     Claim,
     ClaimState,
     Enforcement,
@@ -144,6 +145,10 @@ READY = {
     "their overlap lasts": (
         [claimed(HELD, ELSEWHERE, NEW, OLD | NEW, until="1970-01-01T02:00:00Z")],
         Waiting(("them",), 7200.0),
+    ),
+    "their overlap is not counted yet": (
+        [claimed(HELD, ELSEWHERE, NEW, OLD | NEW, until=NOT_COUNTED)],
+        Waiting(("them",)),
     ),
     "their overlap is over": ([claimed(HELD, ELSEWHERE, NEW, NEW, until="1970-01-01T00:00:00Z")], Waiting()),
     "they are only coming": ([claimed(ARRIVING, ELSEWHERE, NEW, frozenset())], Waiting(("them",))),
