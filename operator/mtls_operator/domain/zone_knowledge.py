@@ -117,6 +117,11 @@ class ZoneKnowledge:
         missing = {each: times for each, times in self.missing.items() if each != certificate}
         return replace(self, lists={**self.lists, certificate: Reading(hostnames, begun)}, missing=missing)
 
+    def is_gone(self, certificate: CertificateId, window: float) -> bool:
+        """Whether Cloudflare said that it has no such certificate, and again a consistency window later."""
+        first, last = self.missing.get(certificate, (0.0, 0.0))
+        return last - first >= window
+
     def with_list_missing(self, certificate: CertificateId, now: float) -> ZoneKnowledge:
         """After Cloudflare said that it has no such certificate: a list of it is there no more."""
         first, _ = self.missing.get(certificate, (now, now))

@@ -73,6 +73,8 @@ def _keep(zone: ZoneState, agenda: Agenda, place: Place) -> None:
         _follow(zone, agenda, place, put)
     elif (reading.begun if reading else float("-inf")) < zone.known.doubted:
         agenda.read_list(certificate, zone.known.doubted)
+    elif reading is None and not zone.is_told_in_force(hostname):
+        agenda.read_list(certificate, zone.known.started)
     elif reading is not None and hostname not in reading.value:
         _put_back(zone, agenda, place, reading.begun)
 

@@ -102,8 +102,7 @@ class ZoneState:
 
     def is_gone(self, certificate: CertificateId) -> bool:
         """Whether Cloudflare said that it has no such certificate, and again a consistency window later."""
-        first, last = self.known.missing.get(certificate, (0.0, 0.0))
-        return last - first >= self.timing.window
+        return self.known.is_gone(certificate, self.timing.window)
 
     def asked_again_at(self, certificate: CertificateId) -> float:
         """When the list of a certificate that was not there is asked for again: less and less often, or when a look is
@@ -219,9 +218,13 @@ class ZoneState:
             return float("inf")
         since = self.known.accepted_since[hostname]
         if since == float("-inf"):
-            told = any(hostname in stake.in_force for stake in self.desired.own)
-            return since if told else self.known.started + self.timing.settle
+            return since if self.is_told_in_force(hostname) else self.known.started + self.timing.settle
         return since + self.timing.settle
+
+    def is_told_in_force(self, hostname: str) -> bool:
+        """Whether a status says that all that its binding asks for is in force for a hostname. Else a process that
+        takes over looks for itself."""
+        return any(hostname in stake.in_force for stake in self.desired.own)
 
     @cached_property
     def told_enforced(self) -> frozenset[str]:

@@ -334,6 +334,8 @@ def _settling(zone: ZoneState, place: Place) -> HostProgress | None:
     settled_at = zone.rule_settled_at(place[1], BLOCK)
     if zone.now < settled_at < float("inf"):
         return HostProgress(HostStage.ASSOCIATED, settled_at)
+    if not zone.is_told_in_force(place[1]) and place[0] not in zone.known.lists:
+        return HostProgress(HostStage.MOVING)
     accepted_from = zone.accepted_from(place[1], policy.issuers) if policy is not None else float("-inf")
     if zone.now < accepted_from < float("inf"):
         return HostProgress(HostStage.MOVING, accepted_from)

@@ -26,6 +26,7 @@ from mtls_operator.cluster.source_watches import SourceWatches
 from mtls_operator.configuration import Configuration, HostMatch
 from mtls_operator.domain.exposure import EXPOSURES
 from mtls_operator.domain.marks import Installation
+from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.sources import CredentialKey, SourceKey
 from mtls_operator.engine.account_reconciler import AccountReconciler
@@ -40,7 +41,7 @@ from mtls_operator.engine.resource_cache import ResourceCache
 from mtls_operator.engine.resource_writer import ResourceWriter
 from mtls_operator.engine.resync_schedule import ResyncSchedule
 from mtls_operator.engine.settings import operator_credentials, predecessors_of, timing_of, visitor_of
-from mtls_operator.engine.situation import Situation, account_of
+from mtls_operator.engine.situation import Situation, account_of, objects_of
 from mtls_operator.engine.token_checks import TokenChecks
 from mtls_operator.engine.work_queue import WorkQueue
 from mtls_operator.engine.zone_directory import ZoneDirectory
@@ -136,6 +137,7 @@ class Engine:
             timing,
             self._resyncs,
             metrics,
+            self._on_gone,
             predecessors_of(configuration),
         )
         self._accounts = AccountReconciler(
@@ -262,6 +264,13 @@ class Engine:
 
     def _on_exposure(self, zone_id: str) -> None:
         self._add({ZoneKey(zone_id)})
+
+    def _on_gone(self, certificate: CertificateId) -> None:
+        """Its hostnames are closed to good clients until the CA is uploaded again: its account is listed now."""
+        found = (each for each in self._situation.authorities if certificate in objects_of(each))
+        keys: set[Key] = {AccountKey(account_of(each)) for each in found}
+        self._doubt(keys)
+        self._add(keys)
 
     def _on_finding(self, key: ResourceKey) -> None:
         if record := self._situation.bindings.get(key):

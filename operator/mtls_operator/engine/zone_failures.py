@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeGuard
 
 from mtls_operator.cloudflare.errors import CloudflareError, NotFound, QuotaExceeded
 from mtls_operator.domain.marks import Installation, Revocation, read_mark
@@ -34,6 +35,15 @@ def after_failure(
 def is_missing(step: CloudflareStep, error: CloudflareError) -> bool:
     """Whether Cloudflare does not have the certificate whose list was asked for."""
     return isinstance(error, NotFound) and isinstance(step, ReadList | WriteList)
+
+
+def has_gone(
+    step: CloudflareStep, before: ZoneKnowledge, after: ZoneKnowledge, window: float
+) -> TypeGuard[ReadList | WriteList]:
+    """Whether it is known only now, after two answers, that there is no certificate whose list was asked for."""
+    if not isinstance(step, ReadList | WriteList):
+        return False
+    return after.is_gone(step.certificate, window) and not before.is_gone(step.certificate, window)
 
 
 def is_no_failure(before: ZoneKnowledge, after: ZoneKnowledge, step: CloudflareStep, error: CloudflareError) -> bool:

@@ -9,7 +9,7 @@ What is known of the zone lives here, in memory; what must survive a crash is in
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mtls_operator.api.reasons import Reason
@@ -46,7 +46,7 @@ from mtls_operator.engine.setbacks import Setbacks
 from mtls_operator.engine.situation import Situation
 from mtls_operator.engine.troubles import pause_after, told_trouble
 from mtls_operator.engine.zone_calls import CloudflareStep, ZoneCalls
-from mtls_operator.engine.zone_failures import after_failure, is_no_failure
+from mtls_operator.engine.zone_failures import after_failure, has_gone, is_no_failure
 from mtls_operator.engine.zone_report import ZoneReport
 from mtls_operator.observability.metrics import Metrics
 
@@ -90,6 +90,8 @@ class ZoneReconciler:
     timing: Timing
     resyncs: ResyncSchedule
     metrics: Metrics
+    on_gone: Callable[[CertificateId], object]
+    """Hears of a certificate that Cloudflare said twice it does not have."""
     predecessors: frozenset[Installation] = frozenset()
     """Installations that are gone and whose marks become ours."""
     _zones: dict[str, _Zone] = field(default_factory=dict)
@@ -313,6 +315,8 @@ class ZoneReconciler:
         except CloudflareError as error:
             known = zone.known
             zone.known = after_failure(known, step, error, clock.now(), self.installation)
+            if has_gone(step, known, zone.known, self.timing.window):
+                self.on_gone(step.certificate)
             if is_no_failure(known, zone.known, step, error):
                 return True
             was_patient = any(

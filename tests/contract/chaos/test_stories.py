@@ -6,6 +6,7 @@ import pytest
 
 from testbed.chaos.acts import ApplyAuthority, ApplyBinding, DeleteBinding, Nudge
 from testbed.chaos.crash import SCENARIOS, main
+from testbed.chaos.dashboard import DestroyCertificate
 from testbed.chaos.play import Outcome, play
 from testbed.chaos.secret_acts import ChangeSource
 from testbed.chaos.shrinking import shrunk
@@ -13,6 +14,8 @@ from testbed.chaos.story import Story, story_of
 from testbed.chaos.world import Setting
 
 _FIRST, _STORIES = 300, 24
+_A_LISTING_AND_A_SECOND_ONE = 120.0
+"""Seconds: a consistency window and some."""
 
 
 @pytest.mark.parametrize("first", range(_FIRST, _FIRST + _STORIES, 8))
@@ -61,6 +64,22 @@ def test_where_one_cluster_alone_rotates_a_ca_the_overlap_begins_when_the_other_
     outcome = play(Story(Setting(seed=1, installations=2, overlap=900.0), acts))
 
     assert _wrong(outcome) == ()
+
+
+def test_a_certificate_that_somebody_deleted_is_uploaded_again_as_soon_as_its_list_is_missed() -> None:
+    acts = (
+        ApplyAuthority(at=0.0, site=0, namespace="shop", bundle="red"),
+        _binding(0, "red", at=1.0),
+        DestroyCertificate(at=400.0, site=0, bundle="red", pick=0),
+    )
+
+    outcome = play(Story(Setting(seed=1, installations=1), acts))
+
+    uploads = [line.split()[0] for line in outcome.trace if "POST" in line and "/mtls_certificates -> 200" in line]
+    looks = [line.split()[0] for line in outcome.trace if "hostname_associations?" in line and "-> 404" in line]
+    assert _wrong(outcome) == ()
+    assert len(uploads) == 2
+    assert float(uploads[1]) - float(looks[1]) < _A_LISTING_AND_A_SECOND_ONE
 
 
 def test_the_same_seed_gives_the_same_trace_byte_for_byte() -> None:

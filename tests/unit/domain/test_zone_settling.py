@@ -152,3 +152,15 @@ def test_the_rule_of_such_a_binding_is_put_back_as_it_was_if_this_process_has_se
         assert (rules(zone), zone.stage().stage) == ([], HostStage.ASSOCIATED)
     else:
         assert (rules(zone), zone.stage().stage) == ([BLOCKED], HostStage.ENFORCED)
+
+
+def test_a_process_that_was_not_told_that_all_is_in_force_reads_the_list_before_it_says_so(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+    zone.cluster.bindings[zone.ours().key] = replace(zone.ours(), moving=frozenset(zone.ours().hostnames))
+    zone.begin_again()
+    zone.steps.clear()
+
+    zone.wait(100.0)
+
+    assert "ReadList" in zone.steps
+    assert zone.stage().stage is HostStage.ENFORCED
