@@ -24,10 +24,12 @@ from testbed.chaos.world import (
     is_deleting,
     place_of,
 )
+from testbed.cloudflare.journal import LogEntry
 
 PATIENCE_SECONDS: Final = 2 * 3600.0
 """Far more than the longest pause (five minutes), relist (ten) and settle time (four) in a row."""
 _LOOK_SECONDS: Final = 20.0
+_REFUSED: Final = 400
 _QUIET_SECONDS: Final = 150.0
 """So long nothing may happen after all was well, which is more than a window."""
 
@@ -50,11 +52,16 @@ async def converge(world: World) -> list[str]:
 
 
 async def _disturbances(world: World) -> list[str]:
-    """What happens though all is well."""
-    calls = len(world.cloudflare.log)
+    """What happens though all is well. A write may be refused that rests on a reading of before."""
+    calls, seen_from = len(world.cloudflare.log), world.clock.now() + world.setting.staleness
     await asyncio.sleep(_QUIET_SECONDS)
-    writes = [each.line() for each in world.cloudflare.log[calls:] if each.method != "GET"]
+    since = [each for each in world.cloudflare.log[calls:] if each.method != "GET"]
+    writes = [each.line() for each in since if not _is_refused(each) or each.time > seen_from]
     return [*complaints(world), *(f"all was well, and then: {line}" for line in writes)]
+
+
+def _is_refused(entry: LogEntry) -> bool:
+    return entry.status is not None and entry.status >= _REFUSED
 
 
 def put_right(world: World) -> None:

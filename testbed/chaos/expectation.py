@@ -154,7 +154,7 @@ def _about_lists(world: World) -> Iterator[str]:
         foreign.setdefault((zone_id, put_on), set()).add(hostname)
     for zone_id, list_of in sorted({*state.lists, *ours, *foreign}, key=str):
         listed, key = state.hostnames(zone_id, list_of), (zone_id, list_of or "")
-        if missing := sorted(ours.get(key, set()) - listed):
+        if missing := sorted(ours.get(key, set()) - listed - world.lost):
             yield f"{missing} are not on the list of {bundles.get(list_of)}"
         there = listed - ours.get(key, set()) - foreign.get(key, set()) - stay
         if leaked := sorted(each for each in there if not _may_be_back(world, (*key, each))):

@@ -24,7 +24,7 @@ from typing import Final
 from testbed.chaos.clients import Client, clients
 from testbed.chaos.doors import Doors
 from testbed.chaos.meddling import Meddling
-from testbed.chaos.promises import Accepted, Promise, Promises
+from testbed.chaos.promises import READY, Accepted, Promise, Promises
 from testbed.chaos.world import BINDING, CA, World
 from testbed.cloudflare.edge.settings import EdgeSettings, SeveralCas
 from testbed.cloudflare.edge.visit import Replica
@@ -32,6 +32,8 @@ from testbed.cloudflare.state import State
 from testbed.cluster.store import Change
 
 _KINDS: Final = frozenset({BINDING, CA})
+_UNDER_WAY_SECONDS: Final = 60.0
+"""So long a call may be under way that makes untrue what a binding says of a hostname without being Ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ class _Fault:
         of, state = self.promise, "open" if self.accepted is None else "closed"
         return f"{of.hostname} of {of.word} binding {of.binding} of {of.owner} was {state} to"
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What is wrong, and for whom."""
+        return self.what, self.client.name
+
 
 @dataclass
 class _DataCentre:
@@ -58,6 +65,8 @@ class _DataCentre:
     rules_age: float
     known: tuple[object, ...] = ()
     faults: tuple[_Fault, ...] = ()
+    since: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Since when each is wrong, by its key."""
 
 
 @dataclass(eq=False)
@@ -141,6 +150,7 @@ class Visitors:
                 each.faults = tuple(
                     fault for promise in self._promises for fault in self._faults(replica, promise, now)
                 )
+                each.since = {fault.key: each.since.get(fault.key, now) for fault in each.faults}
         self._tell(now)
 
     def _faults(self, replica: Replica, promise: Promise, now: float) -> Iterator[_Fault]:
@@ -166,8 +176,10 @@ class Visitors:
         for data_centre in self._data_centres:
             said: dict[str, list[str]] = {}
             for fault in data_centre.faults:
-                key = what, who = fault.what, fault.client.name
+                key = what, who = fault.key
                 if key in self._told or (fault.accepted is not None and now >= fault.accepted.until):
+                    continue
+                if fault.promise.word != READY and now < data_centre.since[key] + _UNDER_WAY_SECONDS:
                     continue
                 if not self._meddling.excuses(fault.promise, fault.accepted, now):
                     self._told.add(key)

@@ -51,6 +51,7 @@ from tests.virtual_time import in_virtual_time
 
 RULES: Final = f"/client/v4/zones/{ZONE}/rulesets/phases/http_request_firewall_custom/entrypoint"
 NOT_SEEN: Final = 4000.0
+UNDER_WAY = 61.0
 """Longer than an operator that lives takes to see anything and to put it right."""
 
 
@@ -117,8 +118,9 @@ async def test_what_a_person_did_is_excused_of_a_binding_that_is_not_ready_until
     say(world, moving)
 
     call(world, "DELETE", path_of(world, enforcement_rule(world)))
+    await asyncio.sleep(UNDER_WAY)
 
-    assert ["of Moving binding shop/one" in each for each in visitors.found] == [True] * was_ready
+    assert ["of Moving binding shop/one" in each for each in visitors.finish()] == [True] * was_ready
 
 
 @pytest.mark.parametrize(("again_after", "blamed"), [(10.0, False), (WINDOW, True)], ids=["at once", "a window later"])
@@ -231,11 +233,14 @@ async def test_while_a_hostname_moves_clients_may_get_in_whom_another_installati
     world.sites[1].cluster.store.update_status(
         ObjectKey(CA, "shop", "red"), lambda body: {**body, "status": {"certificateId": theirs}}
     )
+    for site in world.sites:
+        world.kill_operator(site)
     visitors = Visitors(world)
     status = world.sites[0].cluster.store.get(BOUND)["status"]
     say(world, {**status, "conditions": [], "hostnames": [{"name": API, "state": state}]})
 
     associate(world, theirs, API)
     accept(world, 0, 1)
+    await asyncio.sleep(UNDER_WAY)
 
-    assert ["was open to a client of 'Red Two'" in each for each in visitors.found] == [True] * blamed
+    assert ["was open to a client of 'Red Two'" in each for each in visitors.finish()] == [True] * blamed
