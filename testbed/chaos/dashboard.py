@@ -93,6 +93,7 @@ class TakeOff(Act):
         listed = world.cloudflare.state.hostnames(zone_id, certificate)
         gone = sorted(listed)[self.pick % len(listed)]
         world.cloudflare.put_foreign_hostnames(zone_id, certificate, listed - {gone}, settled=False)
+        world.unlisted.add(gone)
         if world.foreign.pop((zone_id, certificate, gone), None) is not None:
             world.taken_back[zone_id, certificate, gone] = world.clock.now()
         world.cloudflare.monitor.excuse(zone_id, world.clock.now() + _EXCUSED_SECONDS)
@@ -152,6 +153,7 @@ class DestroyCertificate(Act):
             return False
         certificate, account = found[self.pick % len(found)], ACCOUNTS[self.bundle]
         for zone_id in world.cloudflare.state.zones_using(certificate):
+            world.unlisted |= world.cloudflare.state.hostnames(zone_id, certificate)
             world.cloudflare.put_foreign_hostnames(zone_id, certificate, (), settled=False)
         for zone in ZONES_OF[account]:
             world.cloudflare.monitor.excuse(ZONES[zone], world.clock.now() + _EXCUSED_SECONDS)

@@ -125,7 +125,7 @@ def _about_retained(world: World, found: Sequence[InForce], retained: InForce) -
             yield f"{hostname} is retained though nobody asked for it"
         if any(policy.action != "none" for each in found for policy in each.policies.get(hostname, [])):
             yield f"{hostname} is still retained though somebody has it in force"
-        if hostname not in listed:
+        if hostname not in listed | world.unlisted:
             yield f"{hostname} is retained and on no list"
 
 

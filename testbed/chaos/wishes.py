@@ -32,6 +32,10 @@ class Spells(Generic[T]):
         self._ended.update(dict.fromkeys(self._wanted.keys() - wanted, now))
         self._wanted = {each: self._wanted.get(each, now) for each in wanted}
 
+    def is_wanted(self, thing: T) -> bool:
+        """Whether it is wanted now."""
+        return thing in self._wanted
+
     def last_unwanted(self, thing: T) -> float:
         """When it was last not wanted: now, or just before it began to be."""
         return self._wanted.get(thing, self._clock())
@@ -55,6 +59,11 @@ class Wishes:
         self._issuers_of: dict[str, frozenset[str]] = {}
         """By the uid of a CA or of a binding."""
         store.listeners.append(self._see)
+
+    def retired(self, hostname: str, issuer: str) -> float:
+        """Since when clients of an issuer are not to get in to a hostname; infinity while they are, and minus infinity
+        where nobody here wants the hostname at all."""
+        return self.issuers.unwanted_since((hostname, issuer)) if self.hostnames.is_wanted(hostname) else -math.inf
 
     def _see(self, change: Change) -> None:
         if change.key.kind not in {HOST_BINDING, CERTIFICATE_AUTHORITY, SECRET}:

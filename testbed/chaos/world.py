@@ -165,6 +165,8 @@ class World:
     retention: Retention = field(default_factory=Retention)
     lost: set[str] = field(default_factory=set)
     """Hostnames that a binding had when its status was lost. What is ours and in no status stays: an orphan."""
+    unlisted: set[str] = field(default_factory=set)
+    """Hostnames that people took off a list of ours. While its binding is laid aside nobody puts one back."""
     bound: set[tuple[str, str, str]] = field(default_factory=set)
     """Every (zone name, bundle, hostname) that a binding named at some time."""
     foreign: dict[tuple[str, str, str], float] = field(default_factory=dict)
@@ -194,7 +196,7 @@ class World:
             window=WINDOW,
             given_up=lambda owner, hostname: wishes[owner].hostnames.last_unwanted(hostname),
             retirement=Retirement(
-                lambda owner, hostname, issuer: wishes[owner].issuers.unwanted_since((hostname, issuer)),
+                lambda owner, hostname, issuer: wishes[owner].retired(hostname, issuer),
                 setting.overlap,
             ),
         )

@@ -6,6 +6,7 @@ A binding that fails any of them goes on wanting what its status records (safety
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -75,6 +76,7 @@ class _Case:
 
 
 _ACTIONS = {Action.BLOCK: BLOCK, Action.LOG: LOG, Action.NONE: NO_RULE}
+_KEY_IDENTIFIER = re.compile(r"(?:[0-9A-F]{2}){1,64}")
 _ACCEPTED = ok(Reason.ACCEPTED, "the spec can be served")
 
 
@@ -188,7 +190,12 @@ def _with_zone(case: _Case, credential: CredentialKey, remark: Verdict | None) -
         return BindingAssessment(_ACCEPTED, blocked(Reason.ZONE_NOT_IN_ACCOUNT, message), credential)
     resolved = remark or ok(Reason.RESOLVED, f"CA {authority.key}, zone {zone.name}")
     target = _target(case)
-    problem = _hostname_problem(spec, zone) or _pinning_problem(spec, authority) or _length_problem(case, target)
+    problem = (
+        _hostname_problem(spec, zone)
+        or _issuer_problem(spec)
+        or _pinning_problem(spec, authority)
+        or _length_problem(case, target)
+    )
     if problem is not None:
         return BindingAssessment(problem, resolved, credential)
     return BindingAssessment(_ACCEPTED, resolved, credential, target)
@@ -201,6 +208,16 @@ def _hostname_problem(spec: HostBindingSpec, zone: Zone) -> Verdict | None:
     if not outside:
         return None
     return blocked(Reason.HOSTNAME_NOT_IN_ZONE, f"not inside zone {zone.name}: {', '.join(outside)}")
+
+
+def _issuer_problem(spec: HostBindingSpec) -> Verdict | None:
+    """What the CRD refuses an older CRD may have let in; it must not get into an expression."""
+    additional = spec.enforcement.additional_issuers if spec.enforcement else ()
+    malformed = [each for each in additional if _KEY_IDENTIFIER.fullmatch(each) is None]
+    if not malformed:
+        return None
+    named = ", ".join(map(repr, malformed))
+    return blocked(Reason.INVALID_SPEC, f"spec.enforcement.additionalIssuers: not a key identifier: {named}")
 
 
 def _pinning_problem(spec: HostBindingSpec, authority: AuthorityRecord) -> Verdict | None:

@@ -366,3 +366,16 @@ def test_with_action_none_nothing_that_a_rule_would_say_makes_two_bindings_diffe
     other = binding(spec={"enforcement": {"action": "None"}})
 
     assert assess(one).target == assess(other).target
+
+
+@pytest.mark.parametrize("issuer", ["", "A", "aa01", 'AA" or "', "AA}"])
+def test_an_issuer_that_could_not_stand_in_an_expression_is_refused_on_its_binding_alone(issuer: str) -> None:
+    record = binding(spec={"enforcement": {"additionalIssuers": ["AA01"]}})
+    assert record.spec is not None
+    assert record.spec.enforcement is not None
+    enforcement = record.spec.enforcement.model_copy(update={"additional_issuers": ("AA01", issuer)})
+
+    refused = assess(replace(record, spec=record.spec.model_copy(update={"enforcement": enforcement})))
+
+    assert refused.target is None
+    assert refused.accepted.message == f"spec.enforcement.additionalIssuers: not a key identifier: {issuer!r}"
