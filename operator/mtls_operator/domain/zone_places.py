@@ -211,10 +211,11 @@ class ZoneState:
         return self.known.enforced_since.get((hostname, action), float("inf")) + self.timing.settle
 
     def accepted_from(self, hostname: str, issuers: frozenset[str] | None) -> float:
-        """When the whole edge has a rule that accepts exactly these issuers (None: any); infinity while ours does not,
-        and minus infinity where a status says that all was in force. Until then a late data centre refuses clients of
-        those that came last, or lets in those of one that went."""
-        if self.known.accepted.get(hostname, frozenset()) != issuers:
+        """When the whole edge has the rule as it is, which accepts at least these issuers (None: any); infinity while
+        ours does not, and minus infinity where a status says that all was in force. Until then a late data centre
+        refuses clients of those that came last, or lets in those of one that went."""
+        accepted = self.known.accepted.get(hostname, frozenset())
+        if accepted is not None and (issuers is None or not issuers <= accepted or not accepted):
             return float("inf")
         since = self.known.accepted_since[hostname]
         if since == float("-inf"):

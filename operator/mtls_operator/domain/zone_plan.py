@@ -291,7 +291,7 @@ def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving:
     if zone.is_gone(certificate):
         return HostProgress(HostStage.PENDING)
     policy, held = _policy(zone, place), zone.is_held(place)
-    overlaps = place in agenda.overlapping and (_is_bare(policy) or _is_covered(zone, place))
+    overlaps = place in agenda.overlapping and (_is_bare(policy) or _is_accepted(zone, place))
     is_there = overlaps or (held and zone.is_enforced_under(hostname, policy))
     missing = zone.is_seen_missing(place) or place in agenda.settling
     if is_there and not _is_bare(policy):
@@ -352,6 +352,14 @@ def _rule_wakes(zone: ZoneState) -> list[float]:
 
 def _is_bare(policy: Policy | None) -> bool:
     return policy is not None and policy.is_bare
+
+
+def _is_accepted(zone: ZoneState, place: Place) -> bool:
+    """Whether a rule acts on requests to the hostname, and lets in whom the wanted one would."""
+    policy = _policy(zone, place)
+    return _is_covered(zone, place) and (
+        policy is None or policy.action != BLOCK or zone.accepted_from(place[1], policy.issuers) < float("inf")
+    )
 
 
 def _is_covered(zone: ZoneState, place: Place) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mtls_operator.domain.zone_plan import HostStage
+from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_actions import (
     BARE,
@@ -15,6 +16,7 @@ from tests.unit.domain.test_zone_actions import (
     LOGGED,
     UNPINNED,
     A,
+    B,
     X,
     becomes,
     in_force,
@@ -164,3 +166,22 @@ def test_a_process_that_was_not_told_that_all_is_in_force_reads_the_list_before_
 
     assert "ReadList" in zone.steps
     assert zone.stage().stage is HostStage.ENFORCED
+
+
+@pytest.mark.parametrize("policy", [UNPINNED, replace(BLOCKED, issuers=B)], ids=["unpinned", "pinned"])
+def test_in_its_overlap_a_hostname_is_enforced_when_the_whole_edge_accepts_both_cas(
+    zone: CalmZone, policy: Policy
+) -> None:
+    in_force(zone, BLOCKED)
+    told: list[tuple[bool, HostStage]] = []
+
+    def note() -> None:
+        told.append((all((each.issuers or B) >= B for each in rules(zone)), zone.stage().stage))
+
+    zone.zone.watch = note
+    zone.after(replace(zone.ours(), target=moved(policy)), seconds=150.0)
+    on_its_way = zone.stage().stage
+    zone.wait(60.0)
+
+    assert not [stage for accepts, stage in told if not accepts and stage is HostStage.ENFORCED][1:]
+    assert (on_its_way, zone.stage().stage) == (HostStage.MOVING, HostStage.ENFORCED)
