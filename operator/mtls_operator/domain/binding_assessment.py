@@ -20,7 +20,7 @@ from mtls_operator.domain.authority_assessment import OperatorCredentials, crede
 from mtls_operator.domain.consent import asks_for_labels, is_granted_to_binding, refusal_of_binding
 from mtls_operator.domain.expressions import MAX_LENGTH
 from mtls_operator.domain.hostnames import is_hostname, is_inside_zone
-from mtls_operator.domain.marks import NOT_COUNTED
+from mtls_operator.domain.marks import NOT_COUNTED, digest_of
 from mtls_operator.domain.observed import BlockResponse, CertificateId, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.revoked import Revocations
@@ -287,8 +287,7 @@ def _policy(spec: HostBindingSpec, issuers: frozenset[str], *, tolerant: bool) -
 
 
 def _digests(fingerprints: Iterable[str]) -> frozenset[str]:
-    """Fingerprints as claims tell them: the first 16 hex digits (docs/marks.md)."""
-    return frozenset(each[:16] for each in fingerprints)
+    return frozenset(map(digest_of, fingerprints))
 
 
 def _refused(verdict: Verdict) -> BindingAssessment:

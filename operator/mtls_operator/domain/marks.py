@@ -157,6 +157,11 @@ def _read_mark(body: RuleBody) -> Mark:
         return Unreadable(named_in(body.expression))
 
 
+def digest_of(fingerprint: str) -> str:
+    """The fingerprint of a CA certificate as claims tell it: its first 16 hex digits (docs/marks.md)."""
+    return fingerprint[:16]
+
+
 def claim_body(claim: Claim, ref: str) -> RuleBody:
     """The registry rule of a claim: disabled, and harmless if somebody enables it."""
     words = [

@@ -94,13 +94,15 @@ def refusing(zone: ZoneState, hostname: str, target: Target) -> tuple[str, ...]:
 
 
 def kept_for_an_overlap(zone: ZoneState, hostname: str) -> frozenset[str]:
-    """What the rules of installations accept that still keep CAs of an earlier source, as their claims say. Who comes
+    """What installations accept that still keep CAs of an earlier source, as their claims and rules say. Who comes
     meanwhile accepts it as well: otherwise clients of these CAs would be refused before that overlap is over (safety
-    invariant 6)."""
+    invariant 6). Claims tell fingerprints: a CA that nobody has seen in the account is known by a rule alone."""
     claims = _claims_on(zone, hostname)
-    keeping = {owner for owner, theirs in claims.items() if _kept_until(theirs) > zone.now}
+    keeping = {owner: theirs for owner, theirs in claims.items() if _kept_until(theirs) > zone.now}
     rules = [rule for rule in rules_on(zone, hostname) if rule.installation.owner in keeping]
-    return frozenset[str]().union(*(rule.issuers for rule in rules if rule.issuers is not None))
+    digests = frozenset[str]().union(*(claim.in_force for theirs in keeping.values() for claim in theirs))
+    known = frozenset(zone.desired.identifiers[each] for each in digests & zone.desired.identifiers.keys())
+    return known.union(*(rule.issuers for rule in rules if rule.issuers is not None))
 
 
 def withdrawn(zone: ZoneState, hostname: str, issuers: frozenset[str], kept: frozenset[str]) -> frozenset[str]:

@@ -93,6 +93,8 @@ class Desired:
     """The issuers of every CA of the cluster. Another one that a rule accepts was named by a spec, and is accepted no
     more as soon as none does. None: that is not known, and no issuer is withdrawn without waiting."""
     revocation: ZoneRevocation = field(default_factory=ZoneRevocation)
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+    """Subject key identifiers of CAs that were seen in the account, by their fingerprints as claims tell them."""
 
     @property
     def own(self) -> tuple[Stake, ...]:
@@ -109,6 +111,7 @@ def desired_of(
     removals_from: float = float("-inf"),
     issuers: frozenset[str] | None = None,
     revocation: ZoneRevocation | None = None,
+    identifiers: Mapping[str, str] | None = None,
 ) -> Desired:
     """The stakes of those who act with one token, and of the others."""
     mine = tuple(own)
@@ -121,4 +124,5 @@ def desired_of(
         removals_from=removals_from,
         issuers=issuers,
         revocation=revocation or ZoneRevocation(),
+        identifiers=identifiers or {},
     )

@@ -6,7 +6,7 @@ party is planned for on its own, while the stakes of the others stand still.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mtls_operator.domain.binding_assessment import BindingAssessment
@@ -53,10 +53,11 @@ def judgement_of(
     *,
     issuers: frozenset[str] | None = None,
     revocation: ZoneRevocation | None = None,
+    identifiers: Mapping[str, str] | None = None,
 ) -> Judgement:
     """Sort the bindings of a zone into parties, in a stable order. `predecessors` are gone: their marks become ours.
     `barred` is what another installation has otherwise, `issuers` are those of the cluster's CAs, `revocation` is
-    what is revoked by any of them."""
+    what is revoked by any of them, `identifiers` are those of CAs in the account."""
     stakes, conflicts = stakes_of(bindings, barred)
     would_be, would_lose = foreseen_stakes(bindings)
     observed = {record.key for record, _ in bindings if is_observed(record.spec) and not record.deleting}
@@ -73,6 +74,7 @@ def judgement_of(
                 removals_from=max(times, default=float("-inf")),
                 issuers=issuers,
                 revocation=revocation,
+                identifiers=identifiers,
             ),
             _foreseen(
                 Desired(us, stakes, predecessors=predecessors, revocation=revocation or ZoneRevocation()),

@@ -28,7 +28,7 @@ from mtls_operator.domain.binding_assessment import (
 from mtls_operator.domain.binding_in_force import is_in_force_on, is_moving_on
 from mtls_operator.domain.certificates import CaCertificate, uploaded_bundle
 from mtls_operator.domain.exposure import ZoneLooks, no_look
-from mtls_operator.domain.marks import Installation
+from mtls_operator.domain.marks import Installation, digest_of
 from mtls_operator.domain.observed import CertificateId, Ruleset, Zone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.domain.relied_on_elsewhere import relied_on_elsewhere
@@ -202,6 +202,10 @@ class Situation:
                 revoked = self._revoked_by(authority)
                 lists = {**(dict(revoked.lists) if revoked else {}), **lists}
         return ZoneRevocation(self.most_revocation_rules, tuple(sorted(lists.items(), key=lambda each: each[0])))
+
+    def identifiers(self) -> Mapping[str, str]:
+        """Subject key identifiers of the CAs that were seen in accounts, by their fingerprints as claims tell them."""
+        return {digest_of(name): each.key_identifier for name, each in self.uploaded.items() if each.key_identifier}
 
     def relied_on(self) -> frozenset[str]:
         """Every object of an account that the status of some CA or binding names."""

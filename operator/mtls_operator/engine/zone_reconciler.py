@@ -189,6 +189,7 @@ class ZoneReconciler:
             zone.barred,
             issuers=self.situation.issuers(),
             revocation=self.situation.revocation(),
+            identifiers=self.situation.identifiers(),
         )
 
     async def _report(self, zone_id: str, zone: _Zone, judged: Judgement, planned: Planned) -> bool:

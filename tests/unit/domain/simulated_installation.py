@@ -140,6 +140,8 @@ class Cluster:
     """Those of the cluster's CAs, where that is known."""
     revocation: ZoneRevocation = field(default_factory=ZoneRevocation)
     """What is revoked by any of them, and how many rules there may be about it."""
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+    """Those of the CAs in the account, by their fingerprints as claims tell them."""
     ever_managed: set[Place] = field(default_factory=set)
     left_in_force: set[Place] = field(default_factory=set)
     """What retained bindings have let go of."""
@@ -188,6 +190,7 @@ class Cluster:
                 removals_from=max(times, default=float("-inf")),
                 issuers=self.issuers,
                 revocation=self.revocation,
+                identifiers=self.identifiers,
             )
             for party in sorted(set(parties.values()))
         ]

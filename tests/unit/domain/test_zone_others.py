@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -229,6 +229,19 @@ def test_who_comes_in_the_midst_of_an_overlap_of_another_installation_does_not_e
     expected = frozenset({"AA01", "BB02"}) if in_overlap else frozenset({"BB02"})
     assert meanwhile == ([expected], ("them",) if in_overlap else ())
     assert (issuers(zone), zone.stage().stage) == ([frozenset({"BB02"})], HostStage.ENFORCED)
+
+
+@pytest.mark.parametrize(("known", "expected"), [({"a" * 16: "AA01"}, {"AA01", "BB02"}), ({}, {"BB02"})])
+def test_where_no_rule_names_the_issuers_of_that_overlap_they_are_those_that_were_seen_in_the_account(
+    known: Mapping[str, str], expected: set[str]
+) -> None:
+    zone = CalmZone(rules=(claimed(HELD, ELSEWHERE, NEW, OLD | NEW, until="1970-01-01T01:00:00Z"),))
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset({API})])
+    zone.cluster.issuers, zone.cluster.identifiers = frozenset({"BB02"}), known
+
+    zone.after(wanted(target=ROTATED), seconds=3_000.0)
+
+    assert issuers(zone) == [frozenset(expected)]
 
 
 def waiting_zone() -> CalmZone:
