@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from testbed.chaos.authorities import SOURCES, UNKNOWN, key_identifiers
 from testbed.chaos.certificates_held import certificate_of
+from testbed.chaos.records import managed_places
 from testbed.chaos.world import BINDING, Body, Site, World, authority_place, is_deleting
 from testbed.cloudflare.monitor.marks import Claim, Enforcement, read_mark
 from testbed.cloudflare.state import Rule
@@ -136,13 +137,16 @@ def _policy(rule: Rule, mark: Enforcement, edition: tuple[str, int]) -> Policy:
 
 
 def _editions_held(world: World, site: Site) -> dict[str, list[tuple[str, int]]]:
-    """By hostname, what the certificates hold on whose lists an installation claims to hold it."""
+    """By hostname, what the certificates hold on whose lists an installation claims to hold it. A claim that is in no
+    status since one was lost says nothing."""
+    recorded = frozenset[tuple[str, str]]().union(*(managed_places(each) for each in live_bindings(site)))
     known = {certificate_of(world, *edition): edition for edition in EDITIONS}
     found: dict[str, list[tuple[str, int]]] = {}
     for rule in rules_of(world):
         mark = read_mark(rule)
         if isinstance(mark, Claim) and mark.owner == site.owner and mark.state == "held":
             for hostname in mark.hostnames:
-                editions = (known.get(each, (f"unknown: {each}", UNKNOWN)) for each in sorted(mark.certificates))
-                found.setdefault(hostname, []).extend(editions)
+                for each in sorted(mark.certificates):
+                    if hostname not in world.lost or (each, hostname) in recorded:
+                        found.setdefault(hostname, []).append(known.get(each, (f"unknown: {each}", UNKNOWN)))
     return found

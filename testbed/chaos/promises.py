@@ -110,11 +110,13 @@ class Promises:
             return
         status, recorded = authority.get("status", {}), _objects(body, hostname)
         place, accepted = (body["metadata"]["uid"], hostname), _accepted(status)
+        # Of a CA that retires already nobody promises that it will be accepted where it never was.
+        new = {each for each, its in accepted.items() if its.retires} - self._in_force.get(place, _NOTHING)
         if len(recorded) == 1 and is_ready(body):
-            self._in_force[place] = contents[next(iter(recorded))]
+            self._in_force[place] = contents[next(iter(recorded))] - new
         in_force = self._in_force.get(place, _NOTHING) & _NOTHING.union(*(contents[each] for each in recorded))
         if is_ready(body) and status.get("certificateId") in recorded:
-            in_force |= contents[status["certificateId"]]
+            in_force |= contents[status["certificateId"]] - new
         for fingerprint in in_force & accepted.keys():
             # Where no rule names issuers others cannot see whose clients they would refuse.
             yield accepted[fingerprint] if _pins(body) else Accepted(fingerprint, accepted[fingerprint].until)

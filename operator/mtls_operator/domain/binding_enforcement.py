@@ -9,7 +9,7 @@ from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.binding_view import BindingView, names_and_until, stage_of
 from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.verdicts import Verdict, ok, waiting
-from mtls_operator.domain.zone_plan import HostStage
+from mtls_operator.domain.zone_progress import HostStage
 
 COVERED = frozenset({HostStage.ENFORCED, HostStage.LOGGED, HostStage.MOVING})
 

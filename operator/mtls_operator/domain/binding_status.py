@@ -24,7 +24,7 @@ from mtls_operator.domain.handling import is_observed, retaining_field, suspensi
 from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, left_alone, ok, waiting
 from mtls_operator.domain.verification_task import verification_verdict
-from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from mtls_operator.domain.zone_steps import Managed
 
 _REASONS = {reason.value: reason for reason in Reason}

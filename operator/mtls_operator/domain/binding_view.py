@@ -12,7 +12,7 @@ from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.exposure import ZoneLook
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.verdicts import Verdict
-from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 
 
 @dataclass(frozen=True, slots=True)

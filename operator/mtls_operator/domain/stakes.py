@@ -25,6 +25,7 @@ from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_stakes import Stake, Target
 from mtls_operator.domain.zone_steps import Managed
 
+_THERE = frozenset({HostnameState.ENFORCED.value, HostnameState.LOGGED.value})
 _BLOCKED = frozenset({HostnameState.ENFORCED.value, HostnameState.MOVING.value})
 _COVERED = _BLOCKED | {HostnameState.LOGGED.value}
 _SETTLED = _COVERED | {HostnameState.ASSOCIATED.value}
@@ -106,7 +107,7 @@ def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
 
 
 def _told_in_force(record: BindingRecord) -> frozenset[str]:
-    said = frozenset(each.name for each in record.status.hostnames if each.state == HostnameState.ENFORCED)
+    said = frozenset(each.name for each in record.status.hostnames if each.state in _THERE)
     return said if is_well(record) else frozenset()
 
 

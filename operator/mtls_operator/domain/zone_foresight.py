@@ -15,7 +15,8 @@ from mtls_operator.domain.observed import CertificateId, Rule, Ruleset
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
 from mtls_operator.domain.zone_places import Timing
-from mtls_operator.domain.zone_plan import HostStage, ZonePlan, plan_zone
+from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
+from mtls_operator.domain.zone_progress import HostStage
 from mtls_operator.domain.zone_stakes import Desired, Stake
 from mtls_operator.domain.zone_steps import DeleteRule, ReadList, ReadRules, WriteList, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import BLOCK, LOG, view_of

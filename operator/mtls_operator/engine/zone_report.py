@@ -21,7 +21,8 @@ from mtls_operator.domain.resync import looked_at
 from mtls_operator.domain.verdicts import Verdict, blocked, waiting
 from mtls_operator.domain.zone_foresight import Plans
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
-from mtls_operator.domain.zone_plan import HostProgress, HostStage, ZonePlan
+from mtls_operator.domain.zone_plan import ZonePlan
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from mtls_operator.domain.zone_view import ZoneView, view_of
 from mtls_operator.engine.parties import Judgement, Party
 from mtls_operator.engine.situation import Situation

@@ -213,8 +213,8 @@ async def test_another_installation_that_ends_an_overlap_is_not_excused_where_it
     pinning: str, *, blamed: bool
 ) -> None:
     world = await set_up(installations=2, enforcement={"issuerPinning": pinning})
-    await rotate(world, so_far=overlapping)
     visitors = Visitors(world)
+    await rotate(world, so_far=overlapping)
 
     cover_from_elsewhere(world)
 

@@ -30,7 +30,8 @@ from mtls_operator.domain.stakes import stakes_of
 from mtls_operator.domain.verdicts import ok
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge, nothing_known
 from mtls_operator.domain.zone_places import Timing
-from mtls_operator.domain.zone_plan import HostStage, ZonePlan, plan_zone
+from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
+from mtls_operator.domain.zone_progress import HostStage
 from mtls_operator.domain.zone_stakes import Desired, Stake, Target, desired_of
 from mtls_operator.domain.zone_steps import (
     Conclude,

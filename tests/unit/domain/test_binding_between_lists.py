@@ -5,7 +5,7 @@ from __future__ import annotations
 from mtls_operator.api.conditions import ConditionType
 from mtls_operator.api.host_binding import HostnameStatus
 from mtls_operator.domain.binding_status import binding_status
-from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from tests.unit.domain.test_binding_status import API, NOW, TWO, UNTIL, WWW, condition, conditions, view
 
 

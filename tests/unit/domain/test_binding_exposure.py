@@ -13,7 +13,7 @@ from mtls_operator.domain.binding_view import BindingView
 from mtls_operator.domain.exposure import ZoneLook
 from mtls_operator.domain.observed import AccessRule
 from mtls_operator.domain.verdicts import waiting
-from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from tests.unit.domain.binding_records import CERTIFICATE, binding, metadata
 from tests.unit.domain.test_binding_status import (
     API,

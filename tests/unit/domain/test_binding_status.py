@@ -17,7 +17,7 @@ from mtls_operator.domain.binding_view import BindingView
 from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.sources import CredentialKey, SourceKey, SourceKind
 from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
-from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, binding, metadata
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

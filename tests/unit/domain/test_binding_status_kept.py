@@ -13,7 +13,7 @@ from mtls_operator.domain.binding_status import binding_status
 from mtls_operator.domain.observed import Zone
 from mtls_operator.domain.records import BindingRecord, Record
 from mtls_operator.domain.verdicts import ok
-from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from tests.unit.domain.binding_records import ACCOUNT, binding, metadata
 from tests.unit.domain.test_binding_status import (
     API,

@@ -14,7 +14,7 @@ from mtls_operator.domain.binding_status import binding_status
 from mtls_operator.domain.binding_view import BindingView
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.verdicts import ok
-from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from tests.unit.domain.binding_records import CERTIFICATE, binding, metadata
 from tests.unit.domain.simulated_installation import Binding
 from tests.unit.domain.simulated_zone import Past

@@ -25,7 +25,7 @@ from mtls_operator.domain.binding_view import BindingView
 from mtls_operator.domain.handling import is_idle, is_observed, retaining_field
 from mtls_operator.domain.verdicts import Verdict, blocked, ok, waiting
 from mtls_operator.domain.zone_places import Timing
-from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from tests.unit.domain.account_demands import (
     CA,
     DELETED,

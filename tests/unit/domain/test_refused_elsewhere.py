@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mtls_operator.domain.marks import Enforcement
-from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_others import ELSEWHERE, HELD, NEW, OLD, ROTATED, claimed, ruled

@@ -22,7 +22,7 @@ from mtls_operator.domain.marks import ClaimState
 from mtls_operator.domain.records import AddFinalizer, ResourceKey
 from mtls_operator.domain.stakes import stakes_of
 from mtls_operator.domain.verdicts import blocked, ok
-from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from mtls_operator.domain.zone_stakes import Target
 from tests.unit.domain.account_demands import ANNOUNCED, CA, HAS_ONE, WANTED, listed, plan
 from tests.unit.domain.binding_records import CERTIFICATE, authority, binding, metadata

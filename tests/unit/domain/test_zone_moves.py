@@ -9,7 +9,7 @@ import pytest
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import ResourceKey
-from mtls_operator.domain.zone_plan import HostStage
+from mtls_operator.domain.zone_progress import HostStage
 from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding

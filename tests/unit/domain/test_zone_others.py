@@ -19,7 +19,7 @@ from mtls_operator.domain.marks import (
 )
 from mtls_operator.domain.observed import CertificateId, Rule
 from mtls_operator.domain.zone_others import Waiting, unready
-from mtls_operator.domain.zone_plan import HostProgress, HostStage
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_zone import Past

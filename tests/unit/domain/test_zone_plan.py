@@ -11,7 +11,8 @@ from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule, Ru
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_knowledge import nothing_known
 from mtls_operator.domain.zone_places import Timing, ZoneState
-from mtls_operator.domain.zone_plan import HostProgress, HostStage, plan_zone
+from mtls_operator.domain.zone_plan import plan_zone
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from mtls_operator.domain.zone_stakes import Desired, Target
 from mtls_operator.domain.zone_steps import ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import Policy

@@ -10,7 +10,8 @@ import pytest
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Unreadable, read_mark
 from mtls_operator.domain.observed import BlockResponse, Rule
 from mtls_operator.domain.records import ResourceKey
-from mtls_operator.domain.zone_plan import HostStage, ZonePlan
+from mtls_operator.domain.zone_plan import ZonePlan
+from mtls_operator.domain.zone_progress import HostStage
 from mtls_operator.domain.zone_steps import WriteRule
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding

@@ -16,7 +16,7 @@ from mtls_operator.domain.marks import Claim, ClaimState, claim_body
 from mtls_operator.domain.observed import CertificateId, Rule
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.verdicts import ok
-from mtls_operator.domain.zone_plan import HostStage
+from mtls_operator.domain.zone_progress import HostStage
 from tests.unit.domain.binding_records import binding
 from tests.unit.domain.simulated_installation import Binding
 from tests.unit.domain.simulated_zone import Past

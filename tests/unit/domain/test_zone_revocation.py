@@ -14,7 +14,7 @@ from mtls_operator.domain.marks import (
 )
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.revoked import NONE_WANTED, Revocations, ZoneRevocation
-from mtls_operator.domain.zone_plan import HostStage
+from mtls_operator.domain.zone_progress import HostStage
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.revoking import (
     A,

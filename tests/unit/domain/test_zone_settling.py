@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mtls_operator.domain.zone_plan import HostStage
+from mtls_operator.domain.zone_progress import HostStage
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_actions import (
@@ -185,3 +185,14 @@ def test_in_its_overlap_a_hostname_is_enforced_when_the_whole_edge_accepts_both_
 
     assert not [stage for accepts, stage in told if not accepts and stage is HostStage.ENFORCED][1:]
     assert (on_its_way, zone.stage().stage) == (HostStage.MOVING, HostStage.ENFORCED)
+
+
+def test_a_hostname_that_is_to_be_logged_is_not_so_while_a_rule_refuses_clients_of_its_new_ca(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+    told: list[tuple[bool, HostStage]] = []
+    zone.zone.watch = lambda: told.append((rules(zone) == [BLOCKED], zone.stage().stage))
+
+    zone.after(replace(zone.ours(), target=moved(replace(LOGGED, issuers=B))), seconds=600.0)
+
+    assert zone.stage().stage is HostStage.LOGGED
+    assert HostStage.LOGGED not in {stage for refuses, stage in told if refuses}

@@ -17,7 +17,8 @@ from mtls_operator.domain.marks import (
 from mtls_operator.domain.observed import Rule
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_knowledge import nothing_known
-from mtls_operator.domain.zone_plan import HostStage, ZonePlan, plan_zone
+from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
+from mtls_operator.domain.zone_progress import HostStage
 from mtls_operator.domain.zone_stakes import Desired, desired_of
 from mtls_operator.domain.zone_steps import WriteRule
 from tests.unit.domain.simulated_installation import Binding
