@@ -87,6 +87,10 @@ class Meddling:
             if each.word == READY:
                 self._ready[each.owner, each.zone_id, each.hostname] = now
 
+    def forget(self, owner: str) -> None:
+        """A process of an installation has died: the next one has to read again what that one had read."""
+        self._seen = {known: at for known, at in self._seen.items() if known[0] != owner}
+
     def excuses(self, promise: Promise, refused: Accepted | None, now: float) -> bool:
         """Whether what is wrong about a promise at this moment may be the doing of others: clients of this CA are
         `refused`, None: the hostname is open."""

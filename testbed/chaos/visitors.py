@@ -90,6 +90,7 @@ class Visitors:
         self._learn(cloudflare.state)
         cloudflare.on_change.append(self._changed)
         cloudflare.on_entry.append(self._meddling.hear)
+        self.world.on_death.append(self._meddling.forget)
         for each in self.world.sites:
             each.cluster.store.listeners.append(self._said)
         self._hear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -162,6 +162,8 @@ class World:
     rng: random.Random
     defects: list[str] = field(default_factory=list)
     calm: bool = False
+    on_death: list[Callable[[str], object]] = field(default_factory=list)
+    """Hear of the ownerId of an installation whose process has died."""
     retention: Retention = field(default_factory=Retention)
     lost: set[str] = field(default_factory=set)
     """Hostnames that a binding had when its status was lost. What is ours and in no status stays: an orphan."""
@@ -256,6 +258,8 @@ class World:
         self.tally.faults += site.process.wire.cuts
         site.process.die()
         site.process = None
+        for hear in self.on_death:
+            hear(site.owner)
         self.tally.crashes += 1
         if down is not None:
             asyncio.get_running_loop().call_later(down, self.run_operator, site)
