@@ -174,8 +174,7 @@ class Cluster:
                 settled = frozenset(name for name, each in stages.items() if each.stage in SETTLED)
                 moving = frozenset(name for name, each in stages.items() if each.stage is HostStage.MOVING)
                 if key in self.bindings:
-                    told = replace(self.bindings[key], enforced=enforced, settled=settled, moving=moving)
-                    self.bindings[key] = told
+                    self.bindings[key] = replace(self.bindings[key], enforced=enforced, settled=settled, moving=moving)
         self.stakes, _ = stakes_of([each.judged() for each in self.bindings.values()])
 
     def desired(self) -> list[Desired]:
