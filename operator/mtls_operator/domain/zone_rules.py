@@ -79,10 +79,14 @@ def edits(zone: ZoneState, agenda: Agenda, revocation: Intent) -> list[ZoneStep]
 
 def _needs_a_look(zone: ZoneState, step: ZoneStep) -> bool:
     """Somebody, be it the process before us, may have created the ruleset since; or put a rule first, which a new one
-    that keeps somebody out has to come before."""
+    that keeps somebody out has to come before. What was covered is open until it is so again: that waits for no look,
+    which may be slow for ever, and a rule in the wrong place is put right."""
     if zone.rules.value is None:
         return True
-    return isinstance(step, WriteRule) and step.rule_id is None and not isinstance(_mark_of(step), Claim)
+    if not isinstance(step, WriteRule) or step.rule_id is not None:
+        return False
+    mark = _mark_of(step)
+    return isinstance(mark, Enforcement | Revocation) and not mark.hostnames <= zone.told_enforced
 
 
 def _releases(step: WriteRule) -> bool:

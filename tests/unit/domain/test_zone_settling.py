@@ -6,7 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from mtls_operator.domain.observed import Ruleset
+from mtls_operator.domain.zone_knowledge import Reading
+from mtls_operator.domain.zone_plan import plan_zone
 from mtls_operator.domain.zone_progress import HostStage
+from mtls_operator.domain.zone_steps import WriteRule
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_actions import (
@@ -196,3 +200,18 @@ def test_a_hostname_that_is_to_be_logged_is_not_so_while_a_rule_refuses_clients_
 
     assert zone.stage().stage is HostStage.LOGGED
     assert HostStage.LOGGED not in {stage for refuses, stage in told if refuses}
+
+
+def test_a_rule_that_somebody_took_away_is_put_back_however_slow_the_reading_was(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    claims = tuple(rule for rule in ruleset.rules if rule.body.action != "block")
+    slow: Reading[Ruleset | None] = Reading(
+        replace(ruleset, rules=claims, version=ruleset.version + 1), begun=zone.time.now - 30.0
+    )
+
+    (desired,) = zone.cluster.desired()
+    plan = plan_zone(desired, replace(zone.operator.known, rules=slow), zone.time.now, zone.operator.timing)
+
+    assert isinstance(plan.steps[0], WriteRule)
