@@ -4,6 +4,8 @@
 |-------------------------------------------------------------|-------------------------------------------------------|
 | a certificate deleted while another installation comes with | the CA resource has no claim of its own, so between   |
 | it, has a CA of it without held hostnames, or adopted it    | listing and first claim it cannot be seen; see below  |
+| the same at the end of a rotation, where the other one only | played, and not judged (`hears_of_arrivals`): it is   |
+| claims a hostname as arriving in a zone of its own          | uploaded again, and no client notices                 |
 | the status of a CA lost, force-orphan                       | leave orphans by design, which only a command removes |
 | the status of a binding lost in the midst of a move         | the earlier list is forgotten, and so is the overlap  |
 | revocation lists, additionalIssuers, equal ownerIds,        | not played yet                                        |

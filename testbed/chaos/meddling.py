@@ -59,6 +59,9 @@ class Meddling:
     """When each was first told that there is no such thing, which counts when it is said again a window later."""
     _ready: dict[tuple[str, str, str], float] = field(default_factory=dict)
     """When an installation last said Ready of a hostname in a zone."""
+    _recorded: dict[tuple[str, str, str], frozenset[str]] = field(default_factory=dict)
+    """The certificates for which it ever recorded it: clients of a CA in one that was destroyed are let in again when
+    the edge knows the next one."""
 
     def note(self, before: State, after: State, owner: str | None, now: float) -> None:
         """Somebody has changed something: an installation, or None from outside the API."""
@@ -84,8 +87,10 @@ class Meddling:
     def heed(self, promises: Iterable[Promise], now: float) -> None:
         """These promises have been made until now."""
         for each in promises:
+            place = (each.owner, each.zone_id, each.hostname)
+            self._recorded[place] = self._recorded.get(place, frozenset()) | each.objects
             if each.word == READY:
-                self._ready[each.owner, each.zone_id, each.hostname] = now
+                self._ready[place] = now
 
     def forget(self, owner: str) -> None:
         """A process of an installation has died: the next one has to read again what that one had read."""
@@ -97,7 +102,8 @@ class Meddling:
         for change in self._last:
             if (change.zone_id, change.hostname) != (promise.zone_id, promise.hostname):
                 continue
-            matters = change.certificate_id is _OF_RULES or change.certificate_id in promise.objects
+            recorded = self._recorded.get((promise.owner, promise.zone_id, promise.hostname), promise.objects)
+            matters = change.certificate_id is _OF_RULES or change.certificate_id in recorded
             may_narrow = refused is not None and not refused.retires
             foreign = change.by is None or (change.by != promise.owner and may_narrow)
             if matters and foreign and not self._is_over(promise, change, now):

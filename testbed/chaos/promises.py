@@ -15,8 +15,8 @@ Bad, who has to be kept out: who has no certificate, one that nobody of the host
 CA that is none of these: in an object for which a binding of the cluster has recorded the hostname, in force, aimed at
 or retiring for a CA that such a binding refers to. Between, in a rotation that has begun or has not quite ended, there
 are clients who may get in or not; so may every client of a CA where issuers are not pinned, and anybody where nothing
-is blocked, and clients whom another installation accepts where a hostname is Moving, for a newcomer does not end an
-overlap that is going on elsewhere.
+is blocked, and where the binding is not Ready clients whom another installation accepts: a newcomer does not end an
+overlap that is going on elsewhere, nor does an incumbent pin issuers while others are relied on elsewhere.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Promises:
             for hostname, word in _said_of(body).items():
                 rivals = [each for each in bodies if hostname in _named_by(each)]
                 possible = _NOTHING.union(*(_possible(each, hostname, authorities, contents) for each in rivals))
-                if word == MOVING:
+                if word != READY:
                     possible |= {each for each, name in elsewhere if name == hostname}
                 good = tuple(sorted(self._good(body, hostname, authorities.get(authority_place(body)), contents)))
                 yield Promise(

@@ -195,6 +195,7 @@ class World:
         tally = Tally()
         wishes: dict[str, Wishes] = {}
         monitor = Monitor(
+            hears_of_arrivals=False,
             window=WINDOW,
             given_up=lambda owner, hostname: wishes[owner].hostnames.last_unwanted(hostname),
             retirement=Retirement(

@@ -48,6 +48,8 @@ class Case:
     takeovers: Mapping[str, frozenset[str]]
     excused: frozenset[str] = frozenset()
     """Zones where somebody has lately taken away what installations rely on (`Monitor.excuse`)."""
+    hears_of_arrivals: bool = True
+    """Whether the caller has to know of hostnames that arrive where it has nothing (`Monitor`)."""
 
     @property
     def long_ago(self) -> float:

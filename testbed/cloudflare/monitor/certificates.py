@@ -64,8 +64,10 @@ def _claims_on(case: Case, certificate_id: str) -> Iterator[ClaimedPlace]:
 
 def _had_to_be_known(case: Case, claim: ClaimedPlace) -> bool:
     """An installation reads the rules of zones in which it has something. Of claims elsewhere it hears only that the
-    certificate is in use, which ends when somebody takes the hostname off the list."""
-    was_taken_off = claim.zone_id in case.excused and claim.hostname not in case.before.hostnames(*claim.place[:2])
-    if was_taken_off and not any(case.is_own(owner_of(rule)) for rule in rules_of(case.before, claim.zone_id)):
+    certificate is in use, a window after the hostname is on the list, until somebody takes it off."""
+    may_be_unheard = claim.zone_id in case.excused or (claim.state == "arriving" and not case.hears_of_arrivals)
+    is_said_to_be_used = case.known(case.sightings.listed_since(claim.place))
+    has_marks_there = any(case.is_own(owner_of(rule)) for rule in rules_of(case.before, claim.zone_id))
+    if may_be_unheard and not is_said_to_be_used and not has_marks_there:
         return False
     return case.sightings.claims_on(claim.place).get(claim, case.now) <= case.long_ago

@@ -52,7 +52,9 @@ class Monitor:
     whose marks it was told to take as its own. Requests of tokens without an owner are of people or other programs:
     they are judged for invariants 1 and 4 only, and what they break is nobody's violation. `given_up` tells when the
     user of an installation last wanted a hostname without enforcement; absent: nobody knows. `retirement` tells when an
-    issuer may end; absent: invariant 6 is not judged, because only the users know what is retired.
+    issuer may end; absent: invariant 6 is not judged, because only the users know what is retired. `hears_of_arrivals`:
+    whether a certificate may not be deleted either while hostnames are on their way to it in a zone in which who
+    deletes it has nothing, so that it cannot know (testbed/chaos/exclusions.py).
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Monitor:
         takeovers: Mapping[str, Iterable[str]] | None = None,
         given_up: GivenUp | None = None,
         retirement: Retirement | None = None,
+        hears_of_arrivals: bool = True,
     ) -> None:
         self.violations: list[Violation] = []
         self._patience = Patience(window)
@@ -71,6 +74,7 @@ class Monitor:
         self._coverage = Coverage(given_up)
         self._validity = Validity(retirement)
         self._excused: dict[str, float] = {}
+        self._hears_of_arrivals = hears_of_arrivals
         self._last = State()
         self._seen = 0
 
@@ -83,8 +87,19 @@ class Monitor:
         token = before.token_of(request)
         excused = frozenset(zone_id for zone_id, until in self._excused.items() if now <= until)
         if token is not None and token.owner is not None:
-            sightings, patience, takeovers = self._sightings, self._patience, self._takeovers
-            case = Case(request, action, token.owner, before, after, now, sightings, patience, takeovers, excused)
+            case = Case(
+                request,
+                action,
+                token.owner,
+                before,
+                after,
+                now,
+                self._sightings,
+                self._patience,
+                self._takeovers,
+                excused,
+                self._hears_of_arrivals,
+            )
             findings += self._judge(case)
         self._sightings.note(after, now)
         self._validity.note(after, now)

@@ -2,7 +2,15 @@
 
 import pytest
 
-from tests.contract.cloudflare_simulation.monitored import CERTIFICATES, OTHER_ROOT, ROOT, Monitored, make_monitored
+from testbed.cloudflare.monitor import Monitor
+from tests.contract.cloudflare_simulation.monitored import (
+    CERTIFICATES,
+    OTHER_ROOT,
+    ROOT,
+    WINDOW,
+    Monitored,
+    make_monitored,
+)
 from tests.contract.cloudflare_simulation.world import ACCOUNT, ZONE, ca
 
 
@@ -72,6 +80,23 @@ def test_deleting_a_certificate_that_another_installation_has_long_claimed_viola
     world.east.http.delete(f"{CERTIFICATES}/{world.certificate}")
 
     assert world.violated == [5]
+
+
+@pytest.mark.parametrize(("heard_by", "violated"), [("nothing", []), ("its own claim there", [5]), ("the list", [5])])
+def test_who_has_nothing_in_a_zone_may_be_let_off_for_not_hearing_of_what_arrives_there(
+    heard_by: str, violated: list[int]
+) -> None:
+    world = make_monitored(Monitor(window=WINDOW, hears_of_arrivals=False))
+    world.west.claim("arriving", world.certificate, "a.example.com")
+    if heard_by == "its own claim there":
+        world.east.claim("leaving", world.certificate, "b.example.com")
+    if heard_by == "the list":
+        world.west.put(world.certificate, "a.example.com")
+    world.wait()
+
+    world.east.http.delete(f"{CERTIFICATES}/{world.certificate}")
+
+    assert world.violated == violated
 
 
 def _certificate_that_a_person_took_a_hostname_of_west_from(world: Monitored) -> str:
