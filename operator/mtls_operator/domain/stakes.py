@@ -4,6 +4,7 @@
 |----------------------------------------------------|----------------------------------------------------------|
 | both want the same certificate and policy          | both: it goes when the last lets go; they tell the same  |
 | one has it in `status.managed`, the other does not | the incumbent                                            |
+| both have it there, and it is blocked              | the one that goes on blocking it (safety invariant 13)   |
 | neither has it                                     | the older resource, then namespace/name                  |
 | another installation bars one of them              | the other                                                |
 | both by one CA, and one cannot be reconciled       | both: what that one has in force stays beside            |
@@ -24,6 +25,7 @@ from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_stakes import Stake, Target
 from mtls_operator.domain.zone_steps import Managed
+from mtls_operator.domain.zone_view import BLOCK
 
 _THERE = frozenset({HostnameState.ENFORCED.value, HostnameState.LOGGED.value})
 _BLOCKED = frozenset({HostnameState.ENFORCED.value, HostnameState.MOVING.value})
@@ -40,10 +42,12 @@ class _Candidate:
     age: tuple[str, ResourceKey]
     barred: frozenset[Place]
 
-    def rank(self, hostname: str) -> tuple[bool, bool, bool, str, ResourceKey]:
-        wanted = self.stake.wants[hostname].certificate
-        there = hostname in self.stake.managed.get(wanted, frozenset())
-        return ((wanted, hostname) in self.barred, not there, not _owns(self.stake, hostname), *self.age)
+    def rank(self, hostname: str, *, is_blocked: bool) -> tuple[bool, bool, bool, bool, str, ResourceKey]:
+        target = self.stake.wants[hostname]
+        barred = (target.certificate, hostname) in self.barred
+        there = hostname in self.stake.managed.get(target.certificate, frozenset())
+        opens = is_blocked and target.policy is not None and target.policy.action != BLOCK
+        return (barred, not there, not _owns(self.stake, hostname), opens, *self.age)
 
 
 def managed_of(record: BindingRecord) -> Managed:
@@ -140,8 +144,10 @@ def _contenders(candidates: Sequence[_Candidate]) -> Mapping[str, Sequence[_Cand
 
 def _lost(hostname: str, contenders: Sequence[_Candidate]) -> Mapping[ResourceKey, ResourceKey]:
     """Who loses the hostname to whom. Only who gets it keeps others from it: one that loses beats nobody."""
+    is_blocked = any(hostname in each.stake.blocked for each in contenders)
     wanting = sorted(
-        (each for each in contenders if hostname in each.stake.wants), key=lambda each: each.rank(hostname)
+        (each for each in contenders if hostname in each.stake.wants),
+        key=lambda each: each.rank(hostname, is_blocked=is_blocked),
     )
     admitted: list[_Candidate] = []
     lost: dict[ResourceKey, ResourceKey] = {}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtls_operator.api.host_binding import HostBindingStatus, HostnameState, HostnameStatus
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.observed import BlockResponse, CertificateId
@@ -175,6 +176,32 @@ def test_of_two_incumbents_the_one_stays_that_has_the_hostname_where_it_wants_it
     _, conflicts = stakes_of([judged(moving, MOVED), judged(staying)])
 
     assert conflicts == {key("a-moving"): {API: key("staying")}}
+
+
+@pytest.mark.parametrize(
+    ("told_by_older", "told_by_younger", "winner"),
+    [("Enforced", "Enforced", "younger"), ("Conflicted", "Enforced", "younger"), ("Logged", "Logged", "older")],
+)
+def test_of_two_incumbents_the_one_stays_that_goes_on_blocking_what_is_blocked(
+    told_by_older: str, told_by_younger: str, winner: str
+) -> None:
+    older, younger = (
+        binding(
+            name,
+            managed={CERTIFICATE: [API]},
+            status=HostBindingStatus(hostnames=(HostnameStatus(name=API, state=HostnameState(told)),)),
+            meta=metadata(name, created=created),
+        )
+        for name, told, created in [
+            ("older", told_by_older, "2026-01-01T00:00:00Z"),
+            ("younger", told_by_younger, "2026-01-02T00:00:00Z"),
+        ]
+    )
+    logs = replace(PLAIN, policy=Policy(frozenset({"AA01"}), "log"))
+
+    stakes, _ = stakes_of([judged(older, logs), judged(younger)])
+
+    assert [name for name, wants in wanted_by(stakes).items() if wants] == [winner]
 
 
 def test_what_one_ca_wants_contradicts_nothing_where_a_binding_of_it_cannot_be_reconciled() -> None:
