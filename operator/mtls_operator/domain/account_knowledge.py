@@ -30,8 +30,6 @@ class AccountKnowledge:
     """Bundle fingerprints of uploads that were given up without an answer: they may take effect for some time yet."""
     last_upload: float = float("-inf")
     """When the last one was sent or answered."""
-    exists_already: frozenset[str] = frozenset()
-    """Bundle fingerprints of uploads that were refused because their certificates are there."""
     uploads_refused: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     """What Cloudflare said against a bundle, and when, by bundle fingerprint."""
     seen: Mapping[CertificateId, float] = field(default_factory=dict)
@@ -66,14 +64,16 @@ class AccountKnowledge:
         )
 
     def with_upload_existing(self, fingerprint: str, now: float) -> AccountKnowledge:
-        """The answer says that the certificates, or some of them, were there before."""
+        """The answer says that the certificates, or some of them, were there before: in an object that is the same,
+        which a listing will show, or in others."""
+        why = "it says that certificates of the bundle are uploaded already"
         return replace(
             self,
             sent={**self.sent, fingerprint: now},
             unanswered=self.unanswered - {fingerprint},
             last_upload=now,
             listings={},
-            exists_already=self.exists_already | {fingerprint},
+            uploads_refused={**self.uploads_refused, fingerprint: (why, now)},
         )
 
     def with_upload_refused(self, fingerprint: str, why: str, now: float) -> AccountKnowledge:

@@ -40,11 +40,16 @@ def obtain(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle) -> 
 
 
 def list_again(account: Account, agenda: Agenda, demand: Demand, lacking: Bundle | None) -> None:
-    """List the account for a CA that may lack an object with these certificates. That no slot is free for it is said
-    until another listing tells otherwise: a look that finds the same is no news."""
+    """List the account for a CA that may lack an object with these certificates. That no slot is free for it, or that
+    Cloudflare does not take it, is said until another listing tells otherwise: a look that finds the same is no
+    news."""
     agenda.steps.append(ReadCertificates(demand.authority))
-    if lacking is not None and not find(account, demand, lacking.fingerprint) and not _has_slot(account, demand, 0):
+    if lacking is None or find(account, demand, lacking.fingerprint):
+        return
+    if not _has_slot(account, demand, 0):
         agenda.without_slot.add(demand.authority)
+    elif account.now >= account.known.sent.get(lacking.fingerprint, float("-inf")) + account.timing.window:
+        _is_refused(account, agenda, demand, lacking)
 
 
 def is_announced_settled(account: Account, agenda: Agenda, demand: Demand) -> bool:
@@ -112,12 +117,9 @@ def _is_refused(account: Account, agenda: Agenda, demand: Demand, bundle: Bundle
     it is all that there is to send."""
     if demand.bundle is None or demand.bundle.fingerprints == bundle.fingerprints:
         return False
-    known = account.known
-    why, said_at = known.uploads_refused.get(bundle.fingerprint, ("", float("-inf")))
+    why, said_at = account.known.uploads_refused.get(bundle.fingerprint, ("", float("-inf")))
     if account.now >= said_at + REFUSED_SECONDS:
-        if bundle.fingerprint not in known.exists_already:
-            return False
-        why, said_at = "it says that certificates of the bundle are uploaded already", account.now
+        return False
     agenda.bundle_refused[demand.authority] = why
     agenda.wakes.append(said_at + REFUSED_SECONDS)
     return True

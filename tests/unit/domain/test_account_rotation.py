@@ -159,6 +159,27 @@ def test_certificates_that_are_there_in_another_object_are_a_refusal_once_no_ide
     assert steps(ANNOUNCED, known=listed(*THERE, known=told)) == (TAKEN,)
 
 
+def test_an_identical_object_that_was_deleted_before_it_turned_up_is_sent_again_after_an_hour() -> None:
+    told = STARTED.with_upload_existing(BOTH.fingerprint, NOW)
+    later = NOW + REFUSED_SECONDS
+
+    again = listed(uploaded(), begun=later - 1, known=told)
+
+    assert steps(ANNOUNCED, known=again, now=later) == (sent(CA, BOTH),)
+
+
+def test_that_a_bundle_is_not_taken_is_said_until_another_listing_tells_otherwise() -> None:
+    said = listed(uploaded(), known=STARTED.with_upload_refused(BOTH.fingerprint, "one at a time", NOW))
+    exists = listed(uploaded(), known=STARTED.with_upload_existing(BOTH.fingerprint, NOW))
+    soon, later = NOW + WINDOW - 1, NOW + WINDOW
+    refused = {CA: "it says that certificates of the bundle are uploaded already"}
+
+    assert plan(ANNOUNCED, known=said, now=later).steps == READ
+    assert plan(ANNOUNCED, known=said, now=later).bundle_refused == {CA: "one at a time"}
+    assert (plan(ANNOUNCED, known=exists, now=soon).bundle_refused, READ) == ({}, plan(ANNOUNCED, known=exists).steps)
+    assert plan(ANNOUNCED, known=exists, now=later).bundle_refused == refused
+
+
 def test_side_by_side_the_source_alone_is_uploaded_once_the_bundle_is_settled() -> None:
     refused = listed(uploaded(), known=STARTED.with_upload_refused(BOTH.fingerprint, "one at a time", NOW))
     chosen = replace(ANNOUNCED, side_by_side=True)
