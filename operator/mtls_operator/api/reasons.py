@@ -99,8 +99,8 @@ class Reason(StrEnum):
     WAITING_FOR_OTHERS = (
         "WaitingForOthers",
         (*_PROGRESS, On.ROTATED, On.ASSOCIATED),
-        "Another installation has not got the new certificates in force yet, or still claims a hostname; the message "
-        "names it.",
+        "Another installation has not got the new certificates in force yet, still claims a hostname, or refuses "
+        "clients of the CA by its rules; the message names it.",
     )
     CERTIFICATE_AUTHORITY_NOT_READY = (
         "CertificateAuthorityNotReady",

@@ -255,12 +255,24 @@ def _waiting_for_others(view: BindingView) -> Verdict | None:
     held_up = {name: each.waits_for for name, each in (view.progress or {}).items() if each.waits_for}
     if not held_up:
         return None
+    if any((view.progress or {})[name].refused for name in held_up):
+        return _refused_elsewhere(view)
     others = sorted(frozenset[str]().union(*held_up.values()))
     names = names_and_until(view, HostStage.MOVING) or ", ".join(sorted(held_up))
     return waiting(
         Reason.WAITING_FOR_OTHERS,
         f"{_installations(others)} must accept the same CAs, and its overlap be over, before the earlier ones are"
         f" refused: {names}",
+    )
+
+
+def _refused_elsewhere(view: BindingView) -> Verdict:
+    refused = {name: each.waits_for for name, each in (view.progress or {}).items() if each.refused}
+    named = ", ".join(f"{name} ({_installations(owners)})" for name, owners in sorted(refused.items()))
+    return waiting(
+        Reason.WAITING_FOR_OTHERS,
+        f"clients of the CA are refused by rules of others, or were a moment ago: {named}. Give the other installation"
+        " the same CA, or the hostname to one of both.",
     )
 
 

@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, Revocation, read_mark
 from mtls_operator.domain.observed import CertificateId, Ruleset
+from mtls_operator.domain.rules_elsewhere import RulesElsewhere, accepted_by_both
 
 T = TypeVar("T")
 Place = tuple[CertificateId, str]
@@ -74,6 +75,8 @@ class ZoneKnowledge:
     accepted_since: Mapping[str, float] = field(default_factory=dict)
     """Since when these are exactly what they accept; minus infinity where the first reading of this process showed
     it."""
+    elsewhere: RulesElsewhere = field(default_factory=RulesElsewhere)
+    """What the rules of other installations accept and accepted."""
     bereft: bool = False
     """Whether the rules were read without any mark of ours, though by exact knowledge claims of ours were there."""
     replaced_since: float | None = None
@@ -213,7 +216,9 @@ class ZoneKnowledge:
         return ruleset is None or (ruleset.id == self.rules.value.id and ruleset.version < self.rules.value.version)
 
     def _with_our_marks(self, now: float, us: Installation, *, is_first: bool) -> ZoneKnowledge:
-        marks = our_marks(self.rules.value if self.rules else None, us)
+        everybody = _marks(self.rules.value if self.rules else None)
+        marks = [each for each in everybody if each.installation == us]
+        others = (each for each in everybody if isinstance(each, Enforcement) and each.installation != us)
         claims = {
             (certificate, hostname, claim.state)
             for claim in marks
@@ -241,6 +246,7 @@ class ZoneKnowledge:
         }
         return replace(
             self,
+            elsewhere=self.elsewhere.with_seen(others, now, is_first=is_first),
             bereft=self.bereft and not marks,
             claimed_since=since,
             accepted=accepted,
@@ -267,13 +273,15 @@ def _accepted_by(rules: Iterable[Enforcement]) -> dict[str, frozenset[str] | Non
     found: dict[str, frozenset[str] | None] = {}
     for rule in rules:
         for hostname in rule.hostnames:
-            before = found.get(hostname)
-            both = rule.issuers if before is None else before if rule.issuers is None else before & rule.issuers
-            found[hostname] = both
+            found[hostname] = accepted_by_both(found.get(hostname), rule.issuers)
     return found
 
 
 def our_marks(ruleset: Ruleset | None, us: Installation) -> list[Claim | Enforcement]:
     """The claims and enforcement rules of an installation in a ruleset."""
+    return [mark for mark in _marks(ruleset) if mark.installation == us]
+
+
+def _marks(ruleset: Ruleset | None) -> list[Claim | Enforcement]:
     marks = [read_mark(rule) for rule in ruleset.rules] if ruleset else []
-    return [mark for mark in marks if isinstance(mark, Claim | Enforcement) and mark.installation == us]
+    return [mark for mark in marks if isinstance(mark, Claim | Enforcement)]

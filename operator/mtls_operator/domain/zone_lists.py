@@ -14,7 +14,6 @@ from mtls_operator.domain.zone_agenda import Agenda, is_read, late_write_seen_at
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_leaving import announced_at, walk_unwanted
 from mtls_operator.domain.zone_others import unready, withdrawn
-from mtls_operator.domain.zone_overlap import is_moving
 from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
 from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_steps import Conclude, ReadList, ReadRules, WriteList, ZoneStep
@@ -136,10 +135,7 @@ def _withdraws(zone: ZoneState, place: Place) -> bool:
     accepted = [key.policy.issuers for key in zone.view.enforcement_keys(place[1]) if key.enabled]
     kept = policy.issuers if policy else None
     return kept is not None and any(
-        (kept < issuers and bool(withdrawn(zone, place[1], issuers, kept)))
-        if issuers is not None
-        else is_moving(zone, place[1])
-        for issuers in accepted
+        issuers is None or (kept < issuers and bool(withdrawn(zone, place[1], issuers, kept))) for issuers in accepted
     )
 
 

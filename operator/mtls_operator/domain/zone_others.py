@@ -10,6 +10,7 @@ Between installations rules are ANDed: a request has to satisfy the rules of eac
 |                       | holds it, and does not accept them all        | we withdraw: `Conflicted`    |
 |                       | is bringing it in too, for other CAs          | the smaller ownerId stays    |
 |                       | left a rule for it that does not accept ours  | we withdraw: `Conflicted`    |
+| have it in force      | refuses clients of the CA                     | we wait: `WaitingForOthers`  |
 | stop accepting a CA   | aims at the same and accepts what we keep     | we do, after its overlap too |
 | for a hostname        | does not, or not yet; or is bringing it in    | we wait: `WaitingForOthers`  |
 
@@ -82,15 +83,14 @@ def unready(zone: ZoneState, hostname: str, target: Target) -> Waiting:
     return Waiting(tuple(sorted(owners | ends.keys())), None if owners else until)
 
 
-def refusing(zone: ZoneState, hostname: str, target: Target) -> tuple[str, ...]:
-    """The installations whose rules refuse clients of the CAs that a rotation brings, by ownerId. As long as there is
-    one, the new CA is not valid for the hostname, though our rule accepts it. One that refuses clients of a CA that
-    retires has the new one already, and will never wait for us."""
-    if target.until is None:
-        return ()
-    new = target.issuers - target.retiring
-    rules = [rule for rule in rules_on(zone, hostname) if rule.issuers is not None and new - rule.issuers]
-    return tuple(sorted({rule.installation.owner for rule in rules}))
+def refusing(zone: ZoneState, hostname: str, target: Target) -> Mapping[str, float]:
+    """The installations whose rules refuse clients of the CA, by ownerId, each with the moment from which it does so
+    nowhere at the edge any more; infinity where its rule is to be changed first. As long as there is one, the CA is not
+    valid for the hostname, though our rule accepts it. One that refuses clients of a CA that retires has the new one
+    already, and will never wait for us."""
+    seen = zone.known.elsewhere.refused_until(hostname, target.issuers - target.retiring)
+    settled = {owner: until + zone.timing.settle for owner, until in seen.items()}
+    return {owner: until for owner, until in settled.items() if zone.now < until}
 
 
 def kept_for_an_overlap(zone: ZoneState, hostname: str) -> frozenset[str]:

@@ -44,11 +44,6 @@ def counted_until(zone: ZoneState, hostname: str, target: Target) -> float | Non
     return overlap_until(zone, hostname, target) if counted else None
 
 
-def is_moving(zone: ZoneState, hostname: str) -> bool:
-    """Whether we still hold a hostname on the list of a certificate that it is to leave."""
-    return any(True for _ in _earlier(zone, hostname))
-
-
 def rules_on(zone: ZoneState, hostname: str) -> Sequence[Enforcement]:
     """Rules of others that refuse requests to it: one that logs keeps nobody out."""
     return [

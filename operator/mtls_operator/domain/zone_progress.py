@@ -43,6 +43,8 @@ class HostProgress:
     until: float | None = None
     waits_for: tuple[str, ...] = ()
     """The ownerIds of installations that have to get ready first."""
+    refused: bool = False
+    """Whether their rules refuse clients, whatever ours accept."""
     cramped: bool = False
     """No rule has room for the issuers that are in force and those that are wanted."""
     missing: bool = False
@@ -129,25 +131,35 @@ def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving:
     if not is_there and (_is_covered(zone, place) or _is_put_back(zone, place)):
         return _settling(zone, place) or _moving(zone, agenda, place)
     if held:
-        waits_for = zone_others.refusing(zone, hostname, zone.wanted[place]) if _is_bare(policy) else ()
-        return HostProgress(HostStage.ASSOCIATED, waits_for=waits_for, missing=_is_bare(policy) and missing)
+        refusing = zone_others.refusing(zone, hostname, zone.wanted[place]) if _is_bare(policy) else {}
+        associated = HostProgress(HostStage.ASSOCIATED, missing=_is_bare(policy) and missing)
+        return _refused_elsewhere(associated, refusing)
     arriving = hostname in zone.view.claimed(certificate, ClaimState.ARRIVING)
     return HostProgress(HostStage.ARRIVING if arriving else HostStage.PENDING, until)
 
 
 def _in_force(zone: ZoneState, place: Place, until: float | None, *, missing: bool) -> HostProgress:
-    """Under its rule, once that has reached the whole edge: until then a client without a certificate may get in. In a
-    rotation it goes on being on its way as long as another installation refuses clients of the new CA."""
+    """Under its rule, once that has reached the whole edge: until then a client without a certificate may get in. It
+    goes on being on its way as long as another installation refuses clients of the CA."""
     policy = _policy(zone, place)
-    waits_for = zone_others.refusing(zone, place[1], zone.wanted[place]) if policy is not None else ()
+    refusing = zone_others.refusing(zone, place[1], zone.wanted[place]) if policy is not None else {}
     actions = {key.policy.action for key in zone.view.enforcement_keys(place[1])}
     if policy.action == LOG if policy is not None else BLOCK not in actions:
-        logged = HostProgress(HostStage.LOGGED, until, waits_for, missing=missing)
+        logged = _refused_elsewhere(HostProgress(HostStage.LOGGED, until, missing=missing), refusing)
         return logged if policy is None else _settling(zone, place) or logged
     if settling := _settling(zone, place):
         return settling
-    stage = HostStage.MOVING if waits_for else HostStage.ENFORCED
-    return HostProgress(stage, until, waits_for, missing=missing)
+    stage = HostStage.MOVING if refusing else HostStage.ENFORCED
+    return _refused_elsewhere(HostProgress(stage, until, missing=missing), refusing)
+
+
+def _refused_elsewhere(reached: HostProgress, refusing: Mapping[str, float]) -> HostProgress:
+    """What is reached, as long as these installations refuse clients."""
+    if not refusing:
+        return reached
+    last = max(refusing.values())
+    until = last if last < float("inf") else None
+    return replace(reached, until=until, waits_for=tuple(sorted(refusing)), refused=True)
 
 
 def _moving(zone: ZoneState, agenda: Agenda, place: Place) -> HostProgress:
@@ -175,10 +187,12 @@ def _settling(zone: ZoneState, place: Place) -> HostProgress | None:
 
 
 def rule_wakes(zone: ZoneState) -> list[float]:
-    """When rules have reached the whole edge."""
+    """When rules have reached the whole edge, also those of other installations."""
     times = [zone.rule_settled_at(hostname, BLOCK) for hostname in zone.wanted_hostnames & zone.view.enforced]
     policies = [(place[1], target.policy) for place, target in zone.wanted.items() if target.policy is not None]
     times += [zone.accepted_from(hostname, policy.issuers) for hostname, policy in policies if not policy.is_bare]
+    for (_, hostname), target in zone.wanted.items():
+        times += zone_others.refusing(zone, hostname, target).values()
     return [at for at in times if zone.now < at < float("inf")]
 
 
@@ -187,9 +201,13 @@ def _is_bare(policy: Policy | None) -> bool:
 
 
 def _is_accepted(zone: ZoneState, place: Place) -> bool:
-    """Whether a rule acts on requests to the hostname, and lets in whom the wanted one would."""
+    """Whether a rule acts on requests to the hostname, and lets in whom the wanted one would, but not anybody else's
+    clients where issuers are to be pinned."""
     policy = _policy(zone, place)
-    return _is_covered(zone, place) and (policy is None or zone.accepted_from(place[1], policy.issuers) < float("inf"))
+    if policy is None:
+        return _is_covered(zone, place)
+    is_pinned = not policy.pins or zone.known.accepted.get(place[1]) is not None
+    return _is_covered(zone, place) and is_pinned and zone.accepted_from(place[1], policy.issuers) < float("inf")
 
 
 def _is_covered(zone: ZoneState, place: Place) -> bool:

@@ -35,7 +35,7 @@ from mtls_operator.domain.zone_agenda import Agenda
 from mtls_operator.domain.zone_altered import is_made_good
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_others import accepted_by_others, kept_for_an_overlap, unready, withdrawn
-from mtls_operator.domain.zone_overlap import is_moving, told_until
+from mtls_operator.domain.zone_overlap import told_until
 from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
 from mtls_operator.domain.zone_revocation import Intent
 from mtls_operator.domain.zone_stakes import Target
@@ -246,7 +246,7 @@ def _on_the_way(zone: ZoneState, place: Place, target: Target, policy: Policy) -
     """The next policy on the way to the wanted one. Rules are ANDed, so a hostname goes from one set of issuers to
     another directly only where one includes the other, otherwise through their union; and an issuer is withdrawn only
     when every installation is ready for it. Which ones a rule that accepts any of them is relied on for is not known:
-    while the hostname moves from another CA, it goes on accepting any."""
+    while the hostname moves from another CA, or others aim at other ones, it goes on accepting any."""
     _, hostname = place
     present = [key.policy.issuers for key in zone.view.enforcement_keys(hostname)]
     for old in present or _accepted_before(zone, hostname):
@@ -254,7 +254,7 @@ def _on_the_way(zone: ZoneState, place: Place, target: Target, policy: Policy) -
         if new is None or (old is not None and old <= new):
             continue
         if old is None:
-            if is_moving(zone, hostname) and unready(zone, hostname, target):
+            if unready(zone, hostname, target):
                 return EnforcementKey(replace(policy, issuers=None))
             continue
         if not new <= old:

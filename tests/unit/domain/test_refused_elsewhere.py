@@ -1,4 +1,4 @@
-"""While another installation refuses a CA no client of it gets in, though our rule accepts it: no overlap counts."""
+"""While another installation refuses a CA no client of it gets in, though our rule accepts it: it is not in force."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from mtls_operator.domain.marks import Enforcement
+from mtls_operator.domain.marks import Enforcement, read_mark
+from mtls_operator.domain.observed import Rule
 from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_others import ELSEWHERE, HELD, NEW, OLD, ROTATED, claimed, ruled
 from tests.unit.domain.test_zone_plan import CERTIFICATE, OTHERS, TARGET, CalmZone, wanted
+
+BOTH = replace(
+    TARGET,
+    aim=NEW,
+    in_force=OLD | NEW,
+    policy=Policy(frozenset({"AA01", "BB02"}), "block"),
+    issuers=frozenset({"AA01", "BB02"}),
+    until="2026-03-02T00:00:00Z",
+)
 
 
 def test_an_overlap_counts_from_when_no_other_installation_refuses_the_new_ca_any_more() -> None:
@@ -39,42 +49,74 @@ def test_an_overlap_counts_from_when_no_other_installation_refuses_the_new_ca_an
     assert issuers_of_ours(zone) == [{"BB02"}]
 
 
-@pytest.mark.parametrize(
-    ("issuer", "until"), [("AA01", "2026-03-02T00:00:00Z"), ("AA01", None), (None, "2026-03-02T00:00:00Z")]
-)
-def test_in_a_rotation_a_hostname_is_on_its_way_while_another_installation_refuses_the_new_ca(
+@pytest.mark.parametrize("until", ["2026-03-02T00:00:00Z", None], ids=["in a rotation", "at rest"])
+@pytest.mark.parametrize("issuer", ["AA01", None])
+def test_a_hostname_is_on_its_way_while_another_installation_refuses_the_ca(
     issuer: str | None, until: str | None
 ) -> None:
-    zone = CalmZone()
-    zone.after(wanted())
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, claimed(HELD, CERTIFICATE, OLD, OLD), ruled(issuer)))
-    zone.operator.look()
-    both = frozenset({"AA01", "BB02"})
-    overlap = replace(TARGET, aim=NEW, in_force=OLD | NEW, policy=Policy(both, "block"), issuers=both, until=until)
+    zone = beside(ruled(issuer))
 
-    zone.after(replace(zone.ours(), target=overlap))
+    zone.after(replace(zone.ours(), target=replace(BOTH, until=until)))
 
-    refused = issuer is not None and until is not None
+    refused = issuer is not None
     assert zone.stage() == HostProgress(
-        HostStage.MOVING if refused else HostStage.ENFORCED, waits_for=("them",) if refused else ()
+        HostStage.MOVING if refused else HostStage.ENFORCED, waits_for=("them",) if refused else (), refused=refused
     )
 
 
+@pytest.mark.parametrize("later", [(), (ruled(None),)], ids=["its rule goes", "its rule accepts it"])
+def test_the_ca_counts_when_a_late_data_centre_refuses_it_no_more_either(later: tuple[Rule, ...]) -> None:
+    zone = beside(ruled("AA01"))
+    zone.after(replace(zone.ours(), target=BOTH))
+
+    instead(zone, later)
+    zone.wait(80.0)
+    on_its_way = zone.stage()
+    zone.wait(20.0)
+
+    assert (on_its_way.stage, on_its_way.waits_for, on_its_way.refused) == (HostStage.MOVING, ("them",), True)
+    assert on_its_way.until is not None
+    assert zone.time.now - 20.0 < on_its_way.until < zone.time.now
+    assert zone.stage() == HostProgress(HostStage.ENFORCED)
+
+
+def test_what_another_installation_accepts_less_or_accepted_before_holds_nothing_up() -> None:
+    zone = beside(ruled("AA01"))
+    zone.after(replace(zone.ours(), target=TARGET))
+
+    instead(zone, (ruled(None),))
+    zone.wait(10.0)
+
+    assert zone.stage() == HostProgress(HostStage.ENFORCED)
+
+
 def test_an_installation_that_refuses_only_the_ca_that_retires_has_the_new_one_and_is_not_waited_for() -> None:
+    zone = beside(ruled("BB02"))
+
+    zone.after(replace(zone.ours(), target=replace(BOTH, retiring=frozenset({"AA01"}))))
+
+    assert zone.stage() == HostProgress(HostStage.ENFORCED)
+
+
+def beside(rule: Rule) -> CalmZone:
+    """Our hostname is in force when another installation has it too, with this rule."""
     zone = CalmZone()
     zone.after(wanted())
     ruleset = zone.zone.ruleset.now
     assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, claimed(HELD, CERTIFICATE, NEW, NEW), ruled("BB02")))
+    zone.zone.set_rules((*ruleset.rules, claimed(HELD, CERTIFICATE, OLD, OLD), rule))
     zone.operator.look()
-    both, until = frozenset({"AA01", "BB02"}), "2026-03-02T00:00:00Z"
-    overlap = replace(TARGET, aim=NEW, in_force=OLD | NEW, policy=Policy(both, "block"), issuers=both, until=until)
+    return zone
 
-    zone.after(replace(zone.ours(), target=replace(overlap, retiring=frozenset({"AA01"}))))
 
-    assert zone.stage() == HostProgress(HostStage.ENFORCED)
+def instead(zone: CalmZone, rules: tuple[Rule, ...]) -> None:
+    """The other installation has these rules now."""
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    marks = [(rule, read_mark(rule)) for rule in ruleset.rules]
+    ours = [rule for rule, mark in marks if not (isinstance(mark, Enforcement) and mark.installation == OTHERS)]
+    zone.zone.set_rules((*ours, *rules))
+    zone.operator.look()
 
 
 def issuers_of_ours(zone: CalmZone) -> list[set[str]]:

@@ -353,5 +353,5 @@ def test_unpinned_and_moved_and_pinned_at_once_a_rule_accepts_any_until_the_over
     zone.wait(7_000.0)
 
     assert seen == [[UNPINNED]]
-    assert overlap == ([True, True], HostStage.ENFORCED)
+    assert overlap == ([True, True], HostStage.MOVING)
     assert (lists(zone), rules(zone)) == ([False, True], [replace(BLOCKED, issuers=B)])

@@ -244,6 +244,27 @@ def test_where_no_rule_names_the_issuers_of_that_overlap_they_are_those_that_wer
     assert issuers(zone) == [frozenset(expected)]
 
 
+def test_issuers_are_not_pinned_while_another_installation_is_relied_on_for_others() -> None:
+    zone = CalmZone()
+    zone.after(wanted(target=replace(TARGET, policy=Policy(None, "block"))))
+    theirs = claimed(HELD, ELSEWHERE, NEW, NEW)
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules((*ruleset.rules, theirs))
+    zone.operator.look()
+
+    zone.after(wanted(target=TARGET))
+    meanwhile = (issuers(zone), zone.stage().stage, zone.stage().waits_for)
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules(tuple(rule for rule in ruleset.rules if rule.body != theirs.body))
+    zone.operator.look()
+    zone.wait(1_000.0)
+
+    assert meanwhile == ([None], HostStage.MOVING, ("them",))
+    assert (issuers(zone), zone.stage().stage) == ([frozenset({"AA01"})], HostStage.ENFORCED)
+
+
 def waiting_zone() -> CalmZone:
     """We moved on, and another installation that uses the earlier CA keeps us from refusing it."""
     rules = (claimed(HELD, CERTIFICATE, OLD, OLD), ruled("AA01"), FOREIGN)

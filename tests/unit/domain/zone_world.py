@@ -173,7 +173,7 @@ class World:
             self._begin(self._dashboard())
         if self.shape.meddling:
             self._begin(meddle(self))
-        if self.shape.meddling or self.shape.rotation:
+        if self.shape.meddling or self.shape.rotation or self.shape.varied:
             for operator in self.operators:
                 self._begin(self._looks(operator))
 
