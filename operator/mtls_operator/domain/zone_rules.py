@@ -72,7 +72,11 @@ def edits(zone: ZoneState, agenda: Agenda, revocation: Intent) -> list[ZoneStep]
     if exact_from is None:
         return proposed
     creations: list[ZoneStep] = [
-        step for step in proposed if isinstance(step, WriteRule) and step.rule_id is None and not _releases(step)
+        step
+        for step in proposed
+        if isinstance(step, WriteRule)
+        and step.rule_id is None
+        and not (_releases(step) or _begins_to_block(zone, step))
     ]
     return creations if creations or zone.now < exact_from else [ReadRules()]
 
@@ -87,6 +91,13 @@ def _needs_a_look(zone: ZoneState, step: ZoneStep) -> bool:
         return False
     mark = _mark_of(step)
     return isinstance(mark, Enforcement | Revocation) and not mark.hostnames <= zone.told_enforced
+
+
+def _begins_to_block(zone: ZoneState, step: WriteRule) -> bool:
+    """Whether a rule is for hostnames that were not covered: the process before us may have begun to give them up,
+    which cannot be seen yet."""
+    mark = _mark_of(step)
+    return isinstance(mark, Enforcement) and not mark.hostnames <= zone.told_enforced
 
 
 def _releases(step: WriteRule) -> bool:

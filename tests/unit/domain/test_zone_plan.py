@@ -261,6 +261,24 @@ def test_a_new_process_takes_nothing_off_that_it_reads_too_early_to_see_claimed_
     assert zone.marks() == [enforced(API, WEB), None, claim(ClaimState.HELD, API, WEB)]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_new_process_enforces_nothing_anew_while_it_may_not_see_yet_that_it_is_being_given_up(seed: int) -> None:
+    zone = CalmZone()
+    zone.after(wanted())
+    zone.after(replace(zone.ours(), hostnames=(WEB,)), seconds=5.0)
+    held_without_a_rule = zone.zone.ruleset.values[-2]
+    zone.zone.ruleset = Past([0.0, zone.time.now], [held_without_a_rule, zone.zone.ruleset.now])
+    zone.zone.lag, zone.zone.rng = 8.0, Chance(seed)
+    zone.begin_again()
+    seen: list[list[object]] = []
+    zone.zone.watch = lambda: seen.append(zone.marks())
+
+    zone.after(replace(zone.ours(), hostnames=(API,)))
+
+    assert not any(enforced() in marks and claim(ClaimState.HELD) not in marks for marks in seen)
+    assert enforced() in zone.marks()
+
+
 def test_a_held_hostname_without_its_rule_is_enforced_as_soon_as_it_is_read_on_the_list() -> None:
     zone = CalmZone()
     zone.after(wanted())
