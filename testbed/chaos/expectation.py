@@ -152,9 +152,10 @@ def _about_lists(world: World) -> Iterator[str]:
     foreign: dict[tuple[str, str], set[str]] = {}
     for zone_id, put_on, hostname in world.foreign:
         foreign.setdefault((zone_id, put_on), set()).add(hostname)
+    forgotten = world.lost.difference(*(wanted(site).keys() for site in world.sites))
     for zone_id, list_of in sorted({*state.lists, *ours, *foreign}, key=str):
         listed, key = state.hostnames(zone_id, list_of), (zone_id, list_of or "")
-        if missing := sorted(ours.get(key, set()) - listed - world.lost):
+        if missing := sorted(ours.get(key, set()) - listed - forgotten):
             yield f"{missing} are not on the list of {bundles.get(list_of)}"
         there = listed - ours.get(key, set()) - foreign.get(key, set()) - stay
         if leaked := sorted(each for each in there if not _may_be_back(world, (*key, each))):
