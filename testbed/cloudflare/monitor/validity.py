@@ -7,7 +7,9 @@ rule that covers the hostname accepts it. A request of an installation may end t
 - another issuer that stays has been valid for the overlap.
 
 An issuer that became valid only after everybody had retired it (in the midst of a rotation) was promised to nobody.
-An installation that begins to cover a hostname brings the issuers of its own user: that is no rotation.
+An installation that begins to cover a hostname brings the issuers of its own user: that is no rotation. Nor is it one
+when a hostname that was retained, so that nobody wanted it, is taken over: whoever arrives takes it out of the retained
+rule as soon as its own covers it (design.md), and issuers that nobody has wanted since need no overlap.
 """
 
 from __future__ import annotations
@@ -53,6 +55,10 @@ class Validity:
         self._retirement = retirement
         self._since: dict[tuple[str, str, str], float] = {}
         self._last: dict[str, Issuers] = {}
+        self._left: dict[str, Issuers] = {}
+        """By zone, what is valid for hostnames that only retained rules cover."""
+        self._left_until: dict[tuple[str, str, str], float] = {}
+        """Until when an issuer was one of these, by zone and hostname."""
         self._seen = State()
 
     def judge(self, case: Case) -> Findings:
@@ -76,6 +82,7 @@ class Validity:
         self._seen = state
         for zone_id in {*state.rulesets, *self._last}:
             last, valid = self._last.get(zone_id, {}), valid_issuers(state, zone_id)
+            self._note_left(zone_id, _only_retained(state, zone_id, valid), now)
             if valid == last:
                 continue
             for hostname in last.keys() | valid.keys():
@@ -85,6 +92,12 @@ class Validity:
                 for issuer in new - old:
                     self._since[zone_id, hostname, issuer] = now
             self._last[zone_id] = valid
+
+    def _note_left(self, zone_id: str, left: Issuers, now: float) -> None:
+        for hostname, issuers in self._left.get(zone_id, {}).items():
+            for issuer in issuers:
+                self._left_until[zone_id, hostname, issuer] = now
+        self._left[zone_id] = left
 
     def _judge_end(self, retirement: Retirement, case: Case, end: _End) -> Findings:
         what = f"{case.owner} ends {end.issuer} for {end.hostname}"
@@ -98,6 +111,8 @@ class Validity:
                 yield 6, f"{what}, which the user of {owner} wants"
             elif case.now + _SLACK_SECONDS < retired + retirement.overlap:
                 yield 6, f"{what} {case.now - retired:.0f} s after the user of {owner} retired it"
+        if max(at for _, at in times) <= self._left_until.get((end.zone_id, end.hostname, end.issuer), -math.inf):
+            return
         others = (self._since.get((end.zone_id, end.hostname, each), case.now) for each in end.left)
         if case.now + _SLACK_SECONDS < min(others, default=case.now) + retirement.overlap:
             yield 6, f"{what}, and no other has been valid for the overlap"
@@ -121,6 +136,12 @@ def valid_issuers(state: State, zone_id: str) -> Issuers:
         hostname: associated[hostname] if issuers is None else associated[hostname] & issuers
         for hostname, issuers in accepted.items()
     }
+
+
+def _only_retained(state: State, zone_id: str, valid: Issuers) -> Issuers:
+    marks = [mark for rule, mark in enforcements(state, zone_id) if is_in_force(rule)]
+    looked_after = frozenset[str]().union(*(mark.guard.hostnames for mark in marks if not mark.retained))
+    return {hostname: issuers for hostname, issuers in valid.items() if hostname not in looked_after}
 
 
 def _relying(case: Case, zone_id: str, hostname: str) -> set[str]:

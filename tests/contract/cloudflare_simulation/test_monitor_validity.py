@@ -132,6 +132,26 @@ def test_an_installation_that_begins_to_cover_a_hostname_brings_its_own_issuers(
     assert rotating.world.violated == []
 
 
+@pytest.mark.parametrize(("wanted_again", "violated"), [(False, []), (True, [6, 6])])
+def test_what_was_retained_ends_without_an_overlap_unless_somebody_wanted_it_again(
+    *, wanted_again: bool, violated: list[int]
+) -> None:
+    rotating = _rotating(first=pinned(HOST, issuers=(OLD,)))
+    east, world = rotating.world.east, rotating.world
+    rotating.retired["east"] = world.clock()
+    east.enforce(HOST, rule=rotating.rule, expression=pinned(HOST, issuers=(OLD,)), mark=" retained")
+    world.wait(2 * OVERLAP)
+    ours = east.enforce(HOST, expression=BOTH, ref="mtls_operator_east_both")
+    east.drop(rotating.rule)
+    if wanted_again:
+        world.wait(10.0)
+        rotating.retired["east"] = world.clock()
+
+    east.enforce(HOST, rule=ours, expression=NEW_ALONE, ref="mtls_operator_east_both")
+
+    assert world.violated == violated
+
+
 def test_without_the_users_nobody_knows_what_is_retired() -> None:
     rotating = Rotating(make_monitored(), {})
 
