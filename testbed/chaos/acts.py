@@ -258,7 +258,7 @@ class LoseStatus(Act):
     def perform(self, world: World) -> bool:
         site = world.sites[self.site]
         body = site.read(BINDING, self.namespace, self.name)
-        if body is None or is_deleting(body) or not is_ready(body) or len(body["status"]["managed"]) != 1:
+        if body is None or is_deleting(body) or not is_ready(body) or len(body["status"].get("managed", ())) != 1:
             return False
         world.lost |= managed_hostnames(body)
         site.cluster.users.write_status(BINDING, self.namespace, self.name, None)
