@@ -130,12 +130,15 @@ def _about_retained(world: World, found: Sequence[InForce], retained: InForce) -
 
 
 def _about_places(world: World) -> Iterator[str]:
-    """An earlier rule of somebody else would bypass ours; claims stand after all enforcement (docs/marks.md)."""
+    """An earlier rule of somebody else would bypass ours; claims stand after all enforcement (docs/marks.md). Nobody
+    looks after what was retained, or left because a status was lost."""
+    forgotten = _forgotten(world)
     for zone_id, ruleset in sorted(world.cloudflare.state.rulesets.items()):
         marks = [(rule.id, read_mark(rule)) for rule in ruleset.rules]
         first = next((index for index, (_, mark) in enumerate(marks) if not isinstance(mark, Enforcement)), len(marks))
         for rule_id, mark in marks[first:]:
-            if isinstance(mark, Enforcement):
+            left = isinstance(mark, Enforcement) and (mark.retained or mark.guard.hostnames <= forgotten)
+            if isinstance(mark, Enforcement) and not left:
                 yield f"zone {zone_id}: enforcement rule {rule_id} of {mark.owner} stands after others"
 
 
@@ -152,7 +155,7 @@ def _about_lists(world: World) -> Iterator[str]:
     foreign: dict[tuple[str, str], set[str]] = {}
     for zone_id, put_on, hostname in world.foreign:
         foreign.setdefault((zone_id, put_on), set()).add(hostname)
-    forgotten = world.lost.difference(*(wanted(site).keys() for site in world.sites))
+    forgotten = _forgotten(world)
     for zone_id, list_of in sorted({*state.lists, *ours, *foreign}, key=str):
         listed, key = state.hostnames(zone_id, list_of), (zone_id, list_of or "")
         if missing := sorted(ours.get(key, set()) - listed - forgotten):
@@ -162,6 +165,11 @@ def _about_lists(world: World) -> Iterator[str]:
             yield f"{leaked} are left on the list of {bundles.get(list_of)}"
         if robbed := sorted(each for each in foreign.get(key, set()) - listed if _had_to_stay(world, (*key, each))):
             yield f"{robbed}, which people had put there, are gone from the list of {bundles.get(list_of)}"
+
+
+def _forgotten(world: World) -> frozenset[str]:
+    """Hostnames of which the status was lost, and that no binding wants."""
+    return frozenset(world.lost).difference(*(wanted(site).keys() for site in world.sites))
 
 
 def _had_to_stay(world: World, place: tuple[str, str, str]) -> bool:
