@@ -43,6 +43,8 @@ class AccountKnowledge:
     refused_since: Mapping[CertificateId, float] = field(default_factory=dict)
     """Since when a deletion is refused as in use."""
     refused_last: Mapping[CertificateId, float] = field(default_factory=dict)
+    use_denied_since: Mapping[CertificateId, float] = field(default_factory=dict)
+    """Since when the token may not ask who uses a certificate."""
 
     def listed_by(self, token: str) -> tuple[Certificate, ...]:
         """What the token listed last, but for what is gone since; nothing when it has not listed yet."""
@@ -118,6 +120,10 @@ class AccountKnowledge:
             refused_since={**self.refused_since, certificate_id: earlier[0] if earlier else now},
             refused_last={**self.refused_last, certificate_id: now},
         )
+
+    def with_use_denied(self, certificate_id: CertificateId, now: float) -> AccountKnowledge:
+        """After the token was refused the question who uses a certificate."""
+        return replace(self, use_denied_since={certificate_id: now, **self.use_denied_since})
 
     def refusals(self, certificate_id: CertificateId, now: float) -> tuple[float, float] | None:
         """Since when and when last a deletion was refused; None when that was another deletion, long ago."""

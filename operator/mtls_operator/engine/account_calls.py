@@ -20,6 +20,8 @@ from mtls_operator.engine.clock import Clock
 
 CertificateStep = ReadCertificates | Upload | DeleteCertificate | ConfirmGone
 After = tuple[AccountKnowledge, CloudflareError | None]
+_DENIED_SECONDS = 300.0
+"""So long a token is asked to be allowed to ask who uses a certificate before it is deleted without that."""
 _SAID_BY_A_GATEWAY = frozenset({408, 502, 504, 520, 522, 524})
 """Statuses by which somebody on the way says that he had no answer: whoever was asked may be at work still."""
 
@@ -69,7 +71,14 @@ class AccountCalls:
         return known.with_uploaded(self.token, uploaded, self.clock.now()), None
 
     async def _delete(self, step: DeleteCertificate, known: AccountKnowledge) -> After:
-        if await self._is_used(step):
+        try:
+            is_used = await self._is_used(step)
+        except PermissionDenied as error:
+            denied = known.with_use_denied(step.certificate_id, self.clock.now())
+            if self.clock.now() < denied.use_denied_since[step.certificate_id] + _DENIED_SECONDS:
+                return denied, error
+            is_used = False
+        if is_used:
             return known.with_deletion_refused(step.certificate_id, self.clock.now()), None
         try:
             await self.client.delete_certificate(self.account_id, step.certificate_id)
@@ -82,10 +91,10 @@ class AccountCalls:
 
     async def _is_used(self, step: DeleteCertificate) -> bool:
         """Whether somebody has hostnames on it, be it in a zone that is none of ours: then not even a try is made. What
-        cannot be told so, the deletion tells."""
+        cannot be told so, the deletion tells. Raises PermissionDenied, which a fresh token is for a while."""
         try:
             return await self.client.is_certificate_used(self.account_id, step.certificate_id)
-        except (NotFound, PermissionDenied, Rejected):
+        except (NotFound, Rejected):
             return False
 
     async def _confirm_gone(self, step: ConfirmGone, known: AccountKnowledge) -> After:

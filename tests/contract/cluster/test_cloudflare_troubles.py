@@ -8,7 +8,7 @@ import pytest
 
 from testbed.chaos.operator_process import running_operator
 from testbed.cloudflare.faults import AnswerPage, AnswerStatus, Cut, Delay, Effect, Fault, Garble, Match, Moment
-from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, TOKEN, World
+from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, TOKEN, World, in_force
 from tests.contract.cluster.world import BINDING, CA
 from tests.virtual_time import in_virtual_time, until
 
@@ -109,3 +109,20 @@ async def test_a_permission_that_is_missing_is_named_and_used_once_it_is_given(
         await until(world.all_ready)
 
     assert says in told
+
+
+@pytest.mark.parametrize(("times", "longest"), [(2, 300.0), (None, 900.0)], ids=["for a moment", "for ever"])
+@in_virtual_time
+async def test_a_certificate_is_not_deleted_before_it_was_asked_who_uses_it_unless_that_is_refused_for_long(
+    times: int | None, longest: float
+) -> None:
+    async with in_force() as world:
+        world.cloudflare.faults.add(Fault(AnswerStatus(403), Match(path="mtls_certificates/.*/associations$"), times))
+        world.delete_both()
+        await until(world.all_gone)
+
+    asked = [entry for entry in world.cloudflare.log if entry.path.endswith("/associations")]
+    deleted = [entry for entry in world.cloudflare.log if entry.method == "DELETE" and "certificates" in entry.path]
+    assert [entry.status for entry in asked].count(403) >= 2
+    assert asked[-1].status == (200 if times else 403)
+    assert (300.0 if times is None else 0.0) <= deleted[0].time - asked[0].time < longest
