@@ -46,9 +46,24 @@ class Waiting:
 
 def contradicted(zone: ZoneState) -> Mapping[str, str]:
     """The hostnames that we want and must not bring in, each with the ownerId of the installation that has it."""
+    return _contradicted(zone, zone.wanted, zone.incumbent)
+
+
+def contradicted_still(zone: ZoneState) -> Mapping[str, str]:
+    """The same of what bindings want that act with another token: these leave it alone, so it is not kept for them."""
+    wanted = {
+        (target.certificate, hostname): target
+        for stake in zone.desired.still
+        for hostname, target in stake.wants.items()
+    }
+    told = frozenset[str]().union(*(stake.enforced for stake in zone.desired.still if stake.managed))
+    return _contradicted(zone, wanted, zone.incumbent | told)
+
+
+def _contradicted(zone: ZoneState, wanted: Mapping[Place, Target], incumbent: frozenset[str]) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    for (_, hostname), target in zone.wanted.items():
-        if target.policy is not None and hostname not in zone.incumbent:
+    for (_, hostname), target in wanted.items():
+        if target.policy is not None and hostname not in incumbent:
             owner = _contradicting(zone, hostname, target)
             if owner is not None:
                 found[hostname] = owner

@@ -82,8 +82,9 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
         return replace(_halted(asked, rival), put_back_until=banned_until)
     if asked.has_vanished:
         return ZonePlan((NoteReplacement(),), None, None, put_back_until=banned_until)
-    contradicted = zone_others.contradicted(asked)
-    free = replace(asked, desired=_without(desired, contradicted)) if contradicted else asked
+    contradicted, contradicted_still = zone_others.contradicted(asked), zone_others.contradicted_still(asked)
+    own, still = _without(desired.stakes, contradicted), _without(desired.still, contradicted_still)
+    free = replace(asked, desired=replace(desired, stakes=own, still=still))
     reserve = zone_adoption.reserve(free)
     zone = replace(free, desired=reserve.leave(free.desired))
     agenda = zone_lists.agenda(zone)
@@ -131,14 +132,13 @@ def _look(zone: ZoneState, agenda: Agenda) -> None:
         look_at(zone, agenda, certificate)
 
 
-def _without(desired: Desired, contradicted: Collection[str]) -> Desired:
+def _without(stakes: tuple[Stake, ...], contradicted: Collection[str]) -> tuple[Stake, ...]:
     """What is left to want: what another installation has otherwise is not brought in, or taken back."""
-    return replace(
-        desired,
-        stakes=tuple(
-            replace(stake, wants={name: each for name, each in stake.wants.items() if name not in contradicted})
-            for stake in desired.stakes
-        ),
+    if not contradicted:
+        return stakes
+    return tuple(
+        replace(stake, wants={name: each for name, each in stake.wants.items() if name not in contradicted})
+        for stake in stakes
     )
 
 

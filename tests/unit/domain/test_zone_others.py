@@ -18,6 +18,7 @@ from mtls_operator.domain.marks import (
     read_mark,
 )
 from mtls_operator.domain.observed import CertificateId, Rule
+from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_others import Waiting, unready
 from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from mtls_operator.domain.zone_stakes import Target
@@ -263,6 +264,22 @@ def test_issuers_are_not_pinned_while_another_installation_is_relied_on_for_othe
 
     assert meanwhile == ([None], HostStage.MOVING, ("them",))
     assert (issuers(zone), zone.stage().stage) == ([frozenset({"AA01"})], HostStage.ENFORCED)
+
+
+def test_what_one_token_gives_up_is_not_kept_for_another_that_may_not_bring_it_in() -> None:
+    zone = CalmZone()
+    zone.after(wanted(), seconds=30.0)
+    zone.after(replace(zone.ours(), blocked=True), seconds=1.0)
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules((*ruleset.rules, claimed(HELD, ELSEWHERE, NEW, NEW)))
+    zone.operator.look()
+    zone.after(replace(wanted(), key=ResourceKey("apps", "with-another-token"), party=1), seconds=30.0)
+
+    zone.after(replace(zone.ours(), blocked=False, hostnames=("www.example.com",)))
+
+    assert API not in zone.listed
+    assert zone.ours().managed == {CERTIFICATE: frozenset({"www.example.com"})}
 
 
 def waiting_zone() -> CalmZone:
