@@ -101,6 +101,10 @@ class AccountKnowledge:
             seen=seen,
         )
 
+    def with_left(self, fingerprint: str, now: float) -> AccountKnowledge:
+        """After a CA was let go and its certificates stay: a listing may not show them yet to who wants them next."""
+        return replace(self, sent={**self.sent, fingerprint: now})
+
     def with_listings_forgotten(self) -> AccountKnowledge:
         return replace(self, listings={})
 

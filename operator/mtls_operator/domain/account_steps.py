@@ -93,3 +93,8 @@ AccountStep = (
     | DeleteCertificate
     | ConfirmGone
 )
+
+
+def authority_of_step(step: AccountStep) -> ResourceKey:
+    """The CA that a step is taken for."""
+    return step.resource if isinstance(step, AddFinalizer | RemoveFinalizer) else step.authority

@@ -26,6 +26,7 @@ from mtls_operator.domain.account_steps import (
     RecordPendingUpload,
     RecordRotation,
     Upload,
+    authority_of_step,
 )
 from mtls_operator.domain.authority_assessment import AuthorityAssessment
 from mtls_operator.domain.authority_status import (
@@ -205,7 +206,8 @@ class AccountReconciler:
     ) -> bool:
         """False when there is no token to call with."""
         if not isinstance(step, ReadCertificates | Upload | DeleteCertificate | ConfirmGone):
-            return await self._try(account, judged.record(authority_of_step(step)), self._write(judged, plan, step))
+            record = judged.record(authority_of_step(step))
+            return await self._try(account, record, self._write(account, judged, plan, step))
         credential = judged.credential(step.authority)
         urgency = urgency_in_account(judged.demand(step.authority), step)
         client = self.credentials.client(credential, urgency) if credential else None
@@ -268,12 +270,12 @@ class AccountReconciler:
         account.unwritable.clear(record.key)
         return written
 
-    async def _write(self, judged: _Judged, plan: AccountPlan, step: ClusterStep) -> bool:
+    async def _write(self, account: _Account, judged: _Judged, plan: AccountPlan, step: ClusterStep) -> bool:
         match step:
             case AddFinalizer(resource):
                 await self.writer.add_finalizer(judged.record(resource))
             case RemoveFinalizer(resource):
-                await self._release(judged.record(resource), in_use_elsewhere=resource in plan.in_use_elsewhere)
+                await self._release(account, judged.record(resource), kept=resource in plan.in_use_elsewhere)
             case RecordPendingUpload(authority, bundle):
                 record = judged.record(authority)
                 await self.writer.write_status(record, with_pending_upload(record.status, bundle))
@@ -293,10 +295,13 @@ class AccountReconciler:
                 assert_never(step)
         return True
 
-    async def _release(self, record: AuthorityRecord, *, in_use_elsewhere: bool) -> None:
-        if in_use_elsewhere:
-            await self._say_kept(record, record.status.certificate_id)
+    async def _release(self, account: _Account, record: AuthorityRecord, *, kept: bool) -> None:
+        status = record.status
+        if kept:
+            await self._say_kept(record, status.certificate_id)
         await self.writer.remove_finalizer(record)
+        if status.certificate_id is not None and status.certificate_id not in account.known.gone:
+            account.known = account.known.with_left(bundle_fingerprint(status.fingerprints), self.situation.clock.now())
         _LOG.info("CA released", extra={"authority": str(record.key)})
 
     async def _say_kept(self, record: AuthorityRecord, certificate_id: str | None) -> None:
@@ -390,8 +395,3 @@ def _left_behind(record: AuthorityRecord) -> str:
 
 def _is_held(account: _Account, record: AuthorityRecord) -> bool:
     return account.unwritable.held_until(record.key, record.metadata.resource_version) is not None
-
-
-def authority_of_step(step: AccountStep) -> ResourceKey:
-    """The CA that a step is taken for."""
-    return step.resource if isinstance(step, AddFinalizer | RemoveFinalizer) else step.authority
