@@ -90,14 +90,14 @@ def _needs_a_look(zone: ZoneState, step: ZoneStep) -> bool:
     if not isinstance(step, WriteRule) or step.rule_id is not None:
         return False
     mark = _mark_of(step)
-    return isinstance(mark, Enforcement | Revocation) and not mark.hostnames <= zone.told_enforced
+    return isinstance(mark, Enforcement | Revocation) and mark.hostnames.isdisjoint(zone.told_enforced)
 
 
 def _begins_to_block(zone: ZoneState, step: WriteRule) -> bool:
-    """Whether a rule is for hostnames that were not covered: the process before us may have begun to give them up,
+    """Whether a rule is only for hostnames that were not covered: the process before us may have begun to give them up,
     which cannot be seen yet."""
     mark = _mark_of(step)
-    return isinstance(mark, Enforcement) and not mark.hostnames <= zone.told_enforced
+    return isinstance(mark, Enforcement) and mark.hostnames.isdisjoint(zone.told_enforced)
 
 
 def _releases(step: WriteRule) -> bool:

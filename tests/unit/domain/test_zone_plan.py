@@ -289,6 +289,17 @@ def test_a_held_hostname_without_its_rule_is_enforced_as_soon_as_it_is_read_on_t
     assert enforced() in zone.marks()
 
 
+def test_a_hostname_that_was_covered_gets_its_rule_back_at_once_beside_one_that_never_was() -> None:
+    zone = CalmZone()
+    zone.after(wanted(API, WEB))
+    zone.zone.delete_rule("rule-2")
+    zone.cluster.bindings[KEY] = replace(zone.ours(), enforced=frozenset({API}))
+    zone.begin_again()
+
+    assert zone.wait(1.0) == ["ReadRules", "ReadList", "WriteRule"]
+    assert enforced(API, WEB) in zone.marks()
+
+
 def test_a_held_hostname_that_vanished_from_the_list_arrives_again_before_it_is_enforced() -> None:
     zone = CalmZone()
     zone.after(wanted())
