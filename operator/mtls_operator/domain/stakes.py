@@ -4,7 +4,8 @@
 |----------------------------------------------------|----------------------------------------------------------|
 | both want the same certificate and policy          | both: it goes when the last lets go; they tell the same  |
 | one has it in `status.managed`, the other does not | the incumbent                                            |
-| both have it there, and it is blocked              | the one that goes on blocking it (safety invariant 13)   |
+| both have it there, and it is blocked              | the one that goes on blocking it (safety invariant 13),  |
+|                                                    | be it because it cannot be reconciled                    |
 | neither has it                                     | the older resource, then namespace/name                  |
 | another installation bars one of them              | the other                                                |
 | both by one CA, and one cannot be reconciled       | both: what that one has in force stays beside            |
@@ -153,7 +154,15 @@ def _lost(hostname: str, contenders: Sequence[_Candidate]) -> Mapping[ResourceKe
     lost: dict[ResourceKey, ResourceKey] = {}
     for candidate in wanting:
         target = candidate.stake.wants[hostname]
-        winner = next((each for each in admitted if _contradict(each.stake.wants[hostname], target)), None)
+        winner = next(
+            (
+                each
+                for each in admitted
+                if _contradict(each.stake.wants[hostname], target)
+                or (is_blocked and _opens(each.stake.wants[hostname], target))
+            ),
+            None,
+        )
         if winner is None:
             admitted.append(candidate)
         else:
@@ -166,6 +175,12 @@ def _contradict(one: Target, other: Target) -> bool:
         return False
     policies_differ = one.policy is not None and other.policy is not None and one.policy != other.policy
     return one.certificate != other.certificate or policies_differ
+
+
+def _opens(one: Target, other: Target) -> bool:
+    """Whether one of two would no longer block what the other, which cannot be reconciled, has in force."""
+    policies = [each.policy for each in (one, other)]
+    return None in policies and any(each is not None and each.action != BLOCK for each in policies)
 
 
 def _owns(stake: Stake, hostname: str) -> bool:

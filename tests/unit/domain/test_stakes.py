@@ -204,6 +204,21 @@ def test_of_two_incumbents_the_one_stays_that_goes_on_blocking_what_is_blocked(
     assert [name for name, wants in wanted_by(stakes).items() if wants] == [winner]
 
 
+@pytest.mark.parametrize("action", ["log", "none"])
+@pytest.mark.parametrize("authority", [key("ca"), key("another")])
+def test_what_a_binding_that_cannot_be_reconciled_blocks_is_not_opened_by_another(
+    authority: ResourceKey, action: str
+) -> None:
+    status = HostBindingStatus(hostnames=(HostnameStatus(name=API, state=HostnameState.ENFORCED),))
+    blocks = binding("blocks", managed={CERTIFICATE: [API]}, status=status)
+    opens = replace(PLAIN, policy=Policy(frozenset({"AA01"}), action), authority=authority)
+
+    stakes, conflicts = stakes_of([judged(blocks, None), judged(binding("opens"), opens)])
+
+    assert [name for name, wants in wanted_by(stakes).items() if wants] == ["blocks"]
+    assert conflicts == {key("opens"): {API: key("blocks")}}
+
+
 def test_what_one_ca_wants_contradicts_nothing_where_a_binding_of_it_cannot_be_reconciled() -> None:
     ca = key("ca")
     rotated = replace(MOVED, authority=ca)
