@@ -225,7 +225,8 @@ def _about_people(world: World) -> Iterator[str]:
             if rule_id not in present or present[rule_id].version != 1:
                 yield f"rule {rule_id}, which is of people, was changed or removed"
     for rule in rules_of(world):
-        if isinstance(read_mark(rule), Unreadable):
+        mark = read_mark(rule)
+        if isinstance(mark, Unreadable) and mark.names.isdisjoint(_forgotten(world)):
             yield f"rule {rule.id} has a mark that nobody can read: {rule.description!r}"
 
 
