@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import httpx
 
 from testbed.cloudflare.faults import Moment
+from testbed.cloudflare.monitor.case import SENT_HEADER
 from testbed.cloudflare.simulation import CloudflareSimulation
 from testbed.cloudflare.transport import AsyncSimulationTransport
 
@@ -58,6 +59,7 @@ class Wire(httpx.AsyncBaseTransport):
         luck = self.luck
         if luck is not None and luck.late and luck.rng.random() < luck.late:
             self.cuts += 1
+            request.headers[SENT_HEADER] = str(self._cloudflare.clock())
             self._send(request, luck.rng.uniform(0.0, luck.latest))
             await asyncio.sleep(luck.latency)
             raise httpx.ReadError("broken by bad luck", request=request)

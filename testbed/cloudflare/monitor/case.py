@@ -10,6 +10,9 @@ from testbed.cloudflare.monitor.actions import Action
 from testbed.cloudflare.monitor.sightings import Sightings
 from testbed.cloudflare.state import State
 
+SENT_HEADER = "x-simulation-sent"
+"""In which a simulated network tells when it took a request (Unix time) that it delivers late."""
+
 Finding = tuple[int, str]
 """(number of the invariant in the design, what is wrong)."""
 Findings = Iterator[Finding]
@@ -50,6 +53,11 @@ class Case:
     """Zones where somebody has lately taken away what installations rely on (`Monitor.excuse`)."""
     hears_of_arrivals: bool = True
     """Whether the caller has to know of hostnames that arrive where it has nothing (`Monitor`)."""
+
+    @property
+    def sent(self) -> float:
+        """When the request was sent, where it was handled much later: the caller knew nothing of what it did since."""
+        return float(self.request.headers.get(SENT_HEADER, self.now))
 
     @property
     def long_ago(self) -> float:

@@ -40,7 +40,7 @@ def _why_it_stays(case: Case, place: Place) -> str | None:
             return f"{claim.owner} claims it as {claim.state}"
     if any(claim.state == "leaving" for claim in claims) or case.sightings.released_at(place) > case.long_ago:
         return None
-    if any(case.is_own(claim.owner) for claim in claims):
+    if any(case.is_own(claim.owner) and since <= case.sent for claim, since in claims.items()):
         return "it claims it itself"
     return _why_nobody_gave_it_up(case, place)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from testbed.cloudflare.monitor.case import SENT_HEADER
 from tests.contract.cloudflare_simulation.monitored import LIST, LONG, Monitored, hosts, make_monitored
 from tests.contract.cloudflare_simulation.world import ZONE
 
@@ -30,6 +31,20 @@ def test_taking_off_what_another_installation_claims_as_leaving_is_fine(world: M
     world.east.put(world.certificate)
 
     assert world.violated == []
+
+
+@pytest.mark.parametrize(("sent_before", "violated"), [(5.0, []), (-1.0, [3])])
+def test_taking_off_what_the_caller_claims_is_fine_only_in_a_request_that_was_sent_before(
+    world: Monitored, sent_before: float, violated: list[int]
+) -> None:
+    world.east.claim("arriving", world.certificate, HOST)
+    claimed_at = world.clock()
+    world.east.put(world.certificate, HOST)
+
+    body = {"hostnames": [], "mtls_certificate_id": world.certificate}
+    world.east.http.put(LIST, json=body, headers={SENT_HEADER: str(claimed_at - sent_before)})
+
+    assert world.violated == violated
 
 
 def test_taking_off_what_was_claimed_once_and_never_as_leaving_violates_invariant_3(world: Monitored) -> None:
