@@ -277,11 +277,6 @@ def _accepted_by(rules: Iterable[Enforcement]) -> dict[str, frozenset[str] | Non
     return found
 
 
-def our_marks(ruleset: Ruleset | None, us: Installation) -> list[Claim | Enforcement]:
-    """The claims and enforcement rules of an installation in a ruleset."""
-    return [mark for mark in _marks(ruleset) if mark.installation == us]
-
-
 def _marks(ruleset: Ruleset | None) -> list[Claim | Enforcement]:
     marks = [read_mark(rule) for rule in ruleset.rules] if ruleset else []
     return [mark for mark in marks if isinstance(mark, Claim | Enforcement)]

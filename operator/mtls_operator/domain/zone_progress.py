@@ -204,10 +204,13 @@ def _is_accepted(zone: ZoneState, place: Place) -> bool:
     """Whether a rule acts on requests to the hostname, and lets in whom the wanted one would, but not anybody else's
     clients where issuers are to be pinned."""
     policy = _policy(zone, place)
-    if policy is None:
-        return _is_covered(zone, place)
-    is_pinned = not policy.pins or zone.known.accepted.get(place[1]) is not None
-    return _is_covered(zone, place) and is_pinned and zone.accepted_from(place[1], policy.issuers) < float("inf")
+    is_pinned = zone.known.accepted.get(place[1]) is not None
+    return (
+        policy is not None
+        and _is_covered(zone, place)
+        and (is_pinned or not policy.pins)
+        and zone.accepted_from(place[1], policy.issuers) < float("inf")
+    )
 
 
 def _is_covered(zone: ZoneState, place: Place) -> bool:

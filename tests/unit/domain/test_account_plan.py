@@ -14,6 +14,7 @@ from mtls_operator.domain.account_steps import (
     ReadCertificates,
     RecordCertificate,
     RecordPendingUpload,
+    authority_of_step,
 )
 from mtls_operator.domain.observed import Certificate
 from mtls_operator.domain.records import AddFinalizer
@@ -62,7 +63,10 @@ def test_an_account_that_the_token_has_not_listed_just_now_is_listed_first(known
 
 
 def test_a_missing_bundle_is_announced_and_uploaded_by_a_resource_that_is_held() -> None:
-    assert steps(replace(WANTED, has_finalizer=False), known=listed()) == (AddFinalizer(CA), *SEND)
+    taken = steps(replace(WANTED, has_finalizer=False), known=listed())
+
+    assert taken == (AddFinalizer(CA), *SEND)
+    assert {authority_of_step(each) for each in taken} == {CA}
     assert steps(WANTED, known=listed()) == SEND
     assert steps(ANNOUNCED, known=listed()) == SEND[1:]
 

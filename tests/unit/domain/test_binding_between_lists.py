@@ -35,6 +35,19 @@ def test_a_hostname_that_waits_for_other_installations_names_them() -> None:
     )
 
 
+def test_a_hostname_whose_clients_others_refuse_names_them_and_the_way_out() -> None:
+    refused = HostProgress(HostStage.MOVING, None, ("east", "west"), refused=True)
+    waits = HostProgress(HostStage.MOVING, None, ("north",))
+
+    reason, message = condition(conditions(view({API: waits, WWW: refused})), ConditionType.ASSOCIATED)[1:]
+
+    assert (reason, message) == (
+        "WaitingForOthers",
+        "clients of the CA are refused by rules of others, or were a moment ago: www.example.com (installation east,"
+        " installation west). Give the other installation the same CA, or the hostname to one of both.",
+    )
+
+
 def test_a_hostname_that_somebody_keeps_taking_off_is_a_conflict_though_all_is_in_force_again() -> None:
     seen = view({API: HostStage.ENFORCED, WWW: HostProgress(HostStage.ENFORCED, contested=True)})
 
