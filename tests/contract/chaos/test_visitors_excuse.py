@@ -221,10 +221,10 @@ async def test_another_installation_that_ends_an_overlap_is_not_excused_where_it
     assert [OF_RED in each for each in visitors.found] == [True] * blamed
 
 
-@pytest.mark.parametrize(("state", "blamed"), [("Moving", False), ("Enforced", True)])
+@pytest.mark.parametrize(("said", "blamed"), [("Moving", False), ("Enforced", False), ("Ready", True)])
 @in_virtual_time
-async def test_while_a_hostname_moves_clients_may_get_in_whom_another_installation_accepts(
-    state: str, *, blamed: bool
+async def test_while_a_binding_is_not_ready_clients_may_get_in_whom_another_installation_accepts(
+    said: str, *, blamed: bool
 ) -> None:
     world = await set_up(installations=2)
     theirs = world.cloudflare.add_certificate(ACCOUNT, pem_of("red", 1), settled=False)
@@ -237,7 +237,8 @@ async def test_while_a_hostname_moves_clients_may_get_in_whom_another_installati
         world.kill_operator(site)
     visitors = Visitors(world)
     status = world.sites[0].cluster.store.get(BOUND)["status"]
-    say(world, {**status, "conditions": [], "hostnames": [{"name": API, "state": state}]})
+    not_ready = {**status, "conditions": [], "hostnames": [{"name": API, "state": said}]}
+    say(world, status if said == "Ready" else not_ready)
 
     associate(world, theirs, API)
     accept(world, 0, 1)

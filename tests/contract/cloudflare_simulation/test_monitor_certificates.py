@@ -126,15 +126,17 @@ def test_who_has_something_in_the_zone_has_to_know_of_the_claim_whatever_a_perso
     assert world.violated == [5]
 
 
-def test_nobody_may_delete_a_certificate_that_is_claimed_and_on_its_list_whatever_a_person_did(
-    world: Monitored,
+@pytest.mark.parametrize(("listed_for", "violated"), [(10.0, []), (WINDOW + 20.0, [5])])
+def test_nobody_may_delete_a_certificate_that_is_claimed_and_has_to_be_known_as_used_whatever_a_person_did(
+    world: Monitored, listed_for: float, violated: list[int]
 ) -> None:
     certificate = _certificate_that_a_person_took_a_hostname_of_west_from(world)
     world.west.put(certificate, "a.example.com")
+    world.clock.advance(listed_for)
 
     world.east.http.delete(f"{CERTIFICATES}/{certificate}")
 
-    assert world.violated == [5]
+    assert world.violated == violated
 
 
 def test_deleting_a_certificate_while_another_installation_claims_another_one_is_fine(world: Monitored) -> None:
