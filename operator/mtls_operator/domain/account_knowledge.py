@@ -101,8 +101,11 @@ class AccountKnowledge:
             seen=seen,
         )
 
-    def with_left(self, fingerprint: str, now: float) -> AccountKnowledge:
-        """After a CA was let go and its certificates stay: a listing may not show them yet to who wants them next."""
+    def with_left(self, certificate_id: str | None, fingerprint: str, now: float) -> AccountKnowledge:
+        """After a CA was let go and its certificate, if it had one, stays: a listing may not show it yet to who wants
+        the same next."""
+        if certificate_id is None or certificate_id in self.gone:
+            return self
         return replace(self, sent={**self.sent, fingerprint: now})
 
     def with_listings_forgotten(self) -> AccountKnowledge:
@@ -128,6 +131,11 @@ class AccountKnowledge:
     def with_use_denied(self, certificate_id: CertificateId, now: float) -> AccountKnowledge:
         """After the token was refused the question who uses a certificate."""
         return replace(self, use_denied_since={certificate_id: now, **self.use_denied_since})
+
+    def with_use_told(self, certificate_id: CertificateId) -> AccountKnowledge:
+        """After it was answered."""
+        denied = {each: since for each, since in self.use_denied_since.items() if each != certificate_id}
+        return replace(self, use_denied_since=denied)
 
     def refusals(self, certificate_id: CertificateId, now: float) -> tuple[float, float] | None:
         """Since when and when last a deletion was refused; None when that was another deletion, long ago."""

@@ -83,8 +83,10 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
     if asked.has_vanished:
         return ZonePlan((NoteReplacement(),), None, None, put_back_until=banned_until)
     contradicted, contradicted_still = zone_others.contradicted(asked), zone_others.contradicted_still(asked)
-    own, still = _without(desired.stakes, contradicted), _without(desired.still, contradicted_still)
-    free = replace(asked, desired=replace(desired, stakes=own, still=still))
+    free = asked
+    if contradicted or contradicted_still:
+        own, still = _without(desired.stakes, contradicted), _without(desired.still, contradicted_still)
+        free = replace(asked, desired=replace(desired, stakes=own, still=still))
     reserve = zone_adoption.reserve(free)
     zone = replace(free, desired=reserve.leave(free.desired))
     agenda = zone_lists.agenda(zone)
@@ -134,8 +136,6 @@ def _look(zone: ZoneState, agenda: Agenda) -> None:
 
 def _without(stakes: tuple[Stake, ...], contradicted: Collection[str]) -> tuple[Stake, ...]:
     """What is left to want: what another installation has otherwise is not brought in, or taken back."""
-    if not contradicted:
-        return stakes
     return tuple(
         replace(stake, wants={name: each for name, each in stake.wants.items() if name not in contradicted})
         for stake in stakes

@@ -73,10 +73,11 @@ class AccountCalls:
     async def _delete(self, step: DeleteCertificate, known: AccountKnowledge) -> After:
         try:
             is_used = await self._is_used(step)
+            known = known.with_use_told(step.certificate_id)
         except PermissionDenied as error:
-            denied = known.with_use_denied(step.certificate_id, self.clock.now())
-            if self.clock.now() < denied.use_denied_since[step.certificate_id] + _DENIED_SECONDS:
-                return denied, error
+            known = known.with_use_denied(step.certificate_id, self.clock.now())
+            if self.clock.now() < known.use_denied_since[step.certificate_id] + _DENIED_SECONDS:
+                return known, error
             is_used = False
         if is_used:
             return known.with_deletion_refused(step.certificate_id, self.clock.now()), None

@@ -250,10 +250,11 @@ class AccountReconciler:
         """Let go of the first CA whose clean-up is waived. True if one was, or turned out not to be possible."""
         waived = (record for record, _ in judged.authorities if is_waived(record) and not _is_held(account, record))
         record = next(waived, None)
-        return record is not None and await self._try(account, record, self._abandon(record))
+        return record is not None and await self._try(account, record, self._abandon(account, record))
 
-    async def _abandon(self, record: AuthorityRecord) -> bool:
+    async def _abandon(self, account: _Account, record: AuthorityRecord) -> bool:
         await self.writer.abandon(record, _left_behind(record))
+        self._note_left(account, record)
         return True
 
     async def _try(self, account: _Account, record: AuthorityRecord, write: Awaitable[bool]) -> bool:
@@ -296,13 +297,15 @@ class AccountReconciler:
         return True
 
     async def _release(self, account: _Account, record: AuthorityRecord, *, kept: bool) -> None:
-        status = record.status
         if kept:
-            await self._say_kept(record, status.certificate_id)
+            await self._say_kept(record, record.status.certificate_id)
         await self.writer.remove_finalizer(record)
-        if status.certificate_id is not None and status.certificate_id not in account.known.gone:
-            account.known = account.known.with_left(bundle_fingerprint(status.fingerprints), self.situation.clock.now())
+        self._note_left(account, record)
         _LOG.info("CA released", extra={"authority": str(record.key)})
+
+    def _note_left(self, account: _Account, record: AuthorityRecord) -> None:
+        fingerprint, now = bundle_fingerprint(record.status.fingerprints), self.situation.clock.now()
+        account.known = account.known.with_left(record.status.certificate_id, fingerprint, now)
 
     async def _say_kept(self, record: AuthorityRecord, certificate_id: str | None) -> None:
         note = f"certificate {certificate_id} stays at Cloudflare: somebody else still uses it"

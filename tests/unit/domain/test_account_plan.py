@@ -194,16 +194,24 @@ def test_what_was_answered_is_under_way_no_more_and_missing_when_a_window_has_pa
 
 
 def test_what_another_ca_left_is_looked_for_until_a_listing_can_show_it() -> None:
-    left = STARTED.with_left(ONE.fingerprint, 900.0)
+    left = STARTED.with_left(CERTIFICATE, ONE.fingerprint, 900.0)
 
     assert plan(ANNOUNCED, known=listed(begun=930.0, known=left), now=931.0) == waits_until(945.0)
     assert plan(ANNOUNCED, known=listed(begun=990.0, known=left), now=991.0).steps == SEND[1:]
+
+
+def test_a_ca_that_had_no_certificate_or_whose_certificate_is_gone_leaves_nothing() -> None:
+    gone = STARTED.with_gone(CERTIFICATE)
+
+    assert STARTED.with_left(None, ONE.fingerprint, 900.0) == STARTED
+    assert gone.with_left(CERTIFICATE, ONE.fingerprint, 900.0) == gone
 
 
 def test_since_when_nobody_may_ask_who_uses_a_certificate_is_remembered() -> None:
     denied = STARTED.with_use_denied(CERTIFICATE, 900.0).with_use_denied(CERTIFICATE, 950.0)
 
     assert denied.use_denied_since == {CERTIFICATE: 900.0}
+    assert denied.with_use_told(CERTIFICATE).use_denied_since == {}
 
 
 def test_a_listing_from_before_the_upload_is_repeated_at_once() -> None:

@@ -18,7 +18,6 @@ from mtls_operator.domain.marks import (
     read_mark,
 )
 from mtls_operator.domain.observed import CertificateId, Rule
-from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_others import Waiting, unready
 from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from mtls_operator.domain.zone_stakes import Target
@@ -266,22 +265,6 @@ def test_issuers_are_not_pinned_while_another_installation_is_relied_on_for_othe
     assert (issuers(zone), zone.stage().stage) == ([frozenset({"AA01"})], HostStage.ENFORCED)
 
 
-def test_what_one_token_gives_up_is_not_kept_for_another_that_may_not_bring_it_in() -> None:
-    zone = CalmZone()
-    zone.after(wanted(), seconds=30.0)
-    zone.after(replace(zone.ours(), blocked=True), seconds=1.0)
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, claimed(HELD, ELSEWHERE, NEW, NEW)))
-    zone.operator.look()
-    zone.after(replace(wanted(), key=ResourceKey("apps", "with-another-token"), party=1), seconds=30.0)
-
-    zone.after(replace(zone.ours(), blocked=False, hostnames=("www.example.com",)))
-
-    assert API not in zone.listed
-    assert zone.ours().managed == {CERTIFICATE: frozenset({"www.example.com"})}
-
-
 def waiting_zone() -> CalmZone:
     """We moved on, and another installation that uses the earlier CA keeps us from refusing it."""
     rules = (claimed(HELD, CERTIFICATE, OLD, OLD), ruled("AA01"), FOREIGN)
@@ -338,37 +321,6 @@ def test_after_a_start_too_by_what_the_rules_of_others_accept() -> None:
     assert issuers(zone) == [frozenset({"AA01", "BB02"})]
 
 
-def test_a_hostname_whose_claim_somebody_deleted_is_no_newcomers() -> None:
-    zone = CalmZone(rules=(claimed(HELD, CERTIFICATE, OLD, OLD), ruled("AA01"), FOREIGN), hostnames=frozenset({API}))
-    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
-    zone.after(wanted())
-    zone.after(replace(zone.ours(), target=OVERLAP))
-    zone.zone.set_rules(without_ours(zone, Claim))
-
-    zone.operator.look()
-    zone.wait(5_000.0)
-
-    assert issuers(zone) == [frozenset({"AA01", "BB02"})]
-    assert zone.stage().stage is HostStage.ENFORCED
-
-
-def test_a_hostname_that_is_held_but_was_never_enforced_is_a_newcomer_still() -> None:
-    zone = CalmZone()
-    zone.after(replace(wanted(), blocked=False), seconds=30.0)
-    zone.cluster.put(replace(zone.ours(), blocked=True))
-    zone.wait(300.0)
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, claimed(HELD, ELSEWHERE, NEW, NEW), ruled("BB02")))
-    zone.operator.look()
-    zone.wait(10.0)
-
-    zone.after(replace(zone.ours(), blocked=False))
-
-    assert issuers(zone) == []
-    assert zone.ours().managed == {}
-
-
 def test_an_issuer_is_withdrawn_only_where_the_hostname_is_read_on_the_list_that_is_left() -> None:
     zone = waiting_zone()
     ruleset = zone.zone.ruleset.now
@@ -390,37 +342,3 @@ def test_an_issuer_is_withdrawn_only_where_the_hostname_is_read_on_the_list_that
     assert all(seen)
     assert issuers(zone) == [frozenset({"BB02"})]
     assert API in zone.zone.lists[ELSEWHERE].now
-
-
-def test_a_hostname_of_ours_is_not_welcome_where_another_installation_would_have_to_follow() -> None:
-    zone = CalmZone()
-    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
-    zone.after(wanted())
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, claimed(HELD, CERTIFICATE, OLD, OLD)))
-    zone.operator.look()
-    zone.wait(100.0)
-    (before,) = zone.operator.plans()
-
-    zone.after(replace(zone.ours(), target=ROTATED), seconds=30.0)
-    (coming,) = zone.operator.plans()
-    zone.wait(5_000.0)
-    (there,) = zone.operator.plans()
-
-    assert before.unwelcome == frozenset()
-    assert coming.unwelcome == {(ELSEWHERE, API)}
-    assert coming.contradicted == {}
-    assert there.unwelcome == frozenset()
-    assert zone.stage() == HostProgress(HostStage.MOVING, waits_for=("them",))
-
-
-def test_a_hostname_of_ours_is_welcome_where_nobody_else_has_it() -> None:
-    zone = CalmZone()
-    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
-    zone.after(wanted())
-
-    zone.after(replace(zone.ours(), target=ROTATED), seconds=30.0)
-
-    (plan,) = zone.operator.plans()
-    assert plan.unwelcome == frozenset()
