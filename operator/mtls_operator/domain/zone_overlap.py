@@ -21,14 +21,16 @@ from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import BLOCK, ClaimKey
 
 
-def told_until(zone: ZoneState, place: Place, key: ClaimKey, target: Target) -> str | None:
-    """What the claim on the earlier list says of how long its CA is accepted; None while that is not counted."""
+def told_until(zone: ZoneState, place: Place, target: Target) -> str | None:
+    """What the claims on the earlier list say of how long its CA is accepted; None while that is not counted. From one
+    claim to another a hostname goes in two steps: as soon as one of them counts, what it says stands."""
     if not _is_counted_here(zone, place, target):
         return target.until
     if not all(accepts(rule, target) for rule in rules_on(zone, place[1])):
         return None
-    if _is_counted(key, target):
-        return _moment(_end(zone, key, target))
+    counted = [_end(zone, key, target) for key in zone.view.claim_keys(*place) if _is_counted(key, target)]
+    if counted:
+        return _moment(min(counted))
     return _moment(zone.now + target.overlap) if _is_in_force(zone, place[1], target) else None
 
 

@@ -197,7 +197,7 @@ def _unwanted_claims(zone: ZoneState, agenda: Agenda, place: Place) -> list[Clai
         return [ClaimKey(certificate, ClaimState.LEAVING)]
     if target is None:
         return present
-    return [replace(key, aim=target.aim, until=told_until(zone, place, key, target)) for key in present]
+    return [replace(key, aim=target.aim, until=told_until(zone, place, target)) for key in present]
 
 
 def _may_leave(zone: ZoneState, agenda: Agenda, place: Place, target: Target | None) -> bool:

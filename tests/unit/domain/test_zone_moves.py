@@ -12,7 +12,7 @@ from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_progress import HostStage
 from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
-from tests.unit.domain.simulated_installation import Binding
+from tests.unit.domain.simulated_installation import Binding, Troubles
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_plan import API, CERTIFICATE, KEY, TARGET, WEB, CalmZone, enforced, wanted
 
@@ -26,6 +26,9 @@ SIDE_BY_SIDE = replace(
     beside=frozenset({CERTIFICATE}),
     until="2026-03-02T00:00:00Z",
 )
+
+
+OTHER = ResourceKey("apps", "other")
 
 
 @pytest.fixture
@@ -344,3 +347,18 @@ def test_a_binding_that_is_deleted_leaves_the_earlier_list_to_another_one_that_s
     assert KEY not in zone.cluster.bindings
     assert zone.cluster.bindings[another].managed == everywhere
     assert lists(zone) == [True, True]
+
+
+def test_an_overlap_that_is_counted_for_one_of_two_hostnames_is_written_once_however_slow_the_calls(
+    zone: CalmZone,
+) -> None:
+    bare = replace(TARGET, policy=Policy(None, "none"), authority=CA)
+    zone.after(Binding(OTHER, (WEB,), bare))
+    zone.operator.troubles = Troubles(slowest=3.0)
+    zone.cluster.put(replace(zone.cluster.bindings[OTHER], target=replace(WITH_OVERLAP, policy=bare.policy)))
+
+    steps = zone.after(replace(zone.ours(), target=WITH_OVERLAP), seconds=1_000.0)
+
+    assert steps.count("WriteRule") < 10
+    assert zone.stage().stage is HostStage.ENFORCED
+    assert issuers(zone) == [{"AA01", "BB02"}]
