@@ -184,13 +184,13 @@ DEFECTS: Final = (
         (
             Change(
                 "domain/zone_plan.py",
-                "            *_cluster_steps(zone.desired, gone),\n            *zone_rules",
+                "            *_cluster_steps(zone, gone),\n            *zone_rules",
                 "            *zone_rules",
             ),
             Change(
                 "domain/zone_plan.py",
                 "*zone_lists.steps(zone, agenda),\n        ),",
-                "*zone_lists.steps(zone, agenda),\n            *_cluster_steps(zone.desired, gone),\n        ),",
+                "*zone_lists.steps(zone, agenda),\n            *_cluster_steps(zone, gone),\n        ),",
             ),
         ),
     ),

@@ -10,6 +10,7 @@ from mtls_operator.api.conditions import ConditionStatus, ConditionType, find
 from mtls_operator.api.host_binding import HostnameState
 from mtls_operator.api.policies import ACTION_WHEN_ABSENT, Action
 from mtls_operator.api.reasons import Reason
+from mtls_operator.domain.handling import is_idle
 from mtls_operator.domain.records import BindingRecord
 
 _WANTED = {
@@ -33,13 +34,25 @@ def is_in_force_on(record: BindingRecord, certificate: str | None) -> bool:
 
 def is_moving_on(record: BindingRecord, certificate: str | None) -> bool:
     """Whether it says of a hostname that is recorded for this certificate that it is on its way still: with what is
-    accepted here another installation may refuse it. Where nothing is blocked only the condition says so."""
-    told = find(record.status.conditions, ConditionType.ASSOCIATED)
+    accepted here another installation may refuse it, or its rule may not have reached the whole edge. Where nothing is
+    blocked only the condition says so."""
+    told, enforced = (
+        find(record.status.conditions, kind) for kind in (ConditionType.ASSOCIATED, ConditionType.ENFORCED)
+    )
     waits = told is not None and told.reason == Reason.WAITING_FOR_OTHERS
-    moving = {each.name for each in record.status.hostnames if each.state == HostnameState.MOVING}
+    settles = enforced is not None and enforced.reason == Reason.PROGRESSING
+    on_its_way = {HostnameState.MOVING, HostnameState.ASSOCIATED} if settles else {HostnameState.MOVING}
+    moving = {each.name for each in record.status.hostnames if each.state in on_its_way}
     return any(
         each.certificate_id == certificate and (waits or moving & set(each.hostnames)) for each in record.status.managed
     )
+
+
+def has_lost_its_status(record: BindingRecord) -> bool:
+    """Whether a binding is held by our finalizer and records nothing, so that only claims tell what it has in force; be
+    it for the moment in which one that comes is about to record its first hostnames."""
+    is_held = record.metadata.has_finalizer and not record.status.managed
+    return is_held and not (record.deleting or is_idle(record, owns_something=False) or is_well(record))
 
 
 def is_well(record: BindingRecord) -> bool:

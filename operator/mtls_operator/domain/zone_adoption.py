@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_knowledge import Place
-from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState, recorded_by
+from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
 from mtls_operator.domain.zone_stakes import Desired, Stake
 
 
@@ -93,7 +93,7 @@ def _ours_gone_at(zone: ZoneState, place: Place) -> float:
 
 def _strangers(desired: Desired) -> Iterator[tuple[Stake, Place]]:
     """Places that a binding wants without adopting, and that no binding of the cluster has recorded."""
-    known = recorded_by((*desired.own, *desired.still))
+    known = desired.recorded()
     for stake in desired.stakes:
         if not stake.adopts:
             for place in sorted((target.certificate, name) for name, target in stake.wants.items()):

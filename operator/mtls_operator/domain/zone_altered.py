@@ -6,7 +6,7 @@ it may be about is let go.
 
 from __future__ import annotations
 
-from mtls_operator.domain.zone_places import ZoneState, recorded_by
+from mtls_operator.domain.zone_places import ZoneState
 from mtls_operator.domain.zone_view import AlteredRule
 
 
@@ -31,7 +31,6 @@ def is_in_altered_claim(zone: ZoneState, hostname: str) -> bool:
 
 def _is_claimed(zone: ZoneState, hostname: str) -> bool:
     """Whether claims that can be read name a hostname wherever anybody has it or wants it."""
-    desired = zone.desired
-    recorded = recorded_by((*desired.stakes, *desired.idle, *desired.still))
+    recorded = zone.desired.recorded()
     places = [place for place in recorded | zone.wanted.keys() | zone.wanted_by_still.keys() if place[1] == hostname]
     return all(zone.view.claim_keys(*place) for place in places)

@@ -9,7 +9,7 @@ from functools import cached_property
 from mtls_operator.domain.marks import ClaimState
 from mtls_operator.domain.observed import CertificateId, Ruleset
 from mtls_operator.domain.zone_knowledge import Place, Reading, ZoneKnowledge
-from mtls_operator.domain.zone_stakes import Desired, Stake, Target
+from mtls_operator.domain.zone_stakes import Desired, Stake, Target, recorded_by
 from mtls_operator.domain.zone_view import BLOCK, EnforcementKey, Policy, ZoneView, view_of
 
 FRESH_SECONDS = 10.0
@@ -68,12 +68,12 @@ class ZoneState:
     @cached_property
     def wanted(self) -> Mapping[Place, Target]:
         """Every place that some binding wants. One that can be reconciled says how, before one that cannot."""
-        return _wanted_by(self.desired.stakes)
+        return _wanted_by(self.desired.stakes, self.desired.recorded())
 
     @cached_property
     def wanted_by_still(self) -> Mapping[Place, Target]:
         """Every place that a stake wants for which nothing is done now."""
-        return _wanted_by((*self.desired.still, *self.desired.idle))
+        return _wanted_by((*self.desired.still, *self.desired.idle), self.desired.recorded())
 
     @cached_property
     def owned(self) -> frozenset[Place]:
@@ -257,14 +257,20 @@ class ZoneState:
     def withdrawn(self, issuers: frozenset[str], kept: frozenset[str]) -> frozenset[str]:
         """Issuers of CAs that are accepted no more when `issuers` become `kept`. Those that only a spec named are not
         among them: nobody waits for these. Where a claim of ours is in no status, any may be a CA's."""
-        own = None if self._has_orphans else self.desired.issuers
+        own = None if self._unrecorded else self.desired.issuers
         return issuers - kept if own is None else (issuers - kept) & own
 
     @cached_property
-    def _has_orphans(self) -> bool:
+    def forgotten(self) -> frozenset[Place]:
+        """Where claims of ours name hostnames and no status does: it was lost. Told only when our rules are known
+        exactly, so that no claim is meant that was given up in good order; and only if every status can be read."""
+        is_exact = self.known.rules_exact_from(self.timing.window) is None
+        return self._unrecorded - self.known.released if is_exact and self.desired.is_told else frozenset()
+
+    @cached_property
+    def _unrecorded(self) -> frozenset[Place]:
         claimed = {(group.key.certificate, name) for group in self.view.claims for name in group.hostnames}
-        everybody = (*self.desired.stakes, *self.desired.idle, *self.desired.still)
-        return not claimed <= recorded_by(everybody)
+        return frozenset(claimed - self.desired.recorded())
 
     @cached_property
     def governed(self) -> frozenset[str]:
@@ -305,35 +311,25 @@ class ZoneState:
         return found
 
 
-def recorded_by(stakes: Iterable[Stake]) -> frozenset[Place]:
-    """Every place in the status of one of these."""
-    return frozenset(
-        (certificate, hostname)
-        for stake in stakes
-        for certificate, names in stake.managed.items()
-        for hostname in names
-    )
-
-
 def _hostnames_of(stakes: Collection[Stake]) -> frozenset[str]:
     recorded = frozenset(hostname for _, hostname in recorded_by(stakes))
     return recorded.union(*(stake.wants for stake in stakes))
 
 
-def _wanted_by(stakes: Iterable[Stake]) -> Mapping[Place, Target]:
+def _wanted_by(stakes: Iterable[Stake], recorded: frozenset[Place]) -> Mapping[Place, Target]:
     targets = [
         (hostname, each)
         for stake in stakes
         for hostname, target in stake.wants.items()
-        for each in (target, *_kept_beside(stake, hostname, target))
+        for each in (target, *_kept_beside(hostname, target, recorded))
     ]
     targets.sort(key=lambda each: each[1].policy is not None)
     return {(target.certificate, hostname): target for hostname, target in targets}
 
 
-def _kept_beside(stake: Stake, hostname: str, target: Target) -> list[Target]:
+def _kept_beside(hostname: str, target: Target, recorded: frozenset[Place]) -> list[Target]:
     return [
         Target(certificate, target.aim, until=target.until, authority=target.authority)
         for certificate in sorted(target.beside)
-        if hostname in stake.managed.get(certificate, frozenset())
+        if (certificate, hostname) in recorded
     ]

@@ -12,7 +12,8 @@ Rules of this module:
 - Only the first step is executed; then the plan is made again from what is known after it. Later steps are what
   would follow as far as it can be told now.
 - The plan is empty when nothing is wrong. `wake_at` says when time alone makes a difference.
-- A place that is ours by claim but wanted by nobody and in no status is an orphan: it is left as it is.
+- A place that is ours by claim and in no status was forgotten: a binding that wants the hostname, be it elsewhere,
+  takes it into its status. Where none does it is an orphan: it is left as it is.
 - What is read must be fresh for what is decided on it: each comparison with a time says for what.
 """
 
@@ -38,7 +39,7 @@ from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
 from mtls_operator.domain.zone_places import Timing, ZoneState, removals_from
 from mtls_operator.domain.zone_progress import HostProgress
 from mtls_operator.domain.zone_revocation import Intent
-from mtls_operator.domain.zone_stakes import Desired, Stake
+from mtls_operator.domain.zone_stakes import Desired, Stake, recorded_by
 from mtls_operator.domain.zone_steps import (
     Managed,
     NoteReplacement,
@@ -106,7 +107,7 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
     ]
     return ZonePlan(
         (
-            *_cluster_steps(zone.desired, gone),
+            *_cluster_steps(zone, gone),
             *zone_rules.edits(zone, agenda, revocation),
             *zone_lists.steps(zone, agenda),
         ),
@@ -142,9 +143,9 @@ def _without(stakes: tuple[Stake, ...], contradicted: Collection[str]) -> tuple[
     )
 
 
-def _cluster_steps(desired: Desired, gone: frozenset[Place]) -> list[ZoneStep]:
+def _cluster_steps(zone: ZoneState, gone: frozenset[Place]) -> list[ZoneStep]:
     """What is written to the cluster: first, because a binding that is done must not wait for a call of another."""
-    return [*_finalizer_removals(desired), *_finalizer_additions(desired), *_records(desired, gone)]
+    return [*_finalizer_removals(zone.desired), *_finalizer_additions(zone.desired), *_records(zone, gone)]
 
 
 def _finalizer_additions(desired: Desired) -> list[ZoneStep]:
@@ -163,14 +164,14 @@ def _finalizer_removals(desired: Desired) -> list[ZoneStep]:
     ]
 
 
-def _records(desired: Desired, gone: frozenset[Place]) -> list[ZoneStep]:
+def _records(zone: ZoneState, gone: frozenset[Place]) -> list[ZoneStep]:
     """The status is the intent log: a hostname is recorded before it is added, and struck after it is gone, or when
-    another binding of the cluster has it in its own status."""
-    holders = _holders(desired)
+    another binding of the cluster has it in its own status. What was forgotten is recorded again."""
+    holders, known = _holders(zone.desired), zone.desired.recorded()
     steps: list[ZoneStep] = []
-    for stake in desired.stakes:
-        recorded, wanted = _places(stake.managed), _wanted_places(stake)
-        others = {place for place, holder in holders.items() if holder != stake.binding} - _kept_places(stake)
+    for stake in zone.desired.stakes:
+        recorded, wanted = recorded_by([stake]), _wanted_places(stake, known) | _forgotten(zone, stake)
+        others = {place for place, holder in holders.items() if holder != stake.binding}
         struck = (recorded - wanted) & (gone | others)
         if struck or not wanted <= recorded:
             steps.append(RecordManaged(stake.binding, _managed((recorded - struck) | wanted)))
@@ -179,21 +180,21 @@ def _records(desired: Desired, gone: frozenset[Place]) -> list[ZoneStep]:
 
 def _holders(desired: Desired) -> dict[Place, ResourceKey]:
     """For each place a binding that wants it, be it beside another one, and has recorded it."""
-    everybody = (*desired.own, *desired.still)
-    return {place: stake.binding for stake in everybody for place in _kept_places(stake)}
+    everybody = [(stake, recorded_by([stake])) for stake in (*desired.own, *desired.still)]
+    return {
+        place: stake.binding for stake, recorded in everybody for place in _wanted_places(stake, recorded) & recorded
+    }
 
 
-def _kept_places(stake: Stake) -> frozenset[Place]:
+def _wanted_places(stake: Stake, recorded: frozenset[Place]) -> frozenset[Place]:
+    """Where a binding wants its hostnames: also beside the place that they go to, where they are `recorded`."""
     beside = {(each, hostname) for hostname, target in stake.wants.items() for each in target.beside}
-    return (_wanted_places(stake) | beside) & _places(stake.managed)
+    return frozenset((target.certificate, hostname) for hostname, target in stake.wants.items()) | (beside & recorded)
 
 
-def _wanted_places(stake: Stake) -> frozenset[Place]:
-    return frozenset((target.certificate, hostname) for hostname, target in stake.wants.items())
-
-
-def _places(managed: Managed) -> frozenset[Place]:
-    return frozenset((certificate, hostname) for certificate, names in managed.items() for hostname in names)
+def _forgotten(zone: ZoneState, stake: Stake) -> frozenset[Place]:
+    wants = {hostname for hostname, target in stake.wants.items() if target.policy is not None}
+    return frozenset(place for place in zone.forgotten if place[1] in wants)
 
 
 def _managed(places: frozenset[Place]) -> Managed:

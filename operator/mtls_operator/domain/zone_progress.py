@@ -16,9 +16,9 @@ from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_agenda import Agenda
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_overlap import counted_until
-from mtls_operator.domain.zone_places import ZoneState, recorded_by
+from mtls_operator.domain.zone_places import ZoneState
 from mtls_operator.domain.zone_revocation import Intent
-from mtls_operator.domain.zone_stakes import Stake, Target
+from mtls_operator.domain.zone_stakes import Stake, Target, recorded_by
 from mtls_operator.domain.zone_view import BLOCK, LOG, Policy
 
 

@@ -9,6 +9,7 @@ from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.revoked import Revocations, ZoneRevocation
+from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_steps import Managed
 from mtls_operator.domain.zone_view import Policy
 
@@ -28,7 +29,7 @@ class Target:
     authority: ResourceKey | None = None
     """The CA resource that decides. What two bindings of it want differs for a moment only, and contradicts nothing."""
     beside: frozenset[CertificateId] = frozenset()
-    """Earlier certificates on whose lists the hostname stays as long as it is there."""
+    """Earlier certificates on whose lists the hostname stays as long as any binding of the cluster has it there."""
     earlier: frozenset[CertificateId] = frozenset()
     """Earlier certificates of the same CA, whose rotation counts its own overlap."""
     overlap: float = 0.0
@@ -95,11 +96,17 @@ class Desired:
     revocation: ZoneRevocation = field(default_factory=ZoneRevocation)
     identifiers: Mapping[str, str] = field(default_factory=dict)
     """Subject key identifiers of CAs that were seen in the account, by their fingerprints as claims tell them."""
+    is_told: bool = True
+    """Whether the status of every binding of the cluster can be read: else what is in none may be somebody's."""
 
     @property
     def own(self) -> tuple[Stake, ...]:
         """The stakes that act with this token, if they act at all."""
         return (*self.stakes, *self.idle)
+
+    def recorded(self) -> frozenset[Place]:
+        """Every place in the status of some binding of the cluster."""
+        return recorded_by((*self.own, *self.still))
 
 
 def desired_of(
@@ -112,6 +119,7 @@ def desired_of(
     issuers: frozenset[str] | None = None,
     revocation: ZoneRevocation | None = None,
     identifiers: Mapping[str, str] | None = None,
+    is_told: bool = True,
 ) -> Desired:
     """The stakes of those who act with one token, and of the others."""
     mine = tuple(own)
@@ -125,4 +133,15 @@ def desired_of(
         issuers=issuers,
         revocation=revocation or ZoneRevocation(),
         identifiers=identifiers or {},
+        is_told=is_told,
+    )
+
+
+def recorded_by(stakes: Iterable[Stake]) -> frozenset[Place]:
+    """Every place in the status of one of these."""
+    return frozenset(
+        (certificate, hostname)
+        for stake in stakes
+        for certificate, names in stake.managed.items()
+        for hostname in names
     )

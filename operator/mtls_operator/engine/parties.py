@@ -54,10 +54,12 @@ def judgement_of(
     issuers: frozenset[str] | None = None,
     revocation: ZoneRevocation | None = None,
     identifiers: Mapping[str, str] | None = None,
+    is_told: bool = True,
 ) -> Judgement:
     """Sort the bindings of a zone into parties, in a stable order. `predecessors` are gone: their marks become ours.
     `barred` is what another installation has otherwise, `issuers` are those of the cluster's CAs, `revocation` is
-    what is revoked by any of them, `identifiers` are those of CAs in the account."""
+    what is revoked by any of them, `identifiers` are those of CAs in the account. `is_told`: whether every binding's
+    status can be read."""
     stakes, conflicts = stakes_of(bindings, barred)
     would_be, would_lose = foreseen_stakes(bindings)
     observed = {record.key for record, _ in bindings if is_observed(record.spec) and not record.deleting}
@@ -75,6 +77,7 @@ def judgement_of(
                 issuers=issuers,
                 revocation=revocation,
                 identifiers=identifiers,
+                is_told=is_told,
             ),
             _foreseen(
                 Desired(us, stakes, predecessors=predecessors, revocation=revocation or ZoneRevocation()),

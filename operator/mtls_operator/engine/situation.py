@@ -25,7 +25,7 @@ from mtls_operator.domain.binding_assessment import (
     authority_of,
     cleanup_credential,
 )
-from mtls_operator.domain.binding_in_force import is_in_force_on, is_moving_on
+from mtls_operator.domain.binding_in_force import has_lost_its_status, is_in_force_on, is_moving_on
 from mtls_operator.domain.certificates import CaCertificate, uploaded_bundle
 from mtls_operator.domain.exposure import ZoneLooks, no_look
 from mtls_operator.domain.marks import Installation, digest_of
@@ -166,9 +166,9 @@ class Situation:
     def behind(self, authority: AuthorityRecord) -> list[BindingRecord]:
         """Bindings for which the CA's current object is not in force yet: those that name an earlier one that they are
         to leave, or one that is nobody's, because it is gone. Where they stay on an earlier one beside the current one,
-        they have to say of themselves that all is in force; and whoever says that another installation refuses what a
-        rotation brings is behind. A binding that is still to get its first hostnames was
-        never without the current object."""
+        they have to say of themselves that all is in force; and whoever says that what a rotation brings is on its way
+        is behind, or has lost its status. A binding that is still to get its first hostnames was never without the
+        current object."""
         standing, current = standing_of(authority.status), authority.status.certificate_id
         beside, rotation = kept_beside(standing), standing.rotation
         is_widening = rotation is not None and rotation.phase is RotationPhase.WIDENING
@@ -182,6 +182,7 @@ class Situation:
             or (beside & names and not is_in_force_on(each, current))
             or (is_widening and current in names and is_moving_on(each, current))
             or (authority_of(each) == authority.key and _recorded(each) - everybodys)
+            or (is_widening and authority_of(each) == authority.key and has_lost_its_status(each))
         ]
 
     def issuers(self) -> frozenset[str] | None:

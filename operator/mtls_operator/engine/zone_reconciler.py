@@ -190,6 +190,7 @@ class ZoneReconciler:
             issuers=self.situation.issuers(),
             revocation=self.situation.revocation(),
             identifiers=self.situation.identifiers(),
+            is_told=all(each.status_is_readable for each in self.situation.bindings),
         )
 
     async def _report(self, zone_id: str, zone: _Zone, judged: Judgement, planned: Planned) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from mtls_operator.api.host_binding import HostBindingStatus
-from mtls_operator.domain.binding_in_force import is_in_force_on, is_moving_on
+from mtls_operator.domain.binding_in_force import has_lost_its_status, is_in_force_on, is_moving_on
 from mtls_operator.domain.records import BindingRecord
-from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, binding
+from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, binding, metadata
 
 OLD, NEW = CERTIFICATE, OTHER_CERTIFICATE
 API, PAY = "api.example.com", "pay.example.com"
@@ -108,3 +108,44 @@ def test_where_nothing_is_blocked_it_is_moving_while_it_waits_for_another_instal
     assert is_moving_on(record, NEW)
     assert not is_moving_on(record, "another")
     assert not is_in_force_on(record, NEW)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "moving"),
+    [
+        ("Associated", "Progressing", True),
+        ("Associated", "QuotaExhausted", False),
+        ("Enforced", "Progressing", False),
+        ("Arriving", "Progressing", False),
+    ],
+)
+def test_it_is_moving_while_its_rule_is_on_its_way_to_the_whole_edge(state: str, reason: str, *, moving: bool) -> None:
+    condition = {
+        "type": "Enforced",
+        "status": "Unknown",
+        "reason": reason,
+        "message": "",
+        "observedGeneration": 3,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    status = HostBindingStatus.model_validate(
+        {"conditions": [condition], "hostnames": [{"name": API, "state": state}, {"name": PAY, "state": "Enforced"}]}
+    )
+
+    assert is_moving_on(binding(status=status, managed={NEW: [API]}), NEW) is moving
+
+
+@pytest.mark.parametrize(
+    ("record", "lost"),
+    [
+        (binding(), True),
+        (binding(meta=metadata("binding", finalizer=False)), False),
+        (binding(meta=metadata("binding", deleting=True)), False),
+        (binding(spec={"suspend": True}), False),
+        (binding(managed={NEW: [API]}), False),
+        (rotating({API: "Conflicted"}, associated="False", reason="Conflicted", recorded=()), False),
+    ],
+    ids=["held", "new", "deleted", "suspended", "recorded", "of somebody else"],
+)
+def test_it_has_lost_its_status_when_it_is_held_and_has_nothing(record: BindingRecord, *, lost: bool) -> None:
+    assert has_lost_its_status(record) is lost

@@ -362,3 +362,21 @@ def test_an_overlap_that_is_counted_for_one_of_two_hostnames_is_written_once_how
     assert steps.count("WriteRule") < 10
     assert zone.stage().stage is HostStage.ENFORCED
     assert issuers(zone) == [{"AA01", "BB02"}]
+
+
+@pytest.mark.parametrize("party", [0, 1], ids=["by the same token", "by another token"])
+@pytest.mark.parametrize("is_deleted", [True, False], ids=["deleted", "edited"])
+def test_a_binding_that_came_in_an_overlap_side_by_side_keeps_both_lists_when_the_one_before_it_lets_go(
+    zone: CalmZone, party: int, *, is_deleted: bool
+) -> None:
+    zone.after(replace(zone.ours(), target=SIDE_BY_SIDE))
+    zone.after(Binding(OTHER, (API,), SIDE_BY_SIDE, party=party))
+
+    zone.after(replace(zone.ours(), deleting=True) if is_deleted else replace(zone.ours(), hostnames=(WEB,)))
+    overlap = (lists(zone), issuers(zone)[0], set(zone.cluster.bindings[OTHER].managed))
+    zone.after(replace(zone.cluster.bindings[OTHER], target=MOVED))
+
+    assert overlap == ([True, True], {"AA01", "BB02"}, {CERTIFICATE, ELSEWHERE})
+    assert (KEY in zone.cluster.bindings) is not is_deleted
+    assert lists(zone) == [False, True]
+    assert zone.cluster.bindings[OTHER].managed == {ELSEWHERE: frozenset({API})}
