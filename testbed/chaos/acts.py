@@ -23,7 +23,6 @@ from testbed.chaos.world import (
     World,
     authority_place,
     is_deleting,
-    is_ready,
     place_of,
     resource,
 )
@@ -250,7 +249,7 @@ class SetPolicy(Act):
 
 @dataclass(frozen=True, kw_only=True)
 class LoseStatus(Act):
-    """The status of a binding that is at rest is gone, as after a restore from a backup."""
+    """The status of a binding is gone, as after a restore from a backup."""
 
     namespace: str
     name: str
@@ -258,7 +257,7 @@ class LoseStatus(Act):
     def perform(self, world: World) -> bool:
         site = world.sites[self.site]
         body = site.read(BINDING, self.namespace, self.name)
-        if body is None or is_deleting(body) or not is_ready(body) or len(body["status"].get("managed", ())) != 1:
+        if body is None or is_deleting(body):
             return False
         world.lost |= managed_hostnames(body)
         site.cluster.users.write_status(BINDING, self.namespace, self.name, None)

@@ -30,6 +30,8 @@ PATIENCE_SECONDS: Final = 2 * 3600.0
 """Far more than the longest pause (five minutes), relist (ten) and settle time (four) in a row."""
 _LOOK_SECONDS: Final = 20.0
 _REFUSED: Final = 400
+_UNDER_WAY_SECONDS: Final = 10.0
+"""So long a request may take to arrive that was sent just before all was well."""
 _QUIET_SECONDS: Final = 150.0
 """So long nothing may happen after all was well, which is more than a window."""
 
@@ -53,6 +55,7 @@ async def converge(world: World) -> list[str]:
 
 async def _disturbances(world: World) -> list[str]:
     """What happens though all is well. A write may be refused that rests on a reading of before."""
+    await asyncio.sleep(_UNDER_WAY_SECONDS)
     calls, seen_from = len(world.cloudflare.log), world.clock.now() + world.setting.staleness
     await asyncio.sleep(_QUIET_SECONDS)
     since = [each for each in world.cloudflare.log[calls:] if each.method != "GET"]

@@ -6,6 +6,7 @@ but only one; the others say `Conflicted`. Everything is compared with the true 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -208,13 +209,21 @@ def _about_certificates(world: World) -> Iterator[str]:
             continue
         if held_edition is None:
             yield f"certificate {each.name!r} is there twice, or holds more than one edition"
-        elif owner is not None and held_edition not in needed:
+        elif owner is not None and held_edition not in needed and not _was_given_back(world, each.id):
             yield f"certificate {each.name!r} is left, and nobody uses it"
     for site, body in world.site_bodies(CA):
         namespace, name = place_of(body)
         recorded = body.get("status", {}).get("certificateId")
         if recorded != certificate_of(world, *edition_of(site, namespace, name)):
             yield f"{site.owner}: CA {namespace}/{name} records certificate {recorded}, which is not the one"
+
+
+def _was_given_back(world: World, certificate: str) -> bool:
+    """Whether people had a hostname on the list of a certificate when its last CA was let go, and took it off later:
+    then nobody is left who would delete it."""
+    asked = max((entry.time for entry in world.cloudflare.log if certificate in entry.path), default=-math.inf)
+    staleness = world.setting.staleness
+    return any(place[1] == certificate and asked < since + staleness for place, since in world.taken_back.items())
 
 
 def _about_people(world: World) -> Iterator[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.chaos.acts import ApplyAuthority, ApplyBinding, DeleteBinding, Nudge
+from testbed.chaos.acts import ApplyAuthority, ApplyBinding, DeleteAuthority, DeleteBinding, Nudge
 from testbed.chaos.crash import SCENARIOS, main
-from testbed.chaos.dashboard import DestroyCertificate
+from testbed.chaos.dashboard import DashboardHostname, DestroyCertificate, TakeOff
 from testbed.chaos.play import Outcome, play
 from testbed.chaos.secret_acts import ChangeSource
 from testbed.chaos.shrinking import shrunk
@@ -80,6 +80,23 @@ def test_a_certificate_that_somebody_deleted_is_uploaded_again_as_soon_as_its_li
     assert _wrong(outcome) == ()
     assert len(uploads) == 2
     assert float(uploads[1]) - float(looks[1]) < _A_LISTING_AND_A_SECOND_ONE
+
+
+@pytest.mark.parametrize(("taken_off_at", "is_left"), [(900.0, True), (150.0, False)])
+def test_a_certificate_that_people_used_when_its_ca_went_is_nobodys_when_they_use_it_no_more(
+    taken_off_at: float, *, is_left: bool
+) -> None:
+    acts = (
+        ApplyAuthority(at=0.0, site=0, namespace="shop", bundle="red"),
+        DashboardHostname(at=100.0, site=0, zone="example.com", bundle="red", hostname="old.example.com"),
+        DeleteAuthority(at=200.0, site=0, namespace="shop", bundle="red"),
+        TakeOff(at=taken_off_at, site=0, zone="example.com", bundle="red", pick=0),
+    )
+
+    outcome = play(Story(Setting(seed=1, installations=1), tuple(sorted(acts, key=lambda act: act.at))))
+
+    assert _wrong(outcome) == ()
+    assert ("CertificateKept" in "\n".join(outcome.trace)) is is_left
 
 
 def test_the_same_seed_gives_the_same_trace_byte_for_byte() -> None:
