@@ -23,13 +23,21 @@ _NOT_ITS_OWN = frozenset({Reason.CONFLICTED, Reason.ADOPTION_REFUSED})
 
 def is_in_force_on(record: BindingRecord, certificate: str | None) -> bool:
     """Whether a binding has recorded all its hostnames for this certificate, and says of its present spec that each is
-    in force."""
+    in force. One that is laid aside, or cannot be reconciled, says so of what it had before."""
+    if _stands_still(record):
+        return False
     status = record.status
     managed = {each.certificate_id: frozenset(each.hostnames) for each in status.managed}
     everything = frozenset[str]().union(*managed.values())
     wanted = _WANTED[record.spec.action if record.spec else ACTION_WHEN_ABSENT]
     in_force = {each.name for each in status.hostnames if each.state == wanted}
     return managed.get(certificate or "") == everything <= in_force and is_well(record)
+
+
+def _stands_still(record: BindingRecord) -> bool:
+    told = (find(record.status.conditions, kind) for kind in (ConditionType.ACCEPTED, ConditionType.RESOLVED_REFS))
+    is_refused = any(each is not None and each.status != ConditionStatus.TRUE for each in told)
+    return is_idle(record, owns_something=bool(record.status.managed)) or (is_refused and not record.deleting)
 
 
 def is_moving_on(record: BindingRecord, certificate: str | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,33 @@ def test_it_is_in_force_when_every_hostname_is_recorded_and_enforced() -> None:
     assert is_in_force_on(record, NEW)
     assert not is_in_force_on(record, "another")
     assert not is_in_force_on(record, None)
+
+
+@pytest.mark.parametrize(
+    "laid_aside", [{"suspend": True}, {"managementPolicy": "Observe"}], ids=["suspended", "observed"]
+)
+@pytest.mark.parametrize("deleting", [False, True])
+def test_one_that_is_laid_aside_says_what_it_had_before(laid_aside: Mapping[str, object], *, deleting: bool) -> None:
+    said = rotating({API: "Enforced", PAY: "Enforced"}, recorded=(API, PAY))
+    spec = binding("binding", API, PAY, spec=laid_aside).spec
+    meta = metadata("binding", deleting=deleting)
+
+    # What is observed only is let go of when it is deleted.
+    assert is_in_force_on(replace(said, spec=spec, metadata=meta), NEW) is (deleting and "suspend" not in laid_aside)
+
+
+@pytest.mark.parametrize("kind", ["Accepted", "ResolvedRefs"])
+@pytest.mark.parametrize(
+    ("status", "deleting", "counts"), [("True", False, True), ("False", False, False), ("False", True, True)]
+)
+def test_one_that_cannot_be_reconciled_says_what_it_had_before(
+    kind: str, status: str, *, deleting: bool, counts: bool
+) -> None:
+    said = rotating({API: "Enforced", PAY: "Enforced"}, recorded=(API, PAY))
+    condition = said.status.conditions[0].model_copy(update={"type": kind, "status": status})
+    told = said.status.model_copy(update={"conditions": (*said.status.conditions, condition)})
+
+    assert is_in_force_on(replace(said, status=told, metadata=metadata("binding", deleting=deleting)), NEW) is counts
 
 
 @pytest.mark.parametrize(("state", "reason"), [("Conflicted", "Conflicted"), ("Refused", "AdoptionRefused")])
