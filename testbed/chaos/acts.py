@@ -249,7 +249,7 @@ class SetPolicy(Act):
 
 @dataclass(frozen=True, kw_only=True)
 class LoseStatus(Act):
-    """The status of a binding is gone, as after a restore from a backup."""
+    """The status of a binding is gone, as after a restore from a backup. What it names no more would be an orphan."""
 
     namespace: str
     name: str
@@ -257,7 +257,7 @@ class LoseStatus(Act):
     def perform(self, world: World) -> bool:
         site = world.sites[self.site]
         body = site.read(BINDING, self.namespace, self.name)
-        if body is None or is_deleting(body):
+        if body is None or is_deleting(body) or not managed_hostnames(body) <= {*body["spec"]["hostnames"]}:
             return False
         world.lost |= managed_hostnames(body)
         site.cluster.users.write_status(BINDING, self.namespace, self.name, None)

@@ -7,6 +7,8 @@
 | the same at the end of a rotation, where the other one only | played, and not judged (`hears_of_arrivals`): it is   |
 | claims a hostname as arriving in a zone of its own          | uploaded again, and no client notices                 |
 | the status of a CA lost, force-orphan                       | leave orphans by design, which only a command removes |
+| the status of a binding lost that still has what it names no | the same, and other installations wait for it         |
+| more                                                        |                                                       |
 | revocation lists, additionalIssuers, equal ownerIds,        | not played yet                                        |
 | takeover                                                    |                                                       |
 

@@ -167,8 +167,7 @@ class Situation:
         """Bindings for which the CA's current object is not in force yet: those that name an earlier one that they are
         to leave, or one that is nobody's, because it is gone. Where they stay on an earlier one beside the current one,
         they have to say of themselves that all is in force; and whoever says that what a rotation brings is on its way
-        is behind, or has lost its status. A binding that is still to get its first hostnames was never without the
-        current object."""
+        is behind. A binding that is still to get its first hostnames was never without the current object."""
         standing, current = standing_of(authority.status), authority.status.certificate_id
         beside, rotation = kept_beside(standing), standing.rotation
         is_widening = rotation is not None and rotation.phase is RotationPhase.WIDENING
@@ -182,7 +181,6 @@ class Situation:
             or (beside & names and not is_in_force_on(each, current))
             or (is_widening and current in names and is_moving_on(each, current))
             or (authority_of(each) == authority.key and _recorded(each) - everybodys)
-            or (is_widening and authority_of(each) == authority.key and has_lost_its_status(each))
         ]
 
     def issuers(self) -> frozenset[str] | None:
@@ -327,10 +325,10 @@ class Situation:
 
     def _named(self, binding: BindingRecord, authority: AuthorityRecord) -> frozenset[str]:
         """Those of the CA's objects that a binding owns or is about to own hostnames on, but for what it has through
-        another CA of the cluster that has the same object and stays. Of a binding whose status cannot be read nobody
-        knows: all of them."""
+        another CA of the cluster that has the same object and stays. Of a binding whose status cannot be read, or was
+        lost, nobody knows: all of them."""
         objects = objects_of(authority)
-        if not binding.status_is_readable:
+        if not binding.status_is_readable or has_lost_its_status(binding):
             return objects if authority_of(binding) == authority.key else frozenset()
         named = objects & (_recorded(binding) | self.reserved.get(binding.key, frozenset()))
         other = self.authority_for(binding)
