@@ -104,7 +104,7 @@ def _about_rules(world: World, site: Site, in_force: InForce) -> Iterator[str]:
     for rule in rules_of(world):
         mark = read_mark(rule)
         if isinstance(mark, Claim) and mark.owner == site.owner:
-            if rule.enabled or rule.action != "log":
+            if (rule.enabled or rule.action != "log") and not mark.hostnames <= _forgotten(world):
                 yield f"{site.owner}: claim {rule.id} is enabled or does something else than log"
             if " until=" in rule.description and not mark.hostnames <= world.lost:
                 yield f"{site.owner}: claim {rule.id} still speaks of issuers that are retired"
