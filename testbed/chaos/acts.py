@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from testbed.chaos.act import Act
-from testbed.chaos.exclusions import may_create_authority, may_delete_authority, may_delete_namespace
+from testbed.chaos.exclusions import (
+    may_create_authority,
+    may_delete_authority,
+    may_delete_binding,
+    may_delete_namespace,
+    may_lose_its_status,
+)
 from testbed.chaos.records import managed_hostnames
 from testbed.chaos.secret_acts import put_source
 from testbed.chaos.world import (
@@ -138,7 +144,11 @@ class DeleteBinding(Act):
     name: str
 
     def perform(self, world: World) -> bool:
-        world.sites[self.site].cluster.users.delete(BINDING, self.namespace, self.name)
+        site = world.sites[self.site]
+        body = site.read(BINDING, self.namespace, self.name)
+        if body is None or not may_delete_binding(world, body):
+            return False
+        site.cluster.users.delete(BINDING, self.namespace, self.name)
         return True
 
 
@@ -178,7 +188,7 @@ class DeleteEverything(Act):
 
     def perform(self, world: World) -> bool:
         site = world.sites[self.site]
-        going = [(BINDING, *place_of(each)) for each in site.bodies(BINDING)]
+        going = [(BINDING, *place_of(each)) for each in site.bodies(BINDING) if may_delete_binding(world, each)]
         going += [(CA, *place_of(each)) for each in site.bodies(CA) if may_delete_authority(world, site, each)]
         world.rng.shuffle(going)
         for kind, namespace, name in going:
@@ -257,7 +267,7 @@ class LoseStatus(Act):
     def perform(self, world: World) -> bool:
         site = world.sites[self.site]
         body = site.read(BINDING, self.namespace, self.name)
-        if body is None or is_deleting(body) or not managed_hostnames(body) <= {*body["spec"]["hostnames"]}:
+        if body is None or not may_lose_its_status(body):
             return False
         world.lost |= managed_hostnames(body)
         site.cluster.users.write_status(BINDING, self.namespace, self.name, None)

@@ -7,8 +7,8 @@
 | the same at the end of a rotation, where the other one only | played, and not judged (`hears_of_arrivals`): it is   |
 | claims a hostname as arriving in a zone of its own          | uploaded again, and no client notices                 |
 | the status of a CA lost, force-orphan                       | leave orphans by design, which only a command removes |
-| the status of a binding lost that still has what it names no | the same, and other installations wait for it         |
-| more                                                        |                                                       |
+| the status of a binding lost that has what it names no more | the same, and other installations wait for it         |
+| or that is deleted before it has again what it names        |                                                       |
 | revocation lists, additionalIssuers, equal ownerIds,        | not played yet                                        |
 | takeover                                                    |                                                       |
 
@@ -18,7 +18,8 @@ of that bundle; and after that the other one begins with it only when the certif
 
 from __future__ import annotations
 
-from testbed.chaos.world import CA, NAMESPACES, WINDOW, Body, Site, World, is_deleting, place_of
+from testbed.chaos.records import managed_hostnames
+from testbed.chaos.world import BINDING, CA, NAMESPACES, WINDOW, Body, Site, World, is_deleting, place_of
 
 _LONG_GONE_SECONDS = 2 * WINDOW + 20
 
@@ -30,9 +31,21 @@ def may_delete_authority(world: World, site: Site, body: Body) -> bool:
     return not others or body.get("status", {}).get("ownership") == "Adopted"
 
 
+def may_lose_its_status(body: Body) -> bool:
+    """Whether a binding names all that it has, so that it has all of it again."""
+    return not is_deleting(body) and managed_hostnames(body) <= {*body["spec"]["hostnames"]}
+
+
+def may_delete_binding(world: World, body: Body) -> bool:
+    """Whether a binding has again what it had when its status was lost."""
+    return bool(managed_hostnames(body)) or world.lost.isdisjoint(body["spec"]["hostnames"])
+
+
 def may_delete_namespace(world: World, site: Site, namespace: str) -> bool:
-    """The same for all CAs of a namespace."""
-    return all(may_delete_authority(world, site, each) for each in site.bodies(CA) if place_of(each)[0] == namespace)
+    """The same for all resources of a namespace."""
+    return all(
+        may_delete_authority(world, site, each) for each in site.bodies(CA) if place_of(each)[0] == namespace
+    ) and all(may_delete_binding(world, each) for each in site.bodies(BINDING) if place_of(each)[0] == namespace)
 
 
 def may_create_authority(world: World, site: Site, bundle: str) -> bool:

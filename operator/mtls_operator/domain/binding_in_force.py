@@ -57,10 +57,10 @@ def is_moving_on(record: BindingRecord, certificate: str | None) -> bool:
 
 
 def has_lost_its_status(record: BindingRecord) -> bool:
-    """Whether a binding is held by our finalizer and records nothing, so that only claims tell what it has in force; be
-    it for the moment in which one that comes is about to record its first hostnames."""
-    is_held = record.metadata.has_finalizer and not record.status.managed
-    return is_held and not (record.deleting or is_idle(record, owns_something=False) or is_well(record))
+    """Whether a binding that is to stay is held by our finalizer and records nothing, so that only claims tell what it
+    has in force; be it for the moment in which one that comes is about to record its first hostnames."""
+    is_held = record.metadata.has_finalizer and not record.deleting
+    return is_held and not (record.status.managed or is_well(record))
 
 
 def is_well(record: BindingRecord) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from mtls_operator.api.certificate_authority import EffectiveRotation, RotationPhase, effective_rotation
 from mtls_operator.api.conditions import Condition
+from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.authority_assessment import (
     AuthorityAssessment,
@@ -328,12 +329,16 @@ class Situation:
         another CA of the cluster that has the same object and stays. Of a binding whose status cannot be read, or was
         lost, nobody knows: all of them."""
         objects = objects_of(authority)
-        if not binding.status_is_readable or has_lost_its_status(binding):
+        if not binding.status_is_readable or self._has_lost_its_status(binding):
             return objects if authority_of(binding) == authority.key else frozenset()
         named = objects & (_recorded(binding) | self.reserved.get(binding.key, frozenset()))
         other = self.authority_for(binding)
         elsewhere = other is not None and other.key != authority.key and not other.deleting
         return named - objects_of(other) if other is not None and elsewhere else named
+
+    def _has_lost_its_status(self, binding: BindingRecord) -> bool:
+        """One that has nothing because its CA does not admit it any more is held by our finalizer too."""
+        return has_lost_its_status(binding) and self.assess(binding).resolved.reason is not Reason.REF_NOT_PERMITTED
 
     def _is_zone_awaited(self, binding: BindingRecord) -> bool:
         return self._zone_or_verdict(binding) is None and self.assess(binding).lacks_zone

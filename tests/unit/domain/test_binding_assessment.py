@@ -240,9 +240,12 @@ _NAMES = [
 ]
 
 
+NEW = binding(meta=metadata("binding", finalizer=False))
+
+
 @pytest.mark.parametrize(("around", "expected"), UNRESOLVED, ids=_NAMES)
 def test_what_a_binding_lacks_is_named(around: Surroundings, expected: Expected) -> None:
-    assessment = assess(around=around)
+    assessment = assess(NEW, around)
 
     assert assessment.accepted.is_ok
     assert told(assessment.resolved, expected.says) == expected
@@ -251,7 +254,7 @@ def test_what_a_binding_lacks_is_named(around: Surroundings, expected: Expected)
 
 @pytest.mark.parametrize(("around", "expected"), UNRESOLVED[:8], ids=_NAMES[:8])
 def test_a_problem_with_the_ca_is_told_before_one_with_token_or_zone(around: Surroundings, expected: Expected) -> None:
-    resolved = assess(around=replace(around, operator=NOBODY, zone=None)).resolved
+    resolved = assess(NEW, replace(around, operator=NOBODY, zone=None)).resolved
 
     assert told(resolved, expected.says) == expected
 
@@ -335,8 +338,9 @@ def test_hostnames_that_are_on_the_list_of_the_ca_already_are_no_change() -> Non
     [
         binding(managed={CERTIFICATE: ["api.example.com"]}),
         binding(meta=metadata("binding", deleting=True)),
+        binding(meta=metadata("binding", finalizer=True)),
     ],
-    ids=["owns hostnames", "is being deleted too"],
+    ids=["owns hostnames", "is being deleted too", "has lost its status"],
 )
 def test_a_ca_being_deleted_goes_on_serving_those_who_use_it(record: BindingRecord) -> None:
     deleted = authority(status=IN_FORCE, meta=metadata("ca", deleting=True))
