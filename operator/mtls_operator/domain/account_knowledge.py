@@ -44,7 +44,7 @@ class AccountKnowledge:
     """Since when a deletion is refused as in use."""
     refused_last: Mapping[CertificateId, float] = field(default_factory=dict)
     use_denied_since: Mapping[CertificateId, float] = field(default_factory=dict)
-    """Since when the token may not ask who uses a certificate."""
+    """Since when Cloudflare refuses to say who uses a certificate."""
 
     def listed_by(self, token: str) -> tuple[Certificate, ...]:
         """What the token listed last, but for what is gone since; nothing when it has not listed yet."""
@@ -129,7 +129,7 @@ class AccountKnowledge:
         )
 
     def with_use_denied(self, certificate_id: CertificateId, now: float) -> AccountKnowledge:
-        """After the token was refused the question who uses a certificate."""
+        """After the question who uses a certificate was refused."""
         return replace(self, use_denied_since={certificate_id: now, **self.use_denied_since})
 
     def with_use_told(self, certificate_id: CertificateId) -> AccountKnowledge:

@@ -21,7 +21,7 @@ from mtls_operator.engine.clock import Clock
 CertificateStep = ReadCertificates | Upload | DeleteCertificate | ConfirmGone
 After = tuple[AccountKnowledge, CloudflareError | None]
 _DENIED_SECONDS = 300.0
-"""So long a token is asked to be allowed to ask who uses a certificate before it is deleted without that."""
+"""So long it is tried to learn who uses a certificate before it is deleted without that."""
 _SAID_BY_A_GATEWAY = frozenset({408, 502, 504, 520, 522, 524})
 """Statuses by which somebody on the way says that he had no answer: whoever was asked may be at work still."""
 
@@ -74,7 +74,7 @@ class AccountCalls:
         try:
             is_used = await self._is_used(step)
             known = known.with_use_told(step.certificate_id)
-        except PermissionDenied as error:
+        except (PermissionDenied, Rejected) as error:
             known = known.with_use_denied(step.certificate_id, self.clock.now())
             if self.clock.now() < known.use_denied_since[step.certificate_id] + _DENIED_SECONDS:
                 return known, error
@@ -92,10 +92,11 @@ class AccountCalls:
 
     async def _is_used(self, step: DeleteCertificate) -> bool:
         """Whether somebody has hostnames on it, be it in a zone that is none of ours: then not even a try is made. What
-        cannot be told so, the deletion tells. Raises PermissionDenied, which a fresh token is for a while."""
+        cannot be told so, the deletion tells. Raises PermissionDenied, which a fresh token gets for a while, and
+        Rejected, which may be a mishap."""
         try:
             return await self.client.is_certificate_used(self.account_id, step.certificate_id)
-        except (NotFound, Rejected):
+        except NotFound:
             return False
 
     async def _confirm_gone(self, step: ConfirmGone, known: AccountKnowledge) -> After:

@@ -1,8 +1,10 @@
-"""Before a certificate is deleted Cloudflare is asked who uses it; a token that may not ask is not believed at once."""
+"""Before a certificate is deleted Cloudflare is asked who uses it; that it does not say is not believed at once."""
 
 from __future__ import annotations
 
-from mtls_operator.cloudflare import PermissionDenied
+import pytest
+
+from mtls_operator.cloudflare import PermissionDenied, Rejected
 from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.account_steps import DeleteCertificate
 from mtls_operator.domain.records import ResourceKey
@@ -23,7 +25,10 @@ class StandingClock(Clock):
         return self.seconds
 
 
-async def test_an_answer_between_two_refusals_makes_the_second_one_count_anew() -> None:
+@pytest.mark.parametrize(("status", "expected"), [(403, PermissionDenied), (409, Rejected)])
+async def test_an_answer_between_two_refusals_makes_the_second_one_count_anew(
+    status: int, expected: type[Exception]
+) -> None:
     world, clock = World(), StandingClock()
     used = await world.uploaded()
     await world.client.put_hostnames(ZONE, used.id, {HOST})
@@ -32,9 +37,9 @@ async def test_an_answer_between_two_refusals_makes_the_second_one_count_anew() 
 
     for clock.seconds, is_denied in ((0.0, True), (10.0, False), (1000.0, True)):
         if is_denied:
-            world.cloudflare.faults.add(Fault(AnswerStatus(403), Match(path="/associations$"), times=1))
+            world.cloudflare.faults.add(Fault(AnswerStatus(status), Match(path="/associations$"), times=1))
         known, error = await calls.perform(step, known)
         errors.append(type(error))
 
-    assert errors == [PermissionDenied, type(None), PermissionDenied]
+    assert errors == [expected, type(None), expected]
     assert [each.method for each in world.cloudflare.log].count("DELETE") == 0
