@@ -17,7 +17,6 @@ from mtls_operator.api.policies import Action, IssuerPinning
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.authority_assessment import OperatorCredentials, credential_verdict
-from mtls_operator.domain.binding_in_force import has_lost_its_status
 from mtls_operator.domain.consent import asks_for_labels, is_granted_to_binding, refusal_of_binding
 from mtls_operator.domain.expressions import MAX_LENGTH
 from mtls_operator.domain.hostnames import is_hostname, is_inside_zone
@@ -140,7 +139,8 @@ def _authority_verdict(case: _Case) -> Verdict | None:
     refusal = refusal_of_binding(allowed, authority.key, record.metadata.namespace, labels or {}, case.spec.hostnames)
     if refusal is not None:
         return blocked(Reason.REF_NOT_PERMITTED, refusal)
-    is_new = not (record.deleting or record.status.managed or has_lost_its_status(record))
+    # One that is held by our finalizer may have lost its status.
+    is_new = not (record.deleting or record.status.managed or record.metadata.has_finalizer)
     if authority.deleting and is_new:
         return waiting(
             Reason.CERTIFICATE_AUTHORITY_NOT_READY,

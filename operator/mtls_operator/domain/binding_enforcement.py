@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtls_operator.api.policies import ACTION_WHEN_ABSENT, Action, IssuerPinning
+from mtls_operator.api.policies import Action, IssuerPinning
 from mtls_operator.api.reasons import Reason
+from mtls_operator.domain.binding_in_force import action_of
 from mtls_operator.domain.binding_view import BindingView, names_and_until, stage_of
 from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.verdicts import Verdict, ok, waiting
 from mtls_operator.domain.zone_progress import HostStage
 
 COVERED = frozenset({HostStage.ENFORCED, HostStage.LOGGED, HostStage.MOVING})
-
-
-def action_of(record: BindingRecord) -> Action:
-    """The action in force."""
-    return record.spec.action if record.spec else ACTION_WHEN_ABSENT
 
 
 def enforced(record: BindingRecord, view: BindingView, hostnames: Sequence[str]) -> Verdict:

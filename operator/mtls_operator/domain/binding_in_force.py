@@ -21,6 +21,11 @@ _WANTED = {
 _NOT_ITS_OWN = frozenset({Reason.CONFLICTED, Reason.ADOPTION_REFUSED})
 
 
+def action_of(record: BindingRecord) -> Action:
+    """The action that a binding asks for."""
+    return record.spec.action if record.spec else ACTION_WHEN_ABSENT
+
+
 def is_in_force_on(record: BindingRecord, certificate: str | None) -> bool:
     """Whether a binding has recorded all its hostnames for this certificate, and says of its present spec that each is
     in force. One that is laid aside, or cannot be reconciled, says so of what it had before."""
@@ -29,7 +34,7 @@ def is_in_force_on(record: BindingRecord, certificate: str | None) -> bool:
     status = record.status
     managed = {each.certificate_id: frozenset(each.hostnames) for each in status.managed}
     everything = frozenset[str]().union(*managed.values())
-    wanted = _WANTED[record.spec.action if record.spec else ACTION_WHEN_ABSENT]
+    wanted = _WANTED[action_of(record)]
     in_force = {each.name for each in status.hostnames if each.state == wanted}
     return managed.get(certificate or "") == everything <= in_force and is_well(record)
 
@@ -44,23 +49,31 @@ def is_moving_on(record: BindingRecord, certificate: str | None) -> bool:
     """Whether it says of a hostname that is recorded for this certificate that it is on its way still: with what is
     accepted here another installation may refuse it, or its rule may not have reached the whole edge. Where nothing is
     blocked only the condition says so."""
-    told, enforced = (
-        find(record.status.conditions, kind) for kind in (ConditionType.ASSOCIATED, ConditionType.ENFORCED)
-    )
+    told = find(record.status.conditions, ConditionType.ASSOCIATED)
     waits = told is not None and told.reason == Reason.WAITING_FOR_OTHERS
-    settles = enforced is not None and enforced.reason == Reason.PROGRESSING
-    on_its_way = {HostnameState.MOVING, HostnameState.ASSOCIATED} if settles else {HostnameState.MOVING}
-    moving = {each.name for each in record.status.hostnames if each.state in on_its_way}
+    moving = {each.name for each in record.status.hostnames if each.state in _on_its_way(record)}
     return any(
         each.certificate_id == certificate and (waits or moving & set(each.hostnames)) for each in record.status.managed
     )
 
 
+def _on_its_way(record: BindingRecord) -> frozenset[HostnameState]:
+    """What the states of hostnames are called that may have been in force already. Without a rule nothing shows that it
+    was."""
+    if action_of(record) is Action.NONE:
+        return frozenset({HostnameState.MOVING, HostnameState.ARRIVING})
+    enforced = find(record.status.conditions, ConditionType.ENFORCED)
+    settles = enforced is not None and enforced.reason == Reason.PROGRESSING
+    return frozenset({HostnameState.MOVING, HostnameState.ASSOCIATED} if settles else {HostnameState.MOVING})
+
+
 def has_lost_its_status(record: BindingRecord) -> bool:
     """Whether a binding that is to stay is held by our finalizer and records nothing, so that only claims tell what it
-    has in force; be it for the moment in which one that comes is about to record its first hostnames."""
+    has in force; be it for the moment in which one that comes is about to record its first hostnames. Not if it says
+    that it may not have what it names: such a one gave up what it had."""
     is_held = record.metadata.has_finalizer and not record.deleting
-    return is_held and not (record.status.managed or is_well(record))
+    told = find(record.status.conditions, ConditionType.ASSOCIATED)
+    return is_held and not (record.status.managed or (told is not None and told.reason in _NOT_ITS_OWN))
 
 
 def is_well(record: BindingRecord) -> bool:

@@ -16,7 +16,8 @@ from mtls_operator.api.host_binding import (
 )
 from mtls_operator.api.policies import Action
 from mtls_operator.api.reasons import Reason
-from mtls_operator.domain.binding_enforcement import action_of, enforced
+from mtls_operator.domain.binding_enforcement import enforced
+from mtls_operator.domain.binding_in_force import action_of
 from mtls_operator.domain.binding_view import BindingView, moment, names_and_until, stage_of
 from mtls_operator.domain.condition_set import OPEN_BY_CHOICE, conditions_of, observed
 from mtls_operator.domain.exposure import EXPOSURES, ZoneLook, associated_in_view_of, enforced_in_view_of

@@ -135,13 +135,17 @@ def is_current_enough(standing: Standing, wanted: frozenset[str]) -> bool:
 def after_replacement(
     standing: Standing, earlier: CertificateId | None, current: CertificateId, holds: frozenset[str], now: float
 ) -> tuple[Retiring, ...]:
-    """The entries once another object is current, which `holds` these certificates. `earlier` is the one before it,
-    None when it does not exist. Whatever is accepted still and only that one holds is named with it."""
+    """The entries once another object is current, which `holds` these certificates. `earlier` is the one before it:
+    whatever is accepted still and only that one holds is named with it. None when it does not exist; what only that one
+    held is accepted no more."""
     aimed_at = holds & standing.rotation.target if standing.rotation is not None else frozenset[str]()
     arrived = (_reduced(each, each.fingerprints - aimed_at) for each in standing.retiring)
     freed = (replace(e, certificate_id=None) if e.certificate_id == current else e for e in arrived)
     entries = [each for each in freed if not each.is_void]
-    if earlier is None or earlier == current:
+    if earlier is None:
+        found = (e if e.certificate_id is not None else _reduced(e, e.fingerprints & holds) for e in entries)
+        return tuple(each for each in found if not each.is_void)
+    if earlier == current:
         return tuple(entries)
     only_there = standing.in_force - holds
     lost = [e for e in entries if (e.provisional or now < e.retire_after) and e.fingerprints & only_there]

@@ -261,11 +261,15 @@ class ZoneState:
         return issuers - kept if own is None else (issuers - kept) & own
 
     @cached_property
-    def forgotten(self) -> frozenset[Place]:
-        """Where claims of ours name hostnames and no status does: it was lost. Told only when our rules are known
-        exactly, so that no claim is meant that was given up in good order; and only if every status can be read."""
-        is_exact = self.known.rules_exact_from(self.timing.window) is None
-        return self._unrecorded - self.known.released if is_exact and self.desired.is_told else frozenset()
+    def forgotten(self) -> Mapping[str, frozenset[CertificateId]]:
+        """By hostname, the certificates for which claims of ours name it and no status does: it was lost. Told only
+        when our rules are known exactly, so that no claim is meant that was given up in good order; and only if every
+        status can be read."""
+        found: dict[str, frozenset[CertificateId]] = {}
+        if self.known.rules_exact_from(self.timing.window) is None and self.desired.is_told:
+            for certificate, hostname in self._unrecorded - self.known.released:
+                found[hostname] = found.get(hostname, frozenset()) | {certificate}
+        return found
 
     @cached_property
     def _unrecorded(self) -> frozenset[Place]:

@@ -193,8 +193,8 @@ def _wanted_places(stake: Stake, recorded: frozenset[Place]) -> frozenset[Place]
 
 
 def _forgotten(zone: ZoneState, stake: Stake) -> frozenset[Place]:
-    wants = {hostname for hostname, target in stake.wants.items() if target.policy is not None}
-    return frozenset(place for place in zone.forgotten if place[1] in wants)
+    wanted = [hostname for hostname, target in stake.wants.items() if target.policy is not None]
+    return frozenset((each, hostname) for hostname in wanted for each in zone.forgotten.get(hostname, ()))
 
 
 def _managed(places: frozenset[Place]) -> Managed:

@@ -80,7 +80,13 @@ def judgement_of(
                 is_told=is_told,
             ),
             _foreseen(
-                Desired(us, stakes, predecessors=predecessors, revocation=revocation or ZoneRevocation()),
+                Desired(
+                    us,
+                    stakes,
+                    predecessors=predecessors,
+                    revocation=revocation or ZoneRevocation(),
+                    is_told=is_told,
+                ),
                 [each for each in would_be if each.binding in observed and credentials[each.binding] == credential],
                 would_lose,
             ),

@@ -168,7 +168,7 @@ class Situation:
         """Bindings for which the CA's current object is not in force yet: those that name an earlier one that they are
         to leave, or one that is nobody's, because it is gone. Where they stay on an earlier one beside the current one,
         they have to say of themselves that all is in force; and whoever says that what a rotation brings is on its way
-        is behind. A binding that is still to get its first hostnames was never without the current object."""
+        is behind. A binding that comes was never without the current object."""
         standing, current = standing_of(authority.status), authority.status.certificate_id
         beside, rotation = kept_beside(standing), standing.rotation
         is_widening = rotation is not None and rotation.phase is RotationPhase.WIDENING
@@ -322,22 +322,26 @@ class Situation:
             return authority_of(binding) == authority.key
         if self._named(binding, authority):
             return True
-        return authority_of(binding) == authority.key and not binding.deleting and self._is_admitted(binding)
+        is_going = binding.deleting or authority.deleting
+        return authority_of(binding) == authority.key and not is_going and self._is_admitted(binding)
 
     def _named(self, binding: BindingRecord, authority: AuthorityRecord) -> frozenset[str]:
         """Those of the CA's objects that a binding owns or is about to own hostnames on, but for what it has through
         another CA of the cluster that has the same object and stays. Of a binding whose status cannot be read, or was
         lost, nobody knows: all of them."""
         objects = objects_of(authority)
-        if not binding.status_is_readable or self._has_lost_its_status(binding):
-            return objects if authority_of(binding) == authority.key else frozenset()
+        if authority_of(binding) == authority.key and self._may_be_anywhere(binding):
+            return objects
         named = objects & (_recorded(binding) | self.reserved.get(binding.key, frozenset()))
         other = self.authority_for(binding)
         elsewhere = other is not None and other.key != authority.key and not other.deleting
         return named - objects_of(other) if other is not None and elsewhere else named
 
-    def _has_lost_its_status(self, binding: BindingRecord) -> bool:
-        """One that has nothing because its CA does not admit it any more is held by our finalizer too."""
+    def _may_be_anywhere(self, binding: BindingRecord) -> bool:
+        """Whether nobody knows where a binding has hostnames. One that its CA does not admit is held by our finalizer
+        without anything too."""
+        if not binding.status_is_readable:
+            return True
         return has_lost_its_status(binding) and self.assess(binding).resolved.reason is not Reason.REF_NOT_PERMITTED
 
     def _is_zone_awaited(self, binding: BindingRecord) -> bool:

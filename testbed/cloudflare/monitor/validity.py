@@ -6,7 +6,8 @@ rule that covers the hostname accepts it. A request of an installation may end t
 - no user of an installation that claims the hostname wants the issuer any more, for the overlap at least, and
 - another issuer that stays has been valid for the overlap.
 
-An issuer that became valid only after everybody had retired it (in the midst of a rotation) was promised to nobody.
+An issuer that became valid only after everybody had retired it (in the midst of a rotation) was promised to nobody; nor
+was one that is valid only because a person had put the hostname on a list where nobody claims it (safety invariant 4).
 An installation that begins to cover a hostname brings the issuers of its own user: that is no rotation. Nor is it one
 when a hostname that was retained, so that nobody wanted it, is taken over: whoever arrives takes it out of the retained
 rule as soon as its own covers it (design.md), and issuers that nobody has wanted since need no overlap.
@@ -72,7 +73,8 @@ class Validity:
         for hostname in sorted(before.keys() & after.keys()):
             if hostname in covered_after and hostname not in covered_before:
                 continue
-            for issuer in sorted(before[hostname] - after[hostname]):
+            ended = before[hostname] - after[hostname] - _of_people(case, zone_id, hostname)
+            for issuer in sorted(ended):
                 yield from self._judge_end(self._retirement, case, _End(zone_id, hostname, issuer, after[hostname]))
 
     def note(self, state: State, now: float) -> None:
@@ -136,6 +138,18 @@ def valid_issuers(state: State, zone_id: str) -> Issuers:
         hostname: associated[hostname] if issuers is None else associated[hostname] & issuers
         for hostname, issuers in accepted.items()
     }
+
+
+def _of_people(case: Case, zone_id: str, hostname: str) -> frozenset[str]:
+    """The issuers that a hostname loses with a list on which nobody claims it, and that it has on no other."""
+    claimed = {claim.certificate_id for claim in claims(case.before, zone_id) if claim.hostname == hostname}
+    lists = {each: names for (zone, each), names in case.before.lists.items() if zone == zone_id and hostname in names}
+    lost = {each for each in lists if hostname not in case.after.hostnames(zone_id, each)}
+    foreign, kept = lost - claimed, lists.keys() - (lost - claimed)
+    found, still = (
+        frozenset[str]().union(*(identifiers(case.before, zone_id, each) for each in some)) for some in (foreign, kept)
+    )
+    return found - still
 
 
 def _only_retained(state: State, zone_id: str, valid: Issuers) -> Issuers:

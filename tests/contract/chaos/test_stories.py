@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from testbed.chaos.acts import ApplyAuthority, ApplyBinding, DeleteAuthority, DeleteBinding, Nudge
+from testbed.chaos.acts import ApplyAuthority, ApplyBinding, DeleteAuthority, DeleteBinding, LoseStatus, Nudge
 from testbed.chaos.crash import SCENARIOS, main
 from testbed.chaos.dashboard import DashboardHostname, DestroyCertificate, TakeOff
 from testbed.chaos.play import Outcome, play
@@ -12,6 +14,7 @@ from testbed.chaos.secret_acts import ChangeSource
 from testbed.chaos.shrinking import shrunk
 from testbed.chaos.story import Story, story_of
 from testbed.chaos.world import Setting
+from testbed.cluster.virtual_time import EPOCH
 
 _FIRST, _STORIES = 300, 24
 _A_LISTING_AND_A_SECOND_ONE = 120.0
@@ -97,6 +100,38 @@ def test_a_certificate_that_people_used_when_its_ca_went_is_nobodys_when_they_us
 
     assert _wrong(outcome) == ()
     assert ("CertificateKept" in "\n".join(outcome.trace)) is is_left
+
+
+def test_a_ca_that_is_being_deleted_waits_for_a_binding_that_loses_its_status_meanwhile() -> None:
+    acts = (
+        ApplyAuthority(at=0.0, site=0, namespace="shop", bundle="red"),
+        _binding(0, "red", at=1.0),
+        DeleteAuthority(at=400.0, site=0, namespace="shop", bundle="red"),
+        LoseStatus(at=500.0, site=0, namespace="shop", name="one"),
+        DeleteBinding(at=900.0, site=0, namespace="shop", name="one"),
+    )
+
+    outcome = play(Story(Setting(seed=1, installations=1), acts))
+
+    assert _wrong(outcome) == ()
+    assert "CertificateKept" not in "\n".join(outcome.trace)
+
+
+def test_a_ca_that_is_being_deleted_does_not_wait_for_a_binding_that_lost_its_hostnames_to_another() -> None:
+    given_up = replace(_binding(0, "blue", at=1.0), name="two", hostnames=("m.example.org",))
+    acts = (
+        *(ApplyAuthority(at=0.0, site=0, namespace="shop", bundle=bundle) for bundle in ("red", "blue")),
+        _binding(0, "red", at=1.0),
+        given_up,
+        replace(given_up, at=400.0, hostnames=("id.example.org",)),
+        DeleteAuthority(at=900.0, site=0, namespace="shop", bundle="blue"),
+    )
+
+    outcome = play(Story(Setting(seed=1, installations=1), acts))
+
+    (released,) = [line for line in outcome.trace if "finalizers of MtlsCertificateAuthority shop/blue []" in line]
+    assert _wrong(outcome) == ()
+    assert float(released.split()[0]) < EPOCH + 1_200.0
 
 
 def test_the_same_seed_gives_the_same_trace_byte_for_byte() -> None:

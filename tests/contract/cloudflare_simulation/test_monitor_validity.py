@@ -112,6 +112,14 @@ def test_taking_the_hostname_off_the_only_list_of_an_issuer_ends_it_too(rotating
     assert 6 in rotating.world.violated
 
 
+def test_what_a_person_put_on_a_list_that_nobody_claims_is_not_promised_by_anybody(rotating: Rotating) -> None:
+    rotating.world.wait(OVERLAP)
+
+    rotating.world.east.put(rotating.old_certificate)
+
+    assert 6 not in rotating.world.violated
+
+
 def test_narrowing_while_the_user_of_another_installation_wants_the_issuer_violates_invariant_6(
     rotating: Rotating,
 ) -> None:

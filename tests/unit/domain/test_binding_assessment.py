@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from mtls_operator.api.host_binding import HostBindingStatus
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.authority_assessment import OperatorCredentials
 from mtls_operator.domain.binding_assessment import (
@@ -333,14 +334,28 @@ def test_hostnames_that_are_on_the_list_of_the_ca_already_are_no_change() -> Non
     assert assess(binding(managed={CERTIFICATE: ["api.example.com"]})).target is not None
 
 
+def saying(status: str, reason: str) -> HostBindingStatus:
+    said = {
+        "type": "Associated",
+        "status": status,
+        "reason": reason,
+        "message": "",
+        "observedGeneration": 3,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    return HostBindingStatus.model_validate({"conditions": [said]})
+
+
 @pytest.mark.parametrize(
     "record",
     [
         binding(managed={CERTIFICATE: ["api.example.com"]}),
         binding(meta=metadata("binding", deleting=True)),
         binding(meta=metadata("binding", finalizer=True)),
+        binding(status=saying("True", "Associated")),
+        binding(status=saying("False", "Conflicted")),
     ],
-    ids=["owns hostnames", "is being deleted too", "has lost its status"],
+    ids=["owns hostnames", "is being deleted too", "has lost its status", "is well without it", "is conflicted"],
 )
 def test_a_ca_being_deleted_goes_on_serving_those_who_use_it(record: BindingRecord) -> None:
     deleted = authority(status=IN_FORCE, meta=metadata("ca", deleting=True))

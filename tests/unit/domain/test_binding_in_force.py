@@ -163,6 +163,11 @@ def test_it_is_moving_while_its_rule_is_on_its_way_to_the_whole_edge(state: str,
     assert is_moving_on(binding(status=status, managed={NEW: [API]}), NEW) is moving
 
 
+@pytest.mark.parametrize(("state", "moving"), [("Arriving", True), ("Associated", False)])
+def test_without_a_rule_it_is_moving_while_it_comes(state: str, *, moving: bool) -> None:
+    assert is_moving_on(rotating({API: state}, action="None"), NEW) is moving
+
+
 @pytest.mark.parametrize(
     ("record", "lost"),
     [
@@ -172,8 +177,10 @@ def test_it_is_moving_while_its_rule_is_on_its_way_to_the_whole_edge(state: str,
         (binding(spec={"suspend": True}), True),
         (binding(managed={NEW: [API]}), False),
         (rotating({API: "Conflicted"}, associated="False", reason="Conflicted", recorded=()), False),
+        (rotating({API: "Refused"}, associated="False", reason="AdoptionRefused", recorded=()), False),
+        (rotating({API: "Enforced", PAY: "Enforced"}, recorded=()), True),
     ],
-    ids=["held", "new", "deleted", "suspended", "recorded", "of somebody else"],
+    ids=["held", "new", "deleted", "suspended", "recorded", "of somebody else", "refused", "well"],
 )
 def test_it_has_lost_its_status_when_it_is_held_and_has_nothing(record: BindingRecord, *, lost: bool) -> None:
     assert has_lost_its_status(record) is lost

@@ -199,6 +199,17 @@ def test_an_object_that_becomes_current_again_is_left_no_more() -> None:
     assert [(each.fingerprints, each.certificate_id) for each in entries] == [(TWO.fingerprints, OTHER_CERTIFICATE)]
 
 
+def test_what_only_an_object_held_that_is_gone_is_accepted_no_more() -> None:
+    assert after_replacement(BEGUN, None, OTHER_CERTIFICATE, TWO.fingerprints, NOW) == ()
+    assert after_replacement(BEGUN, None, OTHER_CERTIFICATE, IN_BOTH, NOW) == BEGUN.retiring
+
+
+def test_what_another_object_holds_is_accepted_though_the_current_one_is_gone() -> None:
+    entries = after_replacement(BESIDE, None, THIRD, TWO.fingerprints, NOW)
+
+    assert entries == BESIDE.retiring
+
+
 @pytest.mark.parametrize("earlier", [None, OTHER_CERTIFICATE], ids=["is gone", "is the same"])
 def test_nothing_is_left_of_an_object_that_does_not_give_way(earlier: CertificateId | None) -> None:
     assert after_replacement(CURRENT, earlier, OTHER_CERTIFICATE, ONE.fingerprints, NOW) == ()

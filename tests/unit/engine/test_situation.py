@@ -6,7 +6,7 @@ import pytest
 
 from mtls_operator.api.host_binding import HostBindingStatus
 from mtls_operator.domain.observed import CertificateId
-from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, authority, binding
+from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, authority, binding, metadata
 from tests.unit.engine.fixed_clock import FixedClock
 from tests.unit.engine.situations import situation_of
 
@@ -73,6 +73,29 @@ def test_a_binding_that_lost_its_status_may_be_on_any_object_of_its_ca(phase: st
 
     assert [each.key.name for each in situation.behind(ca)] == ["binding"]
     assert situation.occupied(ca) == {OLD, NEW}
+
+
+def test_a_binding_that_is_not_admitted_any_more_has_lost_nothing() -> None:
+    ca = authority(status=WIDENING_SIDE_BY_SIDE, spec={"allowedBindings": {"hostnames": ["*.example.org"]}})
+    situation = situation_of(FixedClock(), [ca], [binding("binding")])
+
+    assert situation.behind(ca) == []
+
+
+def test_a_binding_that_may_not_have_what_it_names_is_no_user_of_a_ca_that_is_deleted() -> None:
+    condition = {
+        "type": "Associated",
+        "status": "False",
+        "reason": "Conflicted",
+        "message": "",
+        "observedGeneration": 3,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    conflicted = binding("binding", status=HostBindingStatus.model_validate({"conditions": [condition]}))
+    ca = authority(status=WIDENING_SIDE_BY_SIDE, meta=metadata("ca", deleting=True))
+
+    assert situation_of(FixedClock(), [ca], [conflicted]).users_of(ca) == []
+    assert len(situation_of(FixedClock(), [ca], [binding("binding")]).users_of(ca)) == 1
 
 
 @pytest.mark.parametrize(("certificate", "known"), [(OLD, True), ("cccccccc-0000-4000-8000-000000000000", False)])
