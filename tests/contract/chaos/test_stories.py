@@ -125,6 +125,7 @@ def test_a_ca_that_is_being_deleted_does_not_wait_for_a_binding_that_lost_its_ho
         given_up,
         replace(given_up, at=400.0, hostnames=("id.example.org",)),
         DeleteAuthority(at=900.0, site=0, namespace="shop", bundle="blue"),
+        Nudge(at=2_400.0, site=0, namespace="shop", name="one"),
     )
 
     outcome = play(Story(Setting(seed=1, installations=1), acts))
