@@ -174,8 +174,10 @@ class ZoneKnowledge:
 
     def with_rules_unknown(self, now: float) -> ZoneKnowledge:
         """After a write of a rule failed: what is there now has to be read, however fresh the last reading is. It may
-        have claimed again what had been given up."""
-        return replace(self, rules_uncertain_since=now, rules_must_be_read=True, released=frozenset())
+        have claimed again what had been given up, or taken away a rule that will be read for a window yet."""
+        return replace(
+            self, rules_uncertain_since=now, rules_must_be_read=True, released=frozenset(), enforced_since={}
+        )
 
     def rules_exact_from(self, window: float) -> float | None:
         """From when on reading the rules shows exactly what ours hold; None: that is known. A rule is changed only

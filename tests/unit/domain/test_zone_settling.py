@@ -215,3 +215,26 @@ def test_a_rule_that_somebody_took_away_is_put_back_however_slow_the_reading_was
     plan = plan_zone(desired, replace(zone.operator.known, rules=slow), zone.time.now, zone.operator.timing)
 
     assert isinstance(plan.steps[0], WriteRule)
+
+
+def test_a_rule_that_is_read_after_a_write_without_an_answer_may_be_gone_and_is_counted_anew(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+    zone.operator.known = zone.operator.known.with_rules_unknown(zone.time.now)
+    zone.cluster.put(replace(zone.ours(), enforced=frozenset(), settled=frozenset()))
+
+    zone.wait(80.0)
+    on_its_way = zone.stage().stage
+    zone.wait(20.0)
+
+    assert on_its_way is HostStage.ASSOCIATED
+    assert zone.stage().stage is HostStage.ENFORCED
+
+
+def test_what_is_told_to_be_in_force_stays_so_through_a_write_without_an_answer(zone: CalmZone) -> None:
+    in_force(zone, BLOCKED)
+
+    zone.operator.known = zone.operator.known.with_rules_unknown(zone.time.now)
+    zone.operator.process.wake()
+    zone.wait(10.0)
+
+    assert zone.stage().stage is HostStage.ENFORCED
