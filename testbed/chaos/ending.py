@@ -30,6 +30,8 @@ PATIENCE_SECONDS: Final = 2 * 3600.0
 """Far more than the longest pause (five minutes), relist (ten) and settle time (four) in a row."""
 _LOOK_SECONDS: Final = 20.0
 _REFUSED: Final = 400
+_BANNED_SECONDS: Final = 480.0
+"""So long a token whose rate is spent may put off what no condition tells of: five minutes, and some more."""
 _UNDER_WAY_SECONDS: Final = 10.0
 """So long a request may take to arrive that was sent just before all was well."""
 _QUIET_SECONDS: Final = 150.0
@@ -39,14 +41,17 @@ _QUIET_SECONDS: Final = 150.0
 async def converge(world: World) -> list[str]:
     """Wait until everything is as it should be and stays so; what is wrong after all patience."""
     put_right(world)
-    deadline = world.clock.now() + PATIENCE_SECONDS
+    begun = world.clock.now()
     seen: object = None
+    deadline = begun + PATIENCE_SECONDS
     while world.clock.now() < deadline and not world.defects:
         await asyncio.sleep(_LOOK_SECONDS)
         for site in world.sites:
             world.look_after(site)
             _replace_lost_tokens(site)
             _have_others_follow(world, site)
+        if world.clock.now() < begun + _BANNED_SECONDS:
+            continue
         before, seen = seen, world.moment()
         if before != seen and next(complaints(world), None) is None:
             return await _disturbances(world)
