@@ -145,7 +145,8 @@ def _contenders(candidates: Sequence[_Candidate]) -> Mapping[str, Sequence[_Cand
 
 def _lost(hostname: str, contenders: Sequence[_Candidate]) -> Mapping[ResourceKey, ResourceKey]:
     """Who loses the hostname to whom. Only who gets it keeps others from it: one that loses beats nobody."""
-    is_blocked = any(hostname in each.stake.blocked for each in contenders)
+    # Who has nothing there says of it what the verdict on it makes it say, and would win and lose in turn.
+    is_blocked = any(hostname in each.stake.blocked and _owns(each.stake, hostname) for each in contenders)
     wanting = sorted(
         (each for each in contenders if hostname in each.stake.wants),
         key=lambda each: each.rank(hostname, is_blocked=is_blocked),

@@ -204,6 +204,18 @@ def test_of_two_incumbents_the_one_stays_that_goes_on_blocking_what_is_blocked(
     assert [name for name, wants in wanted_by(stakes).items() if wants] == [winner]
 
 
+@pytest.mark.parametrize("told", ["Moving", "Conflicted"])
+def test_of_two_that_have_nothing_the_older_wins_whatever_the_verdict_makes_it_say(told: str) -> None:
+    status = HostBindingStatus(hostnames=(HostnameStatus(name=API, state=HostnameState(told)),))
+    older = binding("older", status=status, meta=metadata("older", created="2026-01-01T00:00:00Z"))
+    younger = binding("younger", meta=metadata("younger", created="2026-01-02T00:00:00Z"))
+    logs = replace(PLAIN, policy=Policy(frozenset({"AA01"}), "log"))
+
+    _, conflicts = stakes_of([judged(older, logs), judged(younger)])
+
+    assert conflicts == {key("younger"): {API: key("older")}}
+
+
 @pytest.mark.parametrize("action", ["log", "none"])
 @pytest.mark.parametrize("authority", [key("ca"), key("another")])
 def test_what_a_binding_that_cannot_be_reconciled_blocks_is_not_opened_by_another(
