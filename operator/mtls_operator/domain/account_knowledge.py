@@ -43,8 +43,8 @@ class AccountKnowledge:
     refused_since: Mapping[CertificateId, float] = field(default_factory=dict)
     """Since when a deletion is refused as in use."""
     refused_last: Mapping[CertificateId, float] = field(default_factory=dict)
-    use_denied_since: Mapping[CertificateId, float] = field(default_factory=dict)
-    """Since when Cloudflare refuses to say who uses a certificate."""
+    use_denied: Mapping[CertificateId, tuple[float, float]] = field(default_factory=dict)
+    """Since when and when last Cloudflare refused to say who uses a certificate."""
 
     def listed_by(self, token: str) -> tuple[Certificate, ...]:
         """What the token listed last, but for what is gone since; nothing when it has not listed yet."""
@@ -129,13 +129,14 @@ class AccountKnowledge:
         )
 
     def with_use_denied(self, certificate_id: CertificateId, now: float) -> AccountKnowledge:
-        """After the question who uses a certificate was refused."""
-        return replace(self, use_denied_since={certificate_id: now, **self.use_denied_since})
+        """After the question who uses a certificate was refused. Of another deletion, long ago, nothing follows."""
+        since, last = self.use_denied.get(certificate_id, (now, now))
+        first = now if now - last > _ONE_DELETION_SECONDS else since
+        return replace(self, use_denied={**self.use_denied, certificate_id: (first, now)})
 
     def with_use_told(self, certificate_id: CertificateId) -> AccountKnowledge:
         """After it was answered."""
-        denied = {each: since for each, since in self.use_denied_since.items() if each != certificate_id}
-        return replace(self, use_denied_since=denied)
+        return replace(self, use_denied={each: at for each, at in self.use_denied.items() if each != certificate_id})
 
     def refusals(self, certificate_id: CertificateId, now: float) -> tuple[float, float] | None:
         """Since when and when last a deletion was refused; None when that was another deletion, long ago."""

@@ -14,6 +14,7 @@ from mtls_operator.domain.zone_agenda import Agenda, is_read, late_write_seen_at
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_leaving import announced_at, walk_unwanted
 from mtls_operator.domain.zone_others import unready, withdrawn
+from mtls_operator.domain.zone_overlap import takes_all_along
 from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
 from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_steps import Conclude, ReadList, ReadRules, WriteList, ZoneStep
@@ -152,17 +153,19 @@ def _lingering(zone: ZoneState) -> Iterator[tuple[Place, Target]]:
 
 
 def _depart(zone: ZoneState, agenda: Agenda, place: Place, target: Target) -> None:
-    """The earlier list is left as if an issuer were withdrawn: others are ready, and the overlap is over."""
+    """The earlier list is left as if an issuer were withdrawn: others are ready, and the overlap is over. Where every
+    CA goes along nobody has to get ready: installations that waited for that would wait for each other."""
     certificate, hostname = place
-    if _may_withdraw(zone, agenda, place, target) and hostname in zone.known.lists[certificate].value:
+    if takes_all_along(zone, hostname, target):
+        may_leave = _is_read_afresh(zone, agenda, place)
+    else:
+        may_leave = _may_withdraw(zone, agenda, place, target)
+    if may_leave and hostname in zone.known.lists[certificate].value:
         agenda.moved.add(hostname)
 
 
 def _may_withdraw(zone: ZoneState, agenda: Agenda, place: Place, target: Target) -> bool:
-    """By rules and a list read afresh: another installation may have come, or changed its mind, and somebody may have
-    taken the hostname off the list that is all it will rely on."""
     waiting = unready(zone, place[1], target)
-    fresh_after = zone.now - FRESH_SECONDS
     if waiting:
         agenda.waiting[place] = waiting.owners
         if not waiting.owners and zone.now >= zone.removals_from:
@@ -170,6 +173,13 @@ def _may_withdraw(zone: ZoneState, agenda: Agenda, place: Place, target: Target)
         if waiting.until is not None:
             agenda.wait(place, waiting.until)
         return False
+    return _is_read_afresh(zone, agenda, place)
+
+
+def _is_read_afresh(zone: ZoneState, agenda: Agenda, place: Place) -> bool:
+    """Whether rules and list were: another installation may have come, or changed its mind, and somebody may have taken
+    the hostname off the list that is all it will rely on."""
+    fresh_after = zone.now - FRESH_SECONDS
     if zone.rules.begun < fresh_after:
         agenda.read_rules(fresh_after)
         return False

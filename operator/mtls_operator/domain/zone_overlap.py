@@ -46,6 +46,13 @@ def counted_until(zone: ZoneState, hostname: str, target: Target) -> float | Non
     return overlap_until(zone, hostname, target) if counted else None
 
 
+def takes_all_along(zone: ZoneState, hostname: str, target: Target) -> bool:
+    """Whether every CA that the hostname is accepted with on earlier lists, as our claims there say, is in the object
+    that it goes to too. What a claim does not tell may be any."""
+    earlier = [key.in_force for _, key in _earlier(zone, hostname)]
+    return bool(earlier) and all(each and each <= target.in_force for each in earlier)
+
+
 def rules_on(zone: ZoneState, hostname: str) -> Sequence[Enforcement]:
     """Rules of others that refuse requests to it: one that logs keeps nobody out."""
     return [

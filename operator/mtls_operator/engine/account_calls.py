@@ -76,7 +76,8 @@ class AccountCalls:
             known = known.with_use_told(step.certificate_id)
         except (PermissionDenied, Rejected) as error:
             known = known.with_use_denied(step.certificate_id, self.clock.now())
-            if self.clock.now() < known.use_denied_since[step.certificate_id] + _DENIED_SECONDS:
+            since, last = known.use_denied[step.certificate_id]
+            if last < since + _DENIED_SECONDS:
                 return known, error
             is_used = False
         if is_used:

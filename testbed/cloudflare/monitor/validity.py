@@ -7,7 +7,7 @@ rule that covers the hostname accepts it. A request of an installation may end t
 - another issuer that stays has been valid for the overlap.
 
 An issuer that became valid only after everybody had retired it (in the midst of a rotation) was promised to nobody; nor
-was one that is valid only because a person had put the hostname on a list where nobody claims it (safety invariant 4).
+was one that is valid only because a person had put the hostname on a list where nobody claims it (safety invariant 3).
 An installation that begins to cover a hostname brings the issuers of its own user: that is no rotation. Nor is it one
 when a hostname that was retained, so that nobody wanted it, is taken over: whoever arrives takes it out of the retained
 rule as soon as its own covers it (design.md), and issuers that nobody has wanted since need no overlap.
@@ -73,8 +73,8 @@ class Validity:
         for hostname in sorted(before.keys() & after.keys()):
             if hostname in covered_after and hostname not in covered_before:
                 continue
-            ended = before[hostname] - after[hostname] - _of_people(case, zone_id, hostname)
-            for issuer in sorted(ended):
+            ended = before[hostname] - after[hostname]
+            for issuer in sorted(ended - _of_people(case, zone_id, hostname) if ended else ()):
                 yield from self._judge_end(self._retirement, case, _End(zone_id, hostname, issuer, after[hostname]))
 
     def note(self, state: State, now: float) -> None:

@@ -210,8 +210,9 @@ def test_a_ca_that_had_no_certificate_or_whose_certificate_is_gone_leaves_nothin
 def test_since_when_nobody_may_ask_who_uses_a_certificate_is_remembered() -> None:
     denied = STARTED.with_use_denied(CERTIFICATE, 900.0).with_use_denied(CERTIFICATE, 950.0)
 
-    assert denied.use_denied_since == {CERTIFICATE: 900.0}
-    assert denied.with_use_told(CERTIFICATE).use_denied_since == {}
+    assert denied.use_denied == {CERTIFICATE: (900.0, 950.0)}
+    assert denied.with_use_denied(CERTIFICATE, 9_000.0).use_denied == {CERTIFICATE: (9_000.0, 9_000.0)}
+    assert denied.with_use_told(CERTIFICATE).use_denied == {}
 
 
 def test_a_listing_from_before_the_upload_is_repeated_at_once() -> None:

@@ -102,9 +102,7 @@ def beside(rule: Rule) -> CalmZone:
     """Our hostname is in force when another installation has it too, with this rule."""
     zone = CalmZone()
     zone.after(wanted())
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, claimed(HELD, CERTIFICATE, OLD, OLD), rule))
+    zone.add_rules(claimed(HELD, CERTIFICATE, OLD, OLD), rule)
     zone.operator.look()
     return zone
 

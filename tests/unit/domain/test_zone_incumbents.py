@@ -42,9 +42,7 @@ def test_a_hostname_that_is_held_but_was_never_enforced_is_a_newcomer_still() ->
     zone.after(replace(wanted(), blocked=False), seconds=30.0)
     zone.cluster.put(replace(zone.ours(), blocked=True))
     zone.wait(300.0)
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, claimed(HELD, ELSEWHERE, NEW, NEW), ruled("BB02")))
+    zone.add_rules(claimed(HELD, ELSEWHERE, NEW, NEW), ruled("BB02"))
     zone.operator.look()
     zone.wait(10.0)
 
@@ -58,9 +56,7 @@ def test_a_hostname_of_ours_is_not_welcome_where_another_installation_would_have
     zone = CalmZone()
     zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
     zone.after(wanted())
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, claimed(HELD, CERTIFICATE, OLD, OLD)))
+    zone.add_rules(claimed(HELD, CERTIFICATE, OLD, OLD))
     zone.operator.look()
     zone.wait(100.0)
     (before,) = zone.operator.plans()
@@ -92,9 +88,7 @@ def test_what_one_token_gives_up_is_not_kept_for_another_that_may_not_bring_it_i
     zone = CalmZone()
     zone.after(wanted(), seconds=30.0)
     zone.after(replace(zone.ours(), blocked=True), seconds=1.0)
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, claimed(HELD, ELSEWHERE, NEW, NEW)))
+    zone.add_rules(claimed(HELD, ELSEWHERE, NEW, NEW))
     zone.operator.look()
     zone.after(replace(wanted(), key=ResourceKey("apps", "with-another-token"), party=1), seconds=30.0)
 

@@ -102,9 +102,7 @@ def test_a_hostname_is_brought_in_where_nobody_would_be_locked_out_by_it(rules: 
 def test_a_hostname_that_was_coming_is_taken_back_when_another_installation_is_seen_to_hold_it() -> None:
     zone = CalmZone()
     zone.after(wanted(), seconds=30.0)
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, claimed(HELD, ELSEWHERE, NEW, NEW)))
+    zone.add_rules(claimed(HELD, ELSEWHERE, NEW, NEW))
 
     zone.wait(5_000.0)
 
@@ -116,9 +114,7 @@ def test_a_hostname_that_was_coming_is_taken_back_when_another_installation_is_s
 def test_a_hostname_that_we_hold_is_never_taken_back() -> None:
     zone = CalmZone()
     zone.after(wanted())
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, claimed(HELD, ELSEWHERE, NEW, NEW)))
+    zone.add_rules(claimed(HELD, ELSEWHERE, NEW, NEW))
 
     zone.operator.look()
     zone.wait(5_000.0)
@@ -248,9 +244,7 @@ def test_issuers_are_not_pinned_while_another_installation_is_relied_on_for_othe
     zone = CalmZone()
     zone.after(wanted(target=replace(TARGET, policy=Policy(None, "block"))))
     theirs = claimed(HELD, ELSEWHERE, NEW, NEW)
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, theirs))
+    zone.add_rules(theirs)
     zone.operator.look()
 
     zone.after(wanted(target=TARGET))
@@ -342,3 +336,26 @@ def test_an_issuer_is_withdrawn_only_where_the_hostname_is_read_on_the_list_that
     assert all(seen)
     assert issuers(zone) == [frozenset({"BB02"})]
     assert API in zone.zone.lists[ELSEWHERE].now
+
+
+@pytest.mark.parametrize(("takes_all_along", "leaves"), [(True, True), (False, False)])
+def test_without_pinned_issuers_a_list_is_left_for_one_with_all_its_cas_though_others_count_no_overlap_yet(
+    *, takes_all_along: bool, leaves: bool
+) -> None:
+    zone = CalmZone()
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
+    unpinned = Policy(None, "block")
+    zone.after(wanted(target=replace(TARGET, policy=unpinned, issuers=frozenset({"AA01"}))))
+    in_force = OLD | NEW if takes_all_along else NEW
+    zone.add_rules(claimed(HELD, CERTIFICATE, in_force, OLD, until=NOT_COUNTED))
+    zone.operator.look()
+
+    zone.after(
+        replace(
+            zone.ours(),
+            target=replace(ROTATED, aim=in_force, in_force=in_force, policy=unpinned, until=NOT_COUNTED),
+        )
+    )
+
+    assert (set(zone.ours().managed) == {ELSEWHERE}) is leaves
+    assert API in zone.listed

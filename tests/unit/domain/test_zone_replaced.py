@@ -40,9 +40,7 @@ def zone() -> CalmZone:
 
 
 def put_theirs_back(zone: CalmZone) -> None:
-    ruleset = zone.zone.ruleset.now
-    assert ruleset is not None
-    zone.zone.set_rules((*ruleset.rules, THEIRS))
+    zone.add_rules(THEIRS)
 
 
 def test_what_is_given_up_after_a_restart_stays_on_the_list_until_others_have_claimed_it_again(zone: CalmZone) -> None:

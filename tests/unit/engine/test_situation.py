@@ -11,6 +11,14 @@ from tests.unit.engine.fixed_clock import FixedClock
 from tests.unit.engine.situations import situation_of
 
 OLD, NEW = CERTIFICATE, OTHER_CERTIFICATE
+CONFLICTED = {
+    "type": "Associated",
+    "status": "False",
+    "reason": "Conflicted",
+    "message": "",
+    "observedGeneration": 3,
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
 WIDENING_SIDE_BY_SIDE = {
     "certificateId": NEW,
     "fingerprints": ["b" * 64],
@@ -25,16 +33,8 @@ WIDENING_SIDE_BY_SIDE = {
 def test_a_rotation_waits_for_what_a_binding_has_and_not_for_what_somebody_else_has(
     state: str, behind: list[str]
 ) -> None:
-    conflicted = {
-        "type": "Associated",
-        "status": "False",
-        "reason": "Conflicted",
-        "message": "",
-        "observedGeneration": 3,
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }
     hostnames = [{"name": "api.example.com", "state": state}, {"name": "pay.example.com", "state": "Conflicted"}]
-    status = HostBindingStatus.model_validate({"conditions": [conflicted], "hostnames": hostnames})
+    status = HostBindingStatus.model_validate({"conditions": [CONFLICTED], "hostnames": hostnames})
     owned = {OLD: ["api.example.com"], NEW: ["api.example.com"]}
     ca = authority(status=WIDENING_SIDE_BY_SIDE)
     situation = situation_of(
@@ -83,15 +83,7 @@ def test_a_binding_that_is_not_admitted_any_more_has_lost_nothing() -> None:
 
 
 def test_a_binding_that_may_not_have_what_it_names_is_no_user_of_a_ca_that_is_deleted() -> None:
-    condition = {
-        "type": "Associated",
-        "status": "False",
-        "reason": "Conflicted",
-        "message": "",
-        "observedGeneration": 3,
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }
-    conflicted = binding("binding", status=HostBindingStatus.model_validate({"conditions": [condition]}))
+    conflicted = binding("binding", status=HostBindingStatus.model_validate({"conditions": [CONFLICTED]}))
     ca = authority(status=WIDENING_SIDE_BY_SIDE, meta=metadata("ca", deleting=True))
 
     assert situation_of(FixedClock(), [ca], [conflicted]).users_of(ca) == []
