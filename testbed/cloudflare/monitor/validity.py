@@ -10,7 +10,9 @@ An issuer that became valid only after everybody had retired it (in the midst of
 was one that is valid only because a person had put the hostname on a list where nobody claims it (safety invariant 3).
 An installation that begins to cover a hostname brings the issuers of its own user: that is no rotation. Nor is it one
 when a hostname that was retained, so that nobody wanted it, is taken over: whoever arrives takes it out of the retained
-rule as soon as its own covers it (design.md), and issuers that nobody has wanted since need no overlap.
+rule as soon as its own covers it (design.md), and issuers that nobody has wanted since need no overlap. Nor does an
+installation end what it promised when it withdraws from a hostname that no rule of its own has covered yet and that
+another one enforces for other issuers: its clients may have come in through that one's rule, if it accepts any issuer.
 """
 
 from __future__ import annotations
@@ -60,6 +62,8 @@ class Validity:
         """By zone, what is valid for hostnames that only retained rules cover."""
         self._left_until: dict[tuple[str, str, str], float] = {}
         """Until when an issuer was one of these, by zone and hostname."""
+        self._arrived: dict[str, frozenset[tuple[str, str]]] = {}
+        """By zone, who (owner, hostname) has had a rule in force on a hostname since it began to claim it."""
         self._seen = State()
 
     def judge(self, case: Case) -> Findings:
@@ -85,6 +89,7 @@ class Validity:
         for zone_id in {*state.rulesets, *self._last}:
             last, valid = self._last.get(zone_id, {}), valid_issuers(state, zone_id)
             self._note_left(zone_id, _only_retained(state, zone_id, valid), now)
+            self._note_arrived(zone_id, state)
             if valid == last:
                 continue
             for hostname in last.keys() | valid.keys():
@@ -101,19 +106,35 @@ class Validity:
                 self._left_until[zone_id, hostname, issuer] = now
         self._left[zone_id] = left
 
+    def _note_arrived(self, zone_id: str, state: State) -> None:
+        covering = {(owner, hostname) for owner, names in covered(state, zone_id).items() for hostname in names}
+        claiming = {(claim.owner, claim.hostname) for claim in claims(state, zone_id)}
+        arrived = self._arrived.get(zone_id, frozenset())
+        self._arrived[zone_id] = arrived & claiming | covering
+
+    def _gives_way(self, retirement: Retirement, case: Case, end: _End) -> bool:
+        """Whether the caller is not there yet where another installation enforces the hostname for other issuers."""
+        if (case.owner, end.hostname) in self._arrived.get(end.zone_id, frozenset()):
+            return False
+        enforcing = (owner for owner, names in covered(case.before, end.zone_id).items() if end.hostname in names)
+        return any(retirement.retired(each, end.hostname, end.issuer) < math.inf for each in enforcing)
+
     def _judge_end(self, retirement: Retirement, case: Case, end: _End) -> Findings:
         what = f"{case.owner} ends {end.issuer} for {end.hostname}"
-        relying = sorted(_relying(case, end.zone_id, end.hostname))
-        times = [(owner, retirement.retired(owner, end.hostname, end.issuer)) for owner in relying]
+        relying = _relying(case, end.zone_id, end.hostname)
+        if self._gives_way(retirement, case, end):
+            relying.discard(case.owner)
+        times = [(owner, retirement.retired(owner, end.hostname, end.issuer)) for owner in sorted(relying)]
         begun = self._since.get((end.zone_id, end.hostname, end.issuer), -math.inf)
-        if max(at for _, at in times) < begun:
+        last = max((at for _, at in times), default=-math.inf)
+        if last < begun:
             return
         for owner, retired in times:
             if retired == math.inf:
                 yield 6, f"{what}, which the user of {owner} wants"
             elif case.now + _SLACK_SECONDS < retired + retirement.overlap:
                 yield 6, f"{what} {case.now - retired:.0f} s after the user of {owner} retired it"
-        if max(at for _, at in times) <= self._left_until.get((end.zone_id, end.hostname, end.issuer), -math.inf):
+        if last <= self._left_until.get((end.zone_id, end.hostname, end.issuer), -math.inf):
             return
         others = (self._since.get((end.zone_id, end.hostname, each), case.now) for each in end.left)
         if case.now + _SLACK_SECONDS < min(others, default=case.now) + retirement.overlap:

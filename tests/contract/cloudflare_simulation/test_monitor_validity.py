@@ -14,6 +14,7 @@ from tests.contract.cloudflare_simulation.monitored import (
     ROOT,
     WINDOW,
     Monitored,
+    hosts,
     make_monitored,
     pinned,
 )
@@ -22,6 +23,7 @@ HOST = "a.example.com"
 OVERLAP = 600.0
 OLD, NEW = ROOT.key_identifier, OTHER_ROOT.key_identifier
 BOTH, NEW_ALONE = pinned(HOST, issuers=(OLD, NEW)), pinned(HOST, issuers=(NEW,))
+UNPINNED = f"({hosts(HOST)} and not cf.tls_client_auth.cert_verified)"
 
 
 @dataclass
@@ -158,6 +160,29 @@ def test_what_was_retained_ends_without_an_overlap_unless_somebody_wanted_it_aga
     east.enforce(HOST, rule=ours, expression=NEW_ALONE, ref="mtls_operator_east_both")
 
     assert world.violated == violated
+
+
+@pytest.mark.parametrize(
+    ("had_a_rule", "unwanted_by_east", "violated"), [(False, True, False), (True, True, True), (False, False, True)]
+)
+def test_who_withdraws_before_a_rule_of_its_own_was_there_had_promised_nothing_that_others_do_not_want(
+    *, had_a_rule: bool, unwanted_by_east: bool, violated: bool
+) -> None:
+    rotating = _rotating(first=UNPINNED)
+    west, world = rotating.world.west, rotating.world
+    if unwanted_by_east:
+        rotating.retired["east"] = -math.inf
+    world.person.put(rotating.old_certificate)
+    theirs = world.certificate_of(ROOT, owner="west")
+    west.claim("arriving", theirs, HOST)
+    west.put(theirs, HOST)
+    if had_a_rule:
+        world.person.drop(west.enforce(HOST, expression=UNPINNED))
+    world.wait(10.0)
+
+    west.put(theirs)
+
+    assert (6 in world.violated) is violated
 
 
 def test_without_the_users_nobody_knows_what_is_retired() -> None:
