@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
@@ -161,3 +162,13 @@ def test_code_that_spins_without_time_passing_is_told() -> None:
 
 async def _turn() -> None:
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("pause", "hours", "told"), [(0.05, 1, True), (0.5, 10, False)])
+def test_what_goes_on_without_a_pause_is_told(*, pause: float, hours: int, told: bool) -> None:
+    async def go_on() -> None:
+        for _ in range(round(hours * 3600 / pause)):
+            await asyncio.sleep(pause)
+
+    with pytest.raises(LivelockError) if told else nullcontext():
+        run(go_on())
