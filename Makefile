@@ -55,9 +55,10 @@ generate: $(VENV)/installed ## generate CRDs, reference pages, the chart's READM
 
 unit: $(VENV)/installed ## pure and fast; domain/ at 100 % branch coverage
 	$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest --numprocesses $(WORKERS) tests/unit
+	$(PY) -m coverage run -m pytest --numprocesses $(WORKERS) -m "not histories" tests/unit
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
+	$(PY) -m pytest --numprocesses $(WORKERS) -m histories tests/unit
 
 contract: controlplane ## what we rely on: the testbed against the real SDK and the real control plane
 	$(PY) -m pytest --numprocesses $(WORKERS) --dist worksteal tests/contract

@@ -320,6 +320,7 @@ def test_two_cas_with_one_token_read_for_both() -> None:
     assert steps(WANTED, replace(WANTED, authority=TWIN)) == (*READ, ReadCertificates(TWIN))
 
 
+@pytest.mark.histories
 @pytest.mark.parametrize("first", range(0, 1000, 250))
 def test_no_history_of_a_crowded_account_leaves_anything_behind_or_wakes_in_vain(first: int) -> None:
     assert dict(failures(range(first, first + 250))) == {}
