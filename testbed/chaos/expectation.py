@@ -7,11 +7,11 @@ but only one; the others say `Conflicted`. Everything is compared with the true 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from testbed.chaos.certificates_held import certificate_of
-from testbed.chaos.in_force import EDITIONS, InForce, edition_of, live_bindings, rules_of, wanted, wish_of
+from testbed.chaos.in_force import EDITIONS, InForce, Policy, edition_of, live_bindings, rules_of, wanted, wish_of
 from testbed.chaos.records import managed_places
 from testbed.chaos.world import (
     BINDING,
@@ -79,21 +79,32 @@ def _about_bindings(
         if len(found) != 1 or found[0] not in wishes:
             yield f"{site.owner}: {hostname} is wanted as {sorted(map(str, wishes))}, in force is {found}"
     for body in live_bindings(site):
-        yield from _about_binding(world, site, in_force, body)
+        yield from _about_binding(world, site, in_force, rivals, body)
 
 
-def _about_binding(world: World, site: Site, in_force: InForce, body: Body) -> Iterator[str]:
+def _about_binding(world: World, site: Site, in_force: InForce, rivals: Sequence[InForce], body: Body) -> Iterator[str]:
     name = "/".join(place_of(body))
     wish = wish_of(site, body)
     won = {hostname for hostname in body["spec"]["hostnames"] if in_force.policies.get(hostname) == [wish]}
     managed = managed_places(body)
     if managed != {(certificate_of(world, *wish.edition), hostname) for hostname in won}:
         yield f"{site.owner}: binding {name} records {sorted(managed)}, in force for it is {sorted(won)}"
-    if won == set(body["spec"]["hostnames"]):
+    if _is_refused_elsewhere(wish, won, rivals):
+        if is_ready(body) or "WaitingForOthers" not in _conditions(body):
+            yield f"{site.owner}: binding {name} does not say that others refuse its clients: {_conditions(body)}"
+    elif won == set(body["spec"]["hostnames"]):
         if not is_ready(body):
             yield f"{site.owner}: binding {name} is not ready: {_conditions(body)}"
     elif "Conflicted" not in _conditions(body):
         yield f"{site.owner}: binding {name} does not say that it is Conflicted: {_conditions(body)}"
+
+
+def _is_refused_elsewhere(wish: Policy, won: Iterable[str], rivals: Sequence[InForce]) -> bool:
+    """Whether another installation blocks the clients of a binding that only logs. It came with another CA while the
+    ruleset was empty; a rule that logs contradicts nobody, so both stay, and people have to choose."""
+    policies = (policy for hostname in won for each in rivals for policy in each.policies.get(hostname, []))
+    against = (each for each in policies if each.action == "block" and each.pinned and each.bundle != wish.bundle)
+    return wish.action == "log" and any(against)
 
 
 def _about_rules(world: World, site: Site, in_force: InForce) -> Iterator[str]:

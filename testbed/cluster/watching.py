@@ -133,10 +133,12 @@ class Watch:
             self._store.listeners.remove(self._hear)
 
     def interrupt(self, seconds: float, *, gap: bool) -> None:
-        """The connection breaks now and is there again after so many seconds."""
-        now = _now()
-        if self._connection is not None:
-            self._connection = Connection(self._connection.begins, now, now, now + seconds, gap)
+        """The connection breaks now and is there again after so many seconds. One that was silent already and cannot be
+        resumed cannot be after that either."""
+        now, connection = _now(), self._connection
+        if connection is not None:
+            lost = connection.gap and connection.silent_from <= now
+            self._connection = Connection(connection.begins, now, now, now + seconds, gap or lost)
             self._wake.set()
 
     async def _list(self) -> list[Body]:

@@ -8,7 +8,7 @@ import pytest
 
 from testbed.chaos.acts import ApplyAuthority, ApplyBinding, DeleteAuthority, DeleteBinding, LoseStatus, Nudge
 from testbed.chaos.crash import SCENARIOS, main
-from testbed.chaos.dashboard import DashboardHostname, DestroyCertificate, TakeOff
+from testbed.chaos.dashboard import DashboardHostname, DestroyCertificate, EmptyRuleset, TakeOff
 from testbed.chaos.play import Outcome, play
 from testbed.chaos.secret_acts import ChangeSource
 from testbed.chaos.shrinking import shrunk
@@ -17,6 +17,7 @@ from testbed.chaos.world import Setting
 from testbed.cluster.virtual_time import EPOCH
 
 _FIRST, _STORIES = 300, 24
+_BUNDLES = ("blue", "red")
 _A_LISTING_AND_A_SECOND_ONE = 120.0
 """Seconds: a consistency window and some."""
 
@@ -47,6 +48,20 @@ def test_a_hostname_that_one_cluster_alone_moves_to_another_ca_is_given_up_by_th
     outcome = play(Story(Setting(seed=1, installations=2), acts))
 
     assert _wrong(outcome) == ()
+
+
+def test_who_only_logs_says_so_when_another_cluster_came_with_another_ca_while_the_ruleset_was_empty() -> None:
+    acts = (
+        *(ApplyAuthority(at=0.0, site=site, namespace="shop", bundle=bundle) for site, bundle in enumerate(_BUNDLES)),
+        replace(_binding(1, _BUNDLES[1], at=1.0), action="Log"),
+        EmptyRuleset(at=600.0, zone="example.org"),
+        _binding(0, _BUNDLES[0], at=601.0),
+    )
+
+    outcome = play(Story(Setting(seed=1, installations=2), acts))
+
+    assert _wrong(outcome) == ()
+    assert any("WaitingForOthers of MtlsHostBinding one" in line for line in outcome.trace)
 
 
 @pytest.mark.parametrize("side_by_side", [False, True])

@@ -205,6 +205,24 @@ async def test_a_source_that_vanishes_in_a_gap_is_told_to_be_gone() -> None:
 
 
 @in_virtual_time
+async def test_what_a_deaf_watch_missed_is_told_also_when_it_is_cut_off_before_it_ends() -> None:
+    cluster = new_cluster()
+    habits = WatchHabits(lifetime=(10.0, 10.0), gaps=1.0, deaf=1.0, deafness=(50.0, 50.0))
+    client = cluster.client(habits=habits)
+    cluster.users.put_secret("shop", "source", {"token": "old"})
+    told: list[SourceData] = []
+
+    async with running(client.follow_source(SECRET, told.append)):
+        await asyncio.sleep(12)
+        cluster.users.put_secret("shop", "source", {"token": "new"})
+        client.cut_off(3.0)
+        await asyncio.sleep(60)
+
+    assert told[0] == {"token": b"old"}
+    assert told[-1] == {"token": b"new"}
+
+
+@in_virtual_time
 async def test_a_namespace_that_vanishes_in_a_gap_is_told_to_be_gone() -> None:
     cluster = new_cluster()
     client = cluster.client()
