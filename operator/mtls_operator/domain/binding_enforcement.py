@@ -47,19 +47,26 @@ def _covered(record: BindingRecord, view: BindingView, count: int) -> Verdict:
             f"spec.enforcement.action is Log: requests to {count} hostname(s) without an accepted certificate are"
             " logged and get through",
         )
+    left_out = _left_out(view)
     if record.spec is not None and record.spec.issuer_pinning is IssuerPinning.NEVER:
         return ok(
             Reason.ISSUER_NOT_PINNED,
             f"{count} hostname(s) covered by an enabled rule that accepts certificates of any CA that is associated"
             " with them, whoever associated it: set spec.enforcement.issuerPinning to Always to accept only those of"
-            " this CA",
+            " this CA" + (f". Besides, {left_out}" if left_out else ""),
         )
-    if unrevoked := max((each.unrevoked for each in (view.progress or {}).values()), default=0):
-        return ok(
-            Reason.REVOCATION_INCOMPLETE,
-            f"{count} hostname(s) covered by an enabled rule, but {unrevoked} revoked certificate(s) get through, those"
-            " that were revoked first: their serial numbers do not fit into the rules that there may be in the zone."
-            " Raise revocation.maxRulesPerZone of the operator's chart if the zone's plan has more, or have the CA drop"
-            " certificates that have expired from its revocation list.",
-        )
+    if left_out:
+        return ok(Reason.REVOCATION_INCOMPLETE, f"{count} hostname(s) covered by an enabled rule, but {left_out}")
     return ok(Reason.ENFORCED, f"{count} hostname(s) covered by an enabled rule")
+
+
+def _left_out(view: BindingView) -> str:
+    """What is said of revoked certificates that no rule stops; nothing where there are none."""
+    unrevoked = max((each.unrevoked for each in (view.progress or {}).values()), default=0)
+    if not unrevoked:
+        return ""
+    return (
+        f"{unrevoked} revoked certificate(s) get through, those that were revoked first: their serial numbers do not"
+        " fit into the rules that there may be in the zone. Raise revocation.maxRulesPerZone of the operator's chart if"
+        " the zone's plan has more, or have the CA drop certificates that have expired from its revocation list."
+    )

@@ -20,7 +20,7 @@ from mtls_operator.domain.binding_enforcement import enforced
 from mtls_operator.domain.binding_in_force import action_of
 from mtls_operator.domain.binding_view import BindingView, moment, names_and_until, stage_of
 from mtls_operator.domain.condition_set import OPEN_BY_CHOICE, conditions_of, observed
-from mtls_operator.domain.exposure import EXPOSURES, ZoneLook, associated_in_view_of, enforced_in_view_of
+from mtls_operator.domain.exposure import EXPOSURES, ZoneLook, associated_in_view_of, enforced_in_view_of, pins_issuers
 from mtls_operator.domain.handling import is_observed, retaining_field, suspension
 from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, left_alone, ok, waiting
@@ -117,7 +117,7 @@ def _in_view_of_others(
     look: ZoneLook | None,
 ) -> dict[ConditionType, Verdict]:
     enforced, associated = aspects[ConditionType.ENFORCED], aspects[ConditionType.ASSOCIATED]
-    pins = enforced.reason == Reason.ENFORCED
+    pins = pins_issuers(enforced)
     return {
         ConditionType.ENFORCED: enforced_in_view_of(enforced, find(before, ConditionType.ENFORCED), hostnames, look),
         ConditionType.ASSOCIATED: associated_in_view_of(

@@ -43,8 +43,9 @@ EXPOSURES: Final = frozenset(
 )
 """Reasons that a person has to do something about."""
 _REASONS: Final = {reason.value: reason for reason in EXPOSURES}
-_BLOCKING: Final = frozenset({Reason.ENFORCED, Reason.ISSUER_NOT_PINNED})
+_BLOCKING: Final = frozenset({Reason.ENFORCED, Reason.ISSUER_NOT_PINNED, Reason.REVOCATION_INCOMPLETE})
 """What `Enforced` says of hostnames that a rule blocks for."""
+_PINNING: Final = _BLOCKING - {Reason.ISSUER_NOT_PINNED}
 _NAMED_AT_MOST: Final = 5
 _ADDRESS_TYPES: Final = frozenset({"A", "AAAA", "CNAME"})
 _KINDS: Final = {
@@ -115,16 +116,21 @@ def enforced_in_view_of(
         return base
     if look is None:
         return _kept(before) or base
-    pins = base.reason == Reason.ENFORCED
     found = [
         *_bypasses(look.allowances),
         *_unproxied(_names(hostnames, look, Proxying.NOT_PROXIED)),
-        *([] if pins else _on_managed(hostnames, look)),
+        *([] if pins_issuers(base) else _on_managed(hostnames, look)),
     ]
     if found:
-        return blocked(found[0].reason, " Besides, ".join(each.message for each in found))
+        loud = [base.message] if base.reason == Reason.REVOCATION_INCOMPLETE else []
+        return blocked(found[0].reason, " Besides, ".join([*(each.message for each in found), *loud]))
     absent = _names(hostnames, look, Proxying.ABSENT)
-    return _without_record(base.message, absent) if absent and pins else base
+    return _without_record(base.message, absent) if absent and base.reason == Reason.ENFORCED else base
+
+
+def pins_issuers(enforced: Verdict) -> bool:
+    """Whether `Enforced`, if nobody else had anything there, tells of a rule that accepts the CA's issuers alone."""
+    return enforced.reason in _PINNING
 
 
 def associated_in_view_of(

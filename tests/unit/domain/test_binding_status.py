@@ -144,6 +144,17 @@ def test_revoked_certificates_that_do_not_fit_are_counted() -> None:
     assert condition(found, ConditionType.READY)[0] == "True"
 
 
+def test_revoked_certificates_that_do_not_fit_are_counted_where_no_issuer_is_pinned_too() -> None:
+    stages: Stages = {API: HostProgress(HostStage.ENFORCED, unrevoked=7), WWW: HostStage.ENFORCED}
+    unpinned = binding("binding", API, WWW, spec={"enforcement": {"issuerPinning": "Never"}})
+
+    found = conditions(view(stages), unpinned)
+
+    _, reason, message = condition(found, ConditionType.ENFORCED)
+    assert reason == "IssuerNotPinned"
+    assert "7 revoked certificate(s) get through" in message
+
+
 @pytest.mark.parametrize(("pending", "ready"), [(1, "CloudflareUnavailable"), (0, "Reconciled")])
 def test_an_outage_is_told_of_a_binding_that_waits_for_revoked_certificates(pending: int, ready: str) -> None:
     stages = {name: HostProgress(HostStage.ENFORCED, to_revoke=pending) for name in (API, WWW)}

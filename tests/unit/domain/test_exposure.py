@@ -25,6 +25,7 @@ from mtls_operator.domain.verdicts import Outcome, Verdict, blocked, ok, waiting
 A, B = "a.example.com", "b.example.com"
 ENFORCED = ok(Reason.ENFORCED, "2 hostname(s) covered by an enabled rule")
 UNPINNED = ok(Reason.ISSUER_NOT_PINNED, "2 hostname(s) covered by a rule for any CA")
+INCOMPLETE = ok(Reason.REVOCATION_INCOMPLETE, "2 hostname(s) covered, but 7 revoked certificate(s) get through")
 ASSOCIATED = ok(Reason.ASSOCIATED, "2 hostname(s) associated")
 OFFICE = AccessRule("1" * 32, "whitelist", "ip", "203.0.113.7")
 GERMANY = AccessRule("2" * 32, "whitelist", "country", "DE")
@@ -152,6 +153,15 @@ def test_what_a_look_does_not_find_of_a_hostname_that_came_into_force_after_it_p
 
 def test_a_missing_pin_is_said_before_a_missing_record() -> None:
     assert enforced(UNPINNED, look(proxying={A: Proxying.ABSENT})) == UNPINNED
+    assert enforced(INCOMPLETE, look(proxying={A: Proxying.ABSENT})) == INCOMPLETE
+
+
+def test_revoked_certificates_that_do_not_fit_hide_no_exposure_and_are_not_hidden_by_one() -> None:
+    verdict = enforced(INCOMPLETE, look(proxying={A: Proxying.NOT_PROXIED}, managed=frozenset({B})))
+
+    assert (verdict.outcome, verdict.reason) == (Outcome.BLOCKED, Reason.NOT_PROXIED)
+    assert verdict.message.endswith(f" Besides, {INCOMPLETE.message}")
+    assert B not in verdict.message
 
 
 def test_the_managed_ca_lets_its_clients_through_where_issuers_are_not_pinned() -> None:
