@@ -26,7 +26,8 @@ def foresee(
     if demand.token not in known.listings:
         return None
     listed = known.listed_by(demand.token)
-    long_known = replace(known, started=_LONG_AGO, sent={}, listings={demand.token: Reading(listed, 0.0)})
+    reading = Reading(listed, 0.0)
+    long_known = replace(known, started=_LONG_AGO, doubted=_LONG_AGO, sent={}, listings={demand.token: reading})
     acting = replace(demand, idle=False, observed=False)
     plan = plan_account((acting, *others), long_known, 0.0, timing, limit=limit, owner=owner)
     return (*_obstacles(acting, plan, limit), *_lines(acting, plan.steps, listed))

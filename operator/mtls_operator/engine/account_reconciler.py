@@ -75,6 +75,7 @@ class _Account:
     """Somebody asked for a fresh look, or one is due."""
     tried: set[ResourceKey] = field(default_factory=set)
     """CAs of which this process knows itself whether they get on."""
+    changes_at: float | None = None
     last: tuple[CertificateStep, AccountKnowledge] | None = None
     """The last call of this reconcile, and what was known after it."""
 
@@ -99,9 +100,9 @@ class _Judged:
         """Bindings that a rotation of the CA waits for."""
         return next((demand.behind for demand in self.demands if demand.authority == key), ())
 
-    def changes_at(self) -> list[float]:
+    def changes_at(self) -> float | None:
         """When a certificate of a source becomes valid or expires."""
-        return [each.changes_at.timestamp() for _, each in self.authorities if each.changes_at is not None]
+        return min((each.changes_at.timestamp() for _, each in self.authorities if each.changes_at), default=None)
 
 
 @dataclass(repr=False)
@@ -135,7 +136,7 @@ class AccountReconciler:
             return failed(pause_after(error, account.cluster_failures, self.situation.clock.chance))
         account.cluster_failures = 0
         failing = account.setbacks.any() or account.unwritable.any()
-        return reconciled(wake_at, self.situation.clock.now(), failing=failing)
+        return reconciled(wake_at, self.situation.clock.now(), failing=failing, changes_at=account.changes_at)
 
     def doubt(self, account_id: str) -> None:
         """A fresh look is asked for, or due: the account is listed again before anything is called well."""
@@ -157,14 +158,14 @@ class AccountReconciler:
                 account.look_afresh = False
                 account.known = replace(account.known, doubted=self.situation.clock.now())
             judged = self._judge(account_id)
+            account.changes_at = judged.changes_at()
             if await self._let_go(account, judged):
                 continue
             now = self.situation.clock.now()
             plan = plan_account(judged.demands, account.known, now, self.timing, limit=self.limit, owner=self.owner)
             if await self._report(account, judged, plan):
                 continue
-            wakes = await self._act(account_id, account, judged, plan)
-            if wakes is not None:
+            if (wakes := await self._act(account_id, account, judged, plan)) is not None:
                 return min(wakes, default=None)
 
     async def _act(self, account_id: str, account: _Account, judged: _Judged, plan: AccountPlan) -> list[float] | None:
@@ -172,18 +173,16 @@ class AccountReconciler:
         now = self.situation.clock.now()
         waits: list[float] = []
         for step in plan.steps:
-            not_before = self._not_before(account, judged, step)
-            if not_before is not None:
+            if (not_before := self._not_before(account, judged, step)) is not None:
                 waits.append(not_before)
             elif await self._take(account_id, account, judged, plan, step):
                 return None
-        wakes = [*waits, *(at for at in judged.changes_at() if at > now)]
-        if (unwritable_until := account.unwritable.wake_at()) is not None:
-            wakes.append(unwritable_until)
         if plan.wake_at is not None and (plan.wake_at > now or not waits):
             # A time that is over makes no difference as long as a step has to wait.
-            wakes.append(plan.wake_at)
-        return wakes
+            waits.append(plan.wake_at)
+        if (unwritable_until := account.unwritable.wake_at()) is not None:
+            waits.append(unwritable_until)
+        return waits
 
     def _not_before(self, account: _Account, judged: _Judged, step: AccountStep) -> float | None:
         """Until when a step must wait; None when it may be taken now."""

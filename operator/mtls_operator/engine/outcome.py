@@ -27,9 +27,11 @@ def failed(again: float) -> Reconciled:
     return Reconciled(again, Result.FAILED)
 
 
-def reconciled(wake_at: float | None, now: float, *, failing: bool) -> Reconciled:
-    """All that could be done now was done. `wake_at`: when time alone makes a difference."""
-    again = None if wake_at is None else max(0.0, wake_at - now)
+def reconciled(wake_at: float | None, now: float, *, failing: bool, changes_at: float | None = None) -> Reconciled:
+    """All that could be done now was done. `wake_at`: when what is waited for is due; `changes_at`: when time alone
+    makes what is well something else, so that nothing is waited for."""
+    due = min((at for at in (wake_at, changes_at) if at is not None), default=None)
+    again = None if due is None else max(0.0, due - now)
     if failing:
         return Reconciled(again, Result.FAILED)
-    return Reconciled(again, Result.SETTLED if again is None else Result.WAITING)
+    return Reconciled(again, Result.SETTLED if wake_at is None else Result.WAITING)

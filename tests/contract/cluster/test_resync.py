@@ -9,7 +9,7 @@ from collections import Counter
 from testbed.chaos.operator_process import running_operator
 from testbed.cloudflare.journal import LogEntry
 from testbed.cloudflare.settings import RateLimit, Settings
-from tests.contract.cluster.engine_world import CONFIGURATION, TOKEN, ZONE, World
+from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, TOKEN, ZONE, World
 from tests.contract.cluster.world import BINDING
 from tests.virtual_time import in_virtual_time, until
 
@@ -125,3 +125,19 @@ async def test_a_zone_that_nobody_is_bound_in_any_more_is_not_looked_at() -> Non
         await asyncio.sleep(2 * HOUR)
 
     assert [each.line() for each in world.cloudflare.log[calls:] if ZONE in each.path] == []
+
+
+@in_virtual_time
+async def test_an_account_and_a_zone_in_which_all_is_well_are_settled_and_it_is_said_when_that_was_last_found() -> None:
+    world = World.begin()
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock) as operator:
+        await settled(world)
+        found = {
+            (kind, key): operator.metrics.registry.get_sample_value(
+                "cfmtls_last_successful_reconcile_timestamp_seconds", {"kind": kind, "key": key}
+            )
+            for kind, key in (("account", ACCOUNT), ("zone", ZONE))
+        }
+        now = world.clock.now()
+
+    assert all(at is not None and now - at < 900.0 for at in found.values()), found
