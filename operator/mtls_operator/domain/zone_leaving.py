@@ -135,8 +135,11 @@ def _is_kept(zone: ZoneState, place: Place) -> bool:
 
 def _is_awaited(zone: ZoneState, place: Place) -> bool:
     """Whether a hostname that goes to another list is kept on this one by a rule that somebody left, and by nothing
-    else. It leaves that rule when ours has settled, and nobody would know of this place any more."""
+    else. It leaves that rule when ours has settled, and nobody would know of this place any more. Where there is to be
+    no rule of ours it never leaves it, and is not waited for."""
     certificate, hostname = place
     is_left = hostname in zone.view.left_by_others | zone.view.left_by_us
     is_needed = hostname in zone.view.relied_on_by_others(certificate) | zone.view.unreadable
-    return is_left and not is_needed and zone.destination(hostname) is not None
+    target = zone.destination(hostname)
+    will_cover = target is not None and not (target.policy is not None and target.policy.is_bare)
+    return is_left and not is_needed and will_cover

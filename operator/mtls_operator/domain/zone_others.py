@@ -102,8 +102,9 @@ def refusing(zone: ZoneState, hostname: str, target: Target) -> Mapping[str, flo
     """The installations whose rules refuse clients of the CA, by ownerId, each with the moment from which it does so
     nowhere at the edge any more; infinity where its rule is to be changed first. As long as there is one, the CA is not
     valid for the hostname, though our rule accepts it. One that refuses clients of a CA that retires has the new one
-    already, and will never wait for us."""
-    seen = zone.known.elsewhere.refused_until(hostname, target.issuers - target.retiring)
+    already, and will never wait for us; but what is in the source again does not retire."""
+    aimed = frozenset(zone.desired.identifiers[each] for each in target.aim & zone.desired.identifiers.keys())
+    seen = zone.known.elsewhere.refused_until(hostname, target.issuers - (target.retiring - aimed))
     settled = {owner: until + zone.timing.settle for owner, until in seen.items()}
     return {owner: until for owner, until in settled.items() if zone.now < until}
 

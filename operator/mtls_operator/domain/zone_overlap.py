@@ -47,10 +47,20 @@ def counted_until(zone: ZoneState, hostname: str, target: Target) -> float | Non
 
 
 def takes_all_along(zone: ZoneState, hostname: str, target: Target) -> bool:
-    """Whether every CA that the hostname is accepted with on earlier lists, as our claims there say, is in the object
-    that it goes to too. What a claim does not tell may be any."""
-    earlier = [key.in_force for _, key in _earlier(zone, hostname)]
-    return bool(earlier) and all(each and each <= target.in_force for each in earlier)
+    """Whether every CA that the hostname is accepted with on earlier lists, as our claims there say, goes along: it is
+    in the object that the hostname goes to, and stays there, unless what withdraws it is the rotation of its own CA,
+    whose status counts the overlap. What a claim does not tell may be any."""
+    earlier = [
+        (key.in_force, target.in_force if place[0] in target.earlier else target.aim)
+        for place, key in _earlier(zone, hostname)
+    ]
+    return bool(earlier) and all(held and held <= staying for held, staying in earlier)
+
+
+def is_overlapping(zone: ZoneState, place: Place, target: Target) -> bool:
+    """Whether the list of another CA has to be kept because its overlap is not over."""
+    counted = _is_counted_here(zone, place, target) and overlap_until(zone, place[1], target) is not None
+    return counted and not takes_all_along(zone, place[1], target)
 
 
 def rules_on(zone: ZoneState, hostname: str) -> Sequence[Enforcement]:

@@ -194,12 +194,13 @@ class ZoneState:
     @cached_property
     def incumbent(self) -> frozenset[str]:
         """Hostnames that are ours: a rule covers them, or one did when it was last told of, because somebody may have
-        taken it away. One that is held and was never covered is a newcomer still, unless no rule is wanted for it."""
+        taken it away. One that is held and was never covered is a newcomer still, unless no rule is wanted for it: then
+        it is enough that it is held, on whatever list."""
         covered = (group.hostnames for group in self.view.enforcement if not group.key.retained)
         bare = (
             frozenset({place[1]})
             for place, target in self.wanted.items()
-            if target.policy is not None and target.policy.is_bare and self.is_held(place)
+            if target.policy is not None and target.policy.is_bare and place[1] in self.held_hostnames
         )
         return self.told_enforced.union(*covered, *bare)
 

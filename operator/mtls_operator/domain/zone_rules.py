@@ -35,7 +35,7 @@ from mtls_operator.domain.zone_agenda import Agenda
 from mtls_operator.domain.zone_altered import is_made_good
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_others import accepted_by_others, kept_for_an_overlap, unready, withdrawn
-from mtls_operator.domain.zone_overlap import told_until
+from mtls_operator.domain.zone_overlap import is_overlapping, told_until
 from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
 from mtls_operator.domain.zone_revocation import Intent
 from mtls_operator.domain.zone_stakes import Target
@@ -204,6 +204,8 @@ def _may_leave(zone: ZoneState, agenda: Agenda, place: Place, target: Target | N
     _, hostname = place
     if zone.is_on_its_way(place):
         return True
+    if target is not None and zone.is_held(place) and is_overlapping(zone, place, target):
+        return False
     if target is not None and target.policy is not None and not target.policy.pins and zone.is_held(place):
         return zone.has_moved(hostname) and hostname in agenda.moved
     relying = [key for key in zone.view.enforcement_keys(hostname) if not key.retained or zone.is_held(place)]

@@ -98,6 +98,16 @@ def test_an_installation_that_refuses_only_the_ca_that_retires_has_the_new_one_a
     assert zone.stage() == HostProgress(HostStage.ENFORCED)
 
 
+def test_a_ca_that_is_in_the_source_again_is_waited_for_though_it_was_to_retire() -> None:
+    zone = beside(ruled("AA01"))
+    (new,) = NEW
+    zone.cluster.identifiers = {new: "BB02"}
+
+    zone.after(replace(zone.ours(), target=replace(BOTH, retiring=frozenset({"BB02", "CC03"}))))
+
+    assert (zone.stage().stage, zone.stage().waits_for) == (HostStage.MOVING, ("them",))
+
+
 def beside(rule: Rule) -> CalmZone:
     """Our hostname is in force when another installation has it too, with this rule."""
     zone = CalmZone()

@@ -86,3 +86,15 @@ def test_what_is_held_on_two_lists_is_retained_on_both_because_the_rule_may_rely
     assert lists_of(zone) == [CERTIFICATE, ELSEWHERE]
     assert zone.marks() == [replace(kept(), issuers=BOTH), None]
     assert zone.cluster.bindings == {}
+
+
+def test_what_others_left_keeps_a_hostname_without_a_rule_on_the_earlier_list_and_nobody_waits_for_it() -> None:
+    theirs = replace(kept(), installation=OTHERS, issuers=BOTH)
+    zone = with_another_list(CalmZone(rules=(rule_of_others(theirs),), hostnames=frozenset()))
+    bare = Policy(None, "none")
+    zone.after(wanted(target=replace(TARGET, policy=bare)))
+
+    zone.after(replace(zone.ours(), target=replace(BUNDLE, policy=bare)))
+
+    assert lists_of(zone) == [CERTIFICATE, ELSEWHERE]
+    assert zone.ours().managed == {ELSEWHERE: {API}}

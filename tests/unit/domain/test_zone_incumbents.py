@@ -7,6 +7,7 @@ from dataclasses import replace
 from mtls_operator.domain.marks import Claim
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_progress import HostProgress, HostStage
+from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_others import (
     ELSEWHERE,
@@ -20,7 +21,7 @@ from tests.unit.domain.test_zone_others import (
     ruled,
     without_ours,
 )
-from tests.unit.domain.test_zone_plan import API, CERTIFICATE, FOREIGN, CalmZone, wanted
+from tests.unit.domain.test_zone_plan import API, CERTIFICATE, FOREIGN, TARGET, CalmZone, wanted
 
 
 def test_a_hostname_whose_claim_somebody_deleted_is_no_newcomers() -> None:
@@ -50,6 +51,19 @@ def test_a_hostname_that_is_held_but_was_never_enforced_is_a_newcomer_still() ->
 
     assert issuers(zone) == []
     assert zone.ours().managed == {}
+
+
+def test_a_hostname_without_a_rule_that_is_held_is_no_newcomers_when_its_ca_rotates() -> None:
+    zone = CalmZone(rules=(claimed(HELD, CERTIFICATE, OLD, OLD), FOREIGN), hostnames=frozenset({API}))
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
+    bare = Policy(None, "none")
+    zone.after(wanted(target=replace(TARGET, policy=bare)))
+
+    zone.after(replace(zone.ours(), target=replace(OVERLAP, policy=bare, earlier=frozenset({CERTIFICATE}))))
+
+    assert zone.ours().managed == {ELSEWHERE: {API}}
+    assert API in zone.zone.lists[ELSEWHERE].now
+    assert zone.stage().stage is HostStage.ASSOCIATED
 
 
 def test_a_hostname_of_ours_is_not_welcome_where_another_installation_would_have_to_follow() -> None:
