@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mtls_operator.configuration import Configuration
 from testbed.chaos.consents import Consents
+from testbed.chaos.documented import DocumentedReasons
 from testbed.chaos.operator_process import Boundary, OperatorProcess, start
 from testbed.chaos.retention import Retention
 from testbed.chaos.wire import Luck
@@ -220,6 +221,7 @@ class World:
             wishes[site.owner] = Wishes(site.cluster.store, clock.now)
             world.retention.listen(site.cluster.store)
             Consents(site.cluster.store, clock.now, lambda what: world.defects.append(f"invariant 12: {what}"))
+            DocumentedReasons(site.cluster.store, lambda what: None)
             world.sites.append(site)
         return world
 

@@ -42,8 +42,9 @@ class ZoneKnowledge:
     rules: Reading[Ruleset | None] | None = None
     rules_seen: float = 0.0
     """When the last of the answers that `rules` rests on was there: what it shows is from then at the latest."""
-    rules_uncertain_since: float | None = None
-    """Since when our own rules may differ from what is read until the window has passed; None: they are exact."""
+    rules_uncertain_until: float | None = None
+    """Until when a write may be carried out whose answer nobody has, be it of the process before us: from then on our
+    own rules may differ from what is read for a window yet. None: they are exact."""
     rules_must_be_read: bool = True
     doubted: float = float("-inf")
     """Readings begun before this are repeated before all is called well: somebody may have changed something."""
@@ -105,12 +106,13 @@ class ZoneKnowledge:
         return known._with_our_marks(now, us, is_first=self.rules is None)
 
     def with_rules_written(self, ruleset: Ruleset, *, begun: float, now: float, us: Installation) -> ZoneKnowledge:
-        """After a write, whose answer is the whole ruleset."""
+        """After a write, whose answer is the whole ruleset. One before it may come to nothing or be carried out yet."""
+        until = self.rules_uncertain_until
         known = replace(
             self,
             rules=Reading(ruleset, begun),
             rules_seen=now,
-            rules_uncertain_since=None,
+            rules_uncertain_until=until if until is not None and begun < until else None,
             rules_must_be_read=False,
         )
         return known._with_our_marks(now, us, is_first=self.rules is None)
@@ -172,19 +174,25 @@ class ZoneKnowledge:
             taken_off_since={place: at for place, at in self.taken_off_since.items() if place[0] != certificate},
         )
 
-    def with_rules_unknown(self, now: float) -> ZoneKnowledge:
-        """After a write of a rule failed: what is there now has to be read, however fresh the last reading is. It may
-        have claimed again what had been given up, or taken away a rule that will be read for a window yet."""
+    def with_rules_unknown(self, until: float) -> ZoneKnowledge:
+        """After the answer to a write of a rule was lost, which may be carried out until then: what is there now has to
+        be read, however fresh the last reading is. It may have claimed again what had been given up, or taken away a
+        rule that will be read for a window yet."""
+        before = self.rules_uncertain_until
         return replace(
-            self, rules_uncertain_since=now, rules_must_be_read=True, released=frozenset(), enforced_since={}
+            self,
+            rules_uncertain_until=until if before is None else max(before, until),
+            rules_must_be_read=True,
+            released=frozenset(),
+            enforced_since={},
         )
 
     def rules_exact_from(self, window: float) -> float | None:
         """From when on reading the rules shows exactly what ours hold; None: that is known. A rule is changed only
         then: a stale idea of what it holds would drop hostnames from it."""
-        if self.rules is None or self.rules_uncertain_since is None:
+        if self.rules is None or self.rules_uncertain_until is None:
             return None
-        exact_from = self.rules_uncertain_since + window
+        exact_from = self.rules_uncertain_until + window
         return None if self.rules.begun >= exact_from else exact_from
 
     def shows_predecessor_from(self, window: float) -> float | None:
@@ -267,7 +275,7 @@ class ZoneKnowledge:
 
 def nothing_known(started: float) -> ZoneKnowledge:
     """What a process knows of a zone when it begins: that a predecessor may have written just before."""
-    return ZoneKnowledge(started=started, rules_uncertain_since=started)
+    return ZoneKnowledge(started=started, rules_uncertain_until=started)
 
 
 def _accepted_by(rules: Iterable[Enforcement]) -> dict[str, frozenset[str] | None]:

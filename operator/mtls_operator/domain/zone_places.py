@@ -39,6 +39,11 @@ class Timing:
         return max(self.settle, 2 * self.window + self.slow_call)
 
     @property
+    def late_write(self) -> float:
+        """How long after it was given up a write of ours may still be carried out."""
+        return min(self.window, self.slow_call)
+
+    @property
     def poll(self) -> float:
         """The shortest time between two reads that wait for the same thing."""
         return max(0.1, self.window / 90)

@@ -9,17 +9,18 @@ from mtls_operator.cloudflare.errors import CloudflareError, NotFound, QuotaExce
 from mtls_operator.domain.marks import Installation, Revocation, read_mark
 from mtls_operator.domain.observed import Rule
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
+from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_steps import DeleteRule, ReadList, WriteList, WriteRule
 from mtls_operator.engine.zone_calls import CloudflareStep
 
 
 def after_failure(
-    known: ZoneKnowledge, step: CloudflareStep, error: CloudflareError, now: float, us: Installation
+    known: ZoneKnowledge, step: CloudflareStep, error: CloudflareError, now: float, *, us: Installation, timing: Timing
 ) -> ZoneKnowledge:
     """A write that may have been carried out makes what it was about unknown; one that was refused rested on something
     that is not so, and one that was never sent changes nothing."""
     if error.answer_lost and isinstance(step, WriteRule | DeleteRule):
-        return known.with_rules_unknown(now)
+        return known.with_rules_unknown(now + timing.late_write)
     if error.status is None and not error.answer_lost:
         return known
     if isinstance(step, WriteRule | DeleteRule):

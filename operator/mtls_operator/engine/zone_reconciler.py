@@ -316,7 +316,7 @@ class ZoneReconciler:
             zone.known = await calls.perform(step, zone.known)
         except CloudflareError as error:
             known = zone.known
-            zone.known = after_failure(known, step, error, clock.now(), self.installation)
+            zone.known = after_failure(known, step, error, clock.now(), us=self.installation, timing=self.timing)
             if has_gone(step, known, zone.known, self.timing.window):
                 self.on_gone(step.certificate)
             if is_no_failure(known, zone.known, step, error):

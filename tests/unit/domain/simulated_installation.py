@@ -350,7 +350,7 @@ class Operator:
         try:
             ruleset = yield from self._call(effect)
         except (LostError, RefusedError):
-            self.known = self.known.with_rules_unknown(self.time.now)
+            self.known = self.known.with_rules_unknown(self.time.now + self.timing.late_write)
             yield self.rng.uniform(1, 5)
             return
         self.known = self.known.with_rules_written(

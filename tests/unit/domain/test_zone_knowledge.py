@@ -67,6 +67,14 @@ def test_our_rules_are_exact_after_an_answer_to_a_write_and_a_window_after_a_sta
     assert failed.rules_exact_from(WINDOW) == 210.0
 
 
+def test_an_answer_to_a_later_write_does_not_say_what_becomes_of_one_that_may_be_carried_out_yet() -> None:
+    lost = written(nothing_known(0.0), ruleset(1), now=10.0).with_rules_unknown(80.0)
+
+    assert written(lost, ruleset(2), now=30.0).rules_exact_from(WINDOW) == 80.0 + WINDOW
+    assert written(lost, ruleset(2), now=81.0).rules_exact_from(WINDOW) is None
+    assert lost.with_rules_unknown(70.0).rules_exact_from(WINDOW) == 80.0 + WINDOW
+
+
 def test_after_a_failed_write_the_rules_must_be_read_and_nothing_counts_as_given_up() -> None:
     known = written(nothing_known(0.0), ruleset(1), now=10.0).with_released(frozenset({PLACE}))
 

@@ -8,13 +8,15 @@ from dataclasses import replace
 import pytest
 
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Unreadable, read_mark
-from mtls_operator.domain.observed import BlockResponse, Rule
+from mtls_operator.domain.observed import BlockResponse, CertificateId, Rule
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_plan import ZonePlan
 from mtls_operator.domain.zone_progress import HostStage
+from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_steps import WriteRule
 from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Binding
+from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_plan import (
     API,
     CERTIFICATE,
@@ -131,6 +133,20 @@ def test_a_rule_that_somebody_disabled_is_enabled_by_one_write(zone: CalmZone) -
 
     assert after_a_look(zone) == [*LOOK, "WriteRule"]
     assert enforced() in zone.marks()
+
+
+def test_a_rule_whose_expression_somebody_changed_goes_when_the_hostname_goes_to_who_wants_none(zone: CalmZone) -> None:
+    elsewhere, other = CertificateId("bbbbbbbb-0000-4000-8000-000000000000"), frozenset({"b" * 16})
+    zone.zone.lists[elsewhere] = Past([0.0], [frozenset[str]()])
+    heir = Binding(ResourceKey("apps", "heir"), (API,), Target(elsewhere, other, other, Policy(None, "none")))
+    zone.after(heir)
+    spoil(zone, Enforcement, lambda rule: replace(rule, body=replace(rule.body, expression=f'http.host eq "{API}"')))
+
+    zone.cluster.put(replace(zone.ours(), deleting=True))
+    after_a_look(zone)
+
+    assert [mark for mark in zone.marks() if not isinstance(mark, Claim)] == [None]
+    assert API in zone.zone.lists[elsewhere].now
 
 
 def test_a_rule_whose_expression_somebody_changed_goes_when_another_covers_what_it_was_for(zone: CalmZone) -> None:

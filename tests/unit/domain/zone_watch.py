@@ -42,11 +42,11 @@ class Watch:
     """Until when what goes wrong may be the doing of somebody who changed what is ours."""
 
     claimed: set[Claimed] = field(default_factory=set)
-    unreadable: dict[Held, float] = field(default_factory=dict)
-    """When a rule that somebody altered last named a hostname, and whose rule it was."""
+    protected: dict[Held, float] = field(default_factory=dict)
+    """When a rule that somebody altered, or that was left in force, last named a hostname, and whose rule it was."""
     kept_for_others: set[tuple[CertificateId, str]] = field(default_factory=set)
-    """What was let go of while another installation's rule named it that nobody can read: it has to stay on its list,
-    and is nobody's when that rule is gone."""
+    """What was let go of while such a rule of another installation named it, which does not say on which list it
+    relies: it has to stay on its list, and is nobody's when that rule is gone."""
 
     def excuse(self, seconds: float) -> None:
         """Somebody is about to change what is ours: for some time we are not to blame."""
@@ -158,13 +158,15 @@ class Watch:
 
     def _note_claims(self) -> None:
         now, marks = self.zone.clock(), [mark for _, mark in self.marks()]
-        altered = ((mark.installation, mark.names) for mark in marks if isinstance(mark, Unreadable))
-        self.unreadable |= {(whose, name): now for whose, names in altered if whose is not None for name in names}
+        altered = [(mark.installation, mark.names) for mark in marks if isinstance(mark, Unreadable)]
+        left = [(m.installation, m.hostnames) for m in marks if isinstance(m, Enforcement) and m.retained]
+        naming = [*altered, *left]
+        self.protected |= {(whose, name): now for whose, names in naming if whose is not None for name in names}
         claims = [mark for mark in marks if isinstance(mark, Claim)]
         claimed = {(c.installation, place, name) for c in claims for place in c.certificate_ids for name in c.hostnames}
         seen_from = now - self.zone.lag - FRESH_SECONDS - 2 * self.slowest
         for us, certificate, hostname in self.claimed - claimed:
-            if any(who != us and name == hostname and at >= seen_from for (who, name), at in self.unreadable.items()):
+            if any(who != us and name == hostname and at >= seen_from for (who, name), at in self.protected.items()):
                 self.kept_for_others.add((certificate, hostname))
         self.claimed = claimed
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mtls_operator.cloudflare.errors import CloudflareError, QuotaExceeded, Rejected
+from mtls_operator.cloudflare.errors import CloudflareError, QuotaExceeded, Rejected, Unreachable
 from mtls_operator.domain.marks import Enforcement, Installation, Revocation, enforcement_body, revocation_body
 from mtls_operator.domain.observed import RuleBody
-from mtls_operator.domain.zone_knowledge import ZoneKnowledge, nothing_known
+from mtls_operator.domain.zone_knowledge import Reading, ZoneKnowledge, nothing_known
+from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_steps import DeleteRule, WriteRule
 from mtls_operator.engine.zone_calls import CloudflareStep
 from mtls_operator.engine.zone_failures import after_failure, is_no_failure
@@ -17,12 +18,13 @@ NAMES = frozenset({"api.example.com"})
 REVOKES = revocation_body(Revocation(US, NAMES, "AA01", frozenset({"1"}), "block", None, enabled=True), "ref")
 ENFORCES = enforcement_body(Enforcement(US, NAMES, frozenset({"AA01"}), "block", None, enabled=True), "ref")
 FULL = QuotaExceeded("POST rules", "no place for one more", status=400)
+TIMING = Timing(window=90.0, settle=90.0)
 KNOWN = replace(nothing_known(0.0), rules_must_be_read=False)
 
 
 def after(step: CloudflareStep, error: CloudflareError, known: ZoneKnowledge = KNOWN) -> tuple[int | None, bool]:
     """How many rules there may be then, and whether it counts as a failure."""
-    became = after_failure(known, step, error, 1.0, US)
+    became = after_failure(known, step, error, 1.0, us=US, timing=TIMING)
     assert became.rules_must_be_read
     return became.most_revocation_rules, not is_no_failure(known, became, step, error)
 
@@ -44,3 +46,12 @@ def test_any_other_refusal_is_a_failure() -> None:
     assert after(created(ENFORCES), FULL) == (None, True)
     assert after(WriteRule(REVOKES, "rule"), FULL) == (None, True)
     assert after(DeleteRule("rule"), FULL) == (None, True)
+
+
+def test_a_write_whose_answer_is_lost_may_be_carried_out_for_a_minute_and_is_read_a_window_later() -> None:
+    error = Unreachable("POST rules", "the connection broke", answer_lost=True)
+    read = replace(KNOWN, rules=Reading(None, 0.0))
+
+    known = after_failure(read, created(ENFORCES), error, 1_000.0, us=US, timing=TIMING)
+
+    assert known.rules_exact_from(TIMING.window) == 1_150.0
