@@ -221,7 +221,7 @@ class World:
             wishes[site.owner] = Wishes(site.cluster.store, clock.now)
             world.retention.listen(site.cluster.store)
             Consents(site.cluster.store, clock.now, lambda what: world.defects.append(f"invariant 12: {what}"))
-            DocumentedReasons(site.cluster.store, lambda what: None)
+            DocumentedReasons(site.cluster.store, world.defects.append)
             world.sites.append(site)
         return world
 

@@ -71,7 +71,7 @@ class Reason(StrEnum):
     # Under way, waiting
     PROGRESSING = (
         "Progressing",
-        (*_PROGRESS, On.ASSOCIATED, On.ENFORCED, On.UPLOADED, On.ROTATED),
+        (*_PROGRESS, On.RESOLVED_REFS, On.SOURCE_RESOLVED, On.ASSOCIATED, On.ENFORCED, On.UPLOADED, On.ROTATED),
         "Steps are being taken and none is blocked; the message names the next one.",
     )
     UPLOAD_PENDING = (
@@ -98,7 +98,7 @@ class Reason(StrEnum):
     )
     WAITING_FOR_OTHERS = (
         "WaitingForOthers",
-        (*_PROGRESS, On.ROTATED, On.ASSOCIATED),
+        (*_PROGRESS, On.ASSOCIATED),
         "Another installation has not got the new certificates in force yet, still claims a hostname, or refuses "
         "clients of the CA by its rules; the message names it.",
     )
@@ -109,12 +109,12 @@ class Reason(StrEnum):
     )
     CREDENTIALS_PENDING = (
         "CredentialsPending",
-        (*_PROGRESS, On.RESOLVED_REFS, On.SOURCE_RESOLVED),
+        (*_PROGRESS, On.RESOLVED_REFS),
         "Cloudflare refuses a token that is new; a fresh token may need a while, so this is retried before it counts.",
     )
     RATE_LIMITED = (
         "RateLimited",
-        _PROGRESS,
+        (*_PROGRESS, On.RESOLVED_REFS),
         "Cloudflare's rate limit is used up; calls go on at the time that the message says.",
     )
     RESYNC_DELAYED = (
@@ -125,17 +125,17 @@ class Reason(StrEnum):
     )
     CLOUDFLARE_UNAVAILABLE = (
         "CloudflareUnavailable",
-        _PROGRESS,
+        (*_PROGRESS, On.RESOLVED_REFS),
         "Cloudflare cannot be reached or answers with errors that pass by themselves; retried with growing pauses.",
     )
     CLOUDFLARE_REFUSED = (
         "CloudflareRefused",
-        (*_BLOCKED, On.RECONCILING, On.UPLOADED, On.ASSOCIATED, On.ENFORCED),
+        (*_BLOCKED, On.RECONCILING, On.RESOLVED_REFS),
         "Cloudflare refused a request for a reason of its own; the message quotes it. Retried slowly.",
     )
     RULESET_REPLACED = (
         "RulesetReplaced",
-        (*_PROGRESS, On.ENFORCED),
+        _PROGRESS,
         "Somebody replaced the zone's whole ruleset; our rules are put back and nothing is removed for one ceiling "
         "period.",
     )
@@ -158,7 +158,7 @@ class Reason(StrEnum):
     )
     CONFLICTED = (
         "Conflicted",
-        (*_BLOCKED, On.ACCEPTED, On.ASSOCIATED),
+        (*_BLOCKED, On.ASSOCIATED),
         "Another binding or installation holds a hostname with a CA or an enforcement that contradicts; the message "
         "names it.",
     )
@@ -171,8 +171,8 @@ class Reason(StrEnum):
     ADOPTION_REFUSED = (
         "AdoptionRefused",
         (*_BLOCKED, On.UPLOADED, On.ASSOCIATED),
-        "What is wanted exists without a mark of this operator and adoptionPolicy is Never; the message names it. "
-        "Looked at again each consistency window.",
+        "What is wanted exists without a mark of this operator and adoptionPolicy is Never; the message names it. A CA "
+        "looks again each consistency window, a binding with each resync.",
     )
 
     # What the resource refers to
@@ -199,9 +199,9 @@ class Reason(StrEnum):
     )
     INVALID_CERTIFICATE = (
         "InvalidCertificate",
-        (*_BLOCKED, On.SOURCE_RESOLVED),
+        (*_BLOCKED, On.RECONCILING, On.SOURCE_RESOLVED),
         "The source holds no certificates that Cloudflare accepts as a CA; the message says which one and what is "
-        "wrong.",
+        "wrong. One that is not valid yet is waited for.",
     )
     CERTIFICATE_EXPIRED = (
         "CertificateExpired",
@@ -220,13 +220,14 @@ class Reason(StrEnum):
     )
     REF_NOT_PERMITTED = (
         "RefNotPermitted",
-        (*_BLOCKED, On.ACCEPTED, On.RESOLVED_REFS),
+        (*_BLOCKED, On.SOURCE_RESOLVED, On.RESOLVED_REFS),
         "The CA's allowedBindings, or the operator's configuration for its own token, do not admit this resource.",
     )
     ZONE_NOT_FOUND = (
         "ZoneNotFound",
-        (*_PROGRESS, On.RESOLVED_REFS),
-        "No zone of this id or name is visible with the token; it may not exist, or the token may not see it.",
+        (*_PROGRESS, On.STALLED, On.RESOLVED_REFS),
+        "No zone of this id or name is visible with the token; it may not exist, or the token may not see it. Stalled "
+        "where several zones have the name: give the id.",
     )
     ZONE_NOT_IN_ACCOUNT = (
         "ZoneNotInAccount",
@@ -248,7 +249,7 @@ class Reason(StrEnum):
     )
     CREDENTIALS_INSUFFICIENT = (
         "CredentialsInsufficient",
-        (*_BLOCKED, On.RESOLVED_REFS, On.SOURCE_RESOLVED),
+        (*_BLOCKED, On.RESOLVED_REFS),
         "The token lacks a permission; the message names it. Retried slowly, as permissions can be added to a token.",
     )
     CREDENTIALS_EXPIRING = (
@@ -260,7 +261,7 @@ class Reason(StrEnum):
     # Cloudflare's limits
     QUOTA_EXHAUSTED = (
         "QuotaExhausted",
-        (*_PROGRESS, On.QUOTA_AVAILABLE, On.UPLOADED, On.ROTATED, On.ENFORCED),
+        (*_PROGRESS, On.QUOTA_AVAILABLE, On.ROTATED, On.ENFORCED),
         "No free slot for a CA in the account, or for a rule in the zone; the message names what occupies them.",
     )
     BUNDLE_REFUSED = (
@@ -316,17 +317,17 @@ class Reason(StrEnum):
     # Revocation
     REVOCATION_LIST_MISSING = (
         "RevocationListMissing",
-        (On.SOURCE_RESOLVED,),
+        (*_PROGRESS, On.SOURCE_RESOLVED),
         "The Secret, ConfigMap or key with the revocation list does not exist. What is in force stays.",
     )
     REVOCATION_LIST_INVALID = (
         "RevocationListInvalid",
-        (On.SOURCE_RESOLVED,),
+        (*_BLOCKED, On.SOURCE_RESOLVED),
         "A revocation list cannot be read or is not signed by a CA in force. What is in force stays.",
     )
     REVOCATION_LIST_EXPIRED = (
         "RevocationListExpired",
-        (On.SOURCE_RESOLVED,),
+        (*_BLOCKED, On.SOURCE_RESOLVED),
         "A revocation list is past its nextUpdate. What is in force stays.",
     )
     REVOCATION_INCOMPLETE = (

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 
 import pytest
 
@@ -15,9 +16,10 @@ from testbed.chaos.dashboard import DashboardHostname, DashboardRule, SpoilRule,
 from testbed.chaos.ending import converge
 from testbed.chaos.expectation import complaints
 from testbed.chaos.loop import LivelockError, run
-from testbed.chaos.world import ACCOUNT, RELEASE, WINDOW, ZONES, Setting, World
+from testbed.chaos.world import ACCOUNT, CA, RELEASE, WINDOW, ZONES, Setting, World
 from testbed.cloudflare.messages import Request
 from testbed.cloudflare.monitor.marks import Claim, Enforcement, read_mark
+from testbed.cluster.objects import Body, ObjectKey
 from tests.virtual_time import in_virtual_time
 
 ZONE = ZONES["example.com"]
@@ -119,6 +121,22 @@ async def test_what_is_not_as_it_should_be_is_complained_of(damage: Callable[[Wo
     damage(world)
 
     assert list(complaints(world)) != []
+
+
+@in_virtual_time
+async def test_a_reason_that_is_not_documented_for_a_condition_is_told_once() -> None:
+    world = await _set_up()
+
+    for message in ("one", "two"):
+        world.sites[0].cluster.store.update_status(ObjectKey(CA, "shop", "red"), partial(_mixed_up, message=message))
+
+    assert world.defects == [f"{CA} shop/red: reason Uploaded is not documented for condition Ready"]
+
+
+def _mixed_up(body: Body, message: str) -> Body:
+    first, *others = body["status"]["conditions"]
+    conditions = [{**first, "reason": "Uploaded", "message": message}, *others]
+    return {**body, "status": {**body["status"], "conditions": conditions}}
 
 
 @in_virtual_time
