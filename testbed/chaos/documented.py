@@ -4,7 +4,6 @@ page is made)."""
 from __future__ import annotations
 
 from collections.abc import Callable
-
 from typing import Final
 
 from mtls_operator.api.reasons import Reason
