@@ -171,14 +171,16 @@ class Watch:
         self.claimed = claimed
 
     def _is_taken_over(self, held: Held, covered: set[str]) -> bool:
-        """Whether another installation covers what this one lets go of with everything in force."""
+        """Whether another installation covers what this one lets go of with everything in force, or wants again since
+        so short a time that nobody need have seen it."""
         us, hostname = held
+        unseen = self.zone.clock() - self.wanted_since[held] <= self.zone.lag + FRESH_SECONDS + 2 * self.slowest
         let_go = any(
             hostname in cluster.retained() - cluster.wanted().keys()
             for cluster in self.clusters
             if cluster.installation == us
         )
-        return let_go and hostname in covered
+        return (let_go or unseen) and hostname in covered
 
     def _check_coverage(self, *, renew: bool) -> None:
         """Once covered, a hostname stays covered while it is wanted without a break."""
