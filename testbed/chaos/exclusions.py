@@ -8,7 +8,8 @@
 | claims a hostname as arriving in a zone of its own          | uploaded again, and no client notices                 |
 | the status of a CA lost, force-orphan                       | leave orphans by design, which only a command removes |
 | the status of a binding lost that has what it names no more | the same, and other installations wait for it         |
-| or that is deleted before it has again what it names        |                                                       |
+| or that is deleted before it has again what it names, or    |                                                       |
+| that its CA does not admit any more                         |                                                       |
 | revocation lists, additionalIssuers, equal ownerIds,        | not played yet                                        |
 | takeover                                                    |                                                       |
 
@@ -19,6 +20,7 @@ of that bundle; and after that the other one begins with it only when the certif
 from __future__ import annotations
 
 from testbed.chaos.records import managed_hostnames
+from testbed.chaos.wishes import is_admitted
 from testbed.chaos.world import BINDING, CA, NAMESPACES, WINDOW, Body, Site, World, is_deleting, place_of
 
 _LONG_GONE_SECONDS = 2 * WINDOW + 20
@@ -32,8 +34,8 @@ def may_delete_authority(world: World, site: Site, body: Body) -> bool:
 
 
 def may_lose_its_status(body: Body) -> bool:
-    """Whether a binding names all that it has, so that it has all of it again."""
-    return not is_deleting(body) and managed_hostnames(body) <= {*body["spec"]["hostnames"]}
+    """Whether a binding names all that it has and may use its CA, so that it has all of it again."""
+    return not is_deleting(body) and is_admitted(body) and managed_hostnames(body) <= {*body["spec"]["hostnames"]}
 
 
 def may_delete_binding(world: World, body: Body) -> bool:

@@ -84,7 +84,7 @@ class Wishes:
         reference = binding["spec"]["certificateAuthorityRef"]
         namespace = reference.get("namespace", binding["metadata"]["namespace"])
         key = ObjectKey(CERTIFICATE_AUTHORITY, namespace, reference["name"])
-        if _is_admitted(binding) and self._store.has(key):
+        if is_admitted(binding) and self._store.has(key):
             self._issuers_of[uid] = self._issuers_of.get(self._store.get(key)["metadata"]["uid"], frozenset())
         return self._issuers_of.get(uid, frozenset())
 
@@ -110,12 +110,13 @@ def _enforced_by(binding: Body) -> frozenset[str]:
     if binding["spec"].get("enforcement", {}).get("action", "Block") != "Block":
         return frozenset()
     named = frozenset(binding["spec"]["hostnames"])
-    if _is_admitted(binding):
+    if is_admitted(binding):
         return named
     return named & managed_hostnames(binding)
 
 
-def _is_admitted(binding: Body) -> bool:
+def is_admitted(binding: Body) -> bool:
+    """Whether the status says that a binding of this spec is served."""
     generation = binding["metadata"]["generation"]
     true = {
         each["type"]
