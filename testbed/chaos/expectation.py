@@ -89,11 +89,11 @@ def _about_binding(world: World, site: Site, in_force: InForce, rivals: Sequence
     managed = managed_places(body)
     if managed != {(certificate_of(world, *wish.edition), hostname) for hostname in won}:
         yield f"{site.owner}: binding {name} records {sorted(managed)}, in force for it is {sorted(won)}"
-    if _is_refused_elsewhere(wish, won, rivals):
-        if is_ready(body) or "WaitingForOthers" not in _conditions(body):
-            yield f"{site.owner}: binding {name} does not say that others refuse its clients: {_conditions(body)}"
-    elif won == set(body["spec"]["hostnames"]):
-        if not is_ready(body):
+    if won == set(body["spec"]["hostnames"]):
+        if _is_refused_elsewhere(wish, won, rivals):
+            if is_ready(body) or "WaitingForOthers" not in _conditions(body):
+                yield f"{site.owner}: binding {name} does not say that others refuse its clients: {_conditions(body)}"
+        elif not is_ready(body):
             yield f"{site.owner}: binding {name} is not ready: {_conditions(body)}"
     elif "Conflicted" not in _conditions(body):
         yield f"{site.owner}: binding {name} does not say that it is Conflicted: {_conditions(body)}"

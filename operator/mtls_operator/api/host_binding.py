@@ -261,10 +261,10 @@ class HostnameStatus(Part):
     """The hostname."""
     state: str
     """`Pending`: nothing begun. `Arriving`: claimed, the association is being made or settles. `Associated`:
-    associated, not covered by an enforcement rule. `Enforced`: associated and covered. `Logged`:
-    associated, and a rule only logs (`enforcement.action: Log`). `Moving`: covered by what was in
-    force before, and on its way to another certificate or enforcement. `Leaving`: being given up.
-    `Conflicted`: held by somebody else. `Refused`: cannot be bound."""
+    associated, not covered by an enforcement rule. `Enforced`: associated and covered. `Logged`: associated, and a rule
+    only logs (`enforcement.action: Log`). `Moving`: covered by what was in force before, and on its way to another
+    certificate or enforcement. `Leaving`: being given up. `Conflicted`: held by somebody else. `Refused`: cannot be
+    bound."""
     message: str | None = None
     """What it waits for or why it is refused."""
 

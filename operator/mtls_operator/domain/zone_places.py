@@ -40,7 +40,8 @@ class Timing:
 
     @property
     def late_write(self) -> float:
-        """How long after it was given up a write of ours may still be carried out."""
+        """How long after it was given up a write of ours may still be carried out: as long as one of others may take,
+        but no longer than a read may be old, because who says that Cloudflare shows things sooner has a faster one."""
         return min(self.window, self.slow_call)
 
     @property

@@ -76,6 +76,7 @@ class _Account:
     tried: set[ResourceKey] = field(default_factory=set)
     """CAs of which this process knows itself whether they get on."""
     changes_at: float | None = None
+    """When time alone changes what is said of a CA: a certificate becomes valid or expires."""
     last: tuple[CertificateStep, AccountKnowledge] | None = None
     """The last call of this reconcile, and what was known after it."""
 
@@ -101,7 +102,6 @@ class _Judged:
         return next((demand.behind for demand in self.demands if demand.authority == key), ())
 
     def changes_at(self) -> float | None:
-        """When a certificate of a source becomes valid or expires."""
         return min((each.changes_at.timestamp() for _, each in self.authorities if each.changes_at), default=None)
 
 
