@@ -132,7 +132,7 @@ def _said_of(body: Body) -> dict[str, str]:
     set_aside = spec.get("suspend") or spec.get("managementPolicy") == "Observe"
     if set_aside or status.get("observedGeneration") != metadata["generation"]:
         return {}
-    states = {each["name"]: each["state"] for each in status.get("hostnames", ())}
+    states = {each["name"]: each["state"] for each in status.get("hostnames", ()) if each.get("meanwhile") != "Log"}
     return {each: states[each] for each in spec["hostnames"] if states.get(each) in _COVERED}
 
 

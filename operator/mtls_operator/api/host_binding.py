@@ -265,6 +265,9 @@ class HostnameStatus(Part):
     only logs (`enforcement.action: Log`). `Moving`: covered by what was in force before, and on its way to another
     certificate or enforcement. `Leaving`: being given up. `Conflicted`: held by somebody else. `Refused`: cannot be
     bound."""
+    meanwhile: str | None = None
+    """What the rule that covers a hostname which is `Moving` does with requests without an accepted client certificate:
+    `Block` or `Log`. Absent where somebody took its rule away: it is put back."""
     message: str | None = None
     """What it waits for or why it is refused."""
 

@@ -298,8 +298,8 @@ class Reason(StrEnum):
     )
     RULE_ALTERED = (
         "RuleAltered",
-        (*_PROGRESS, On.ENFORCED),
-        "Somebody changed, disabled or moved our rule; it is being repaired.",
+        (*_PROGRESS, On.ENFORCED, On.ASSOCIATED),
+        "Somebody changed, disabled, moved or removed our rule; it is being repaired.",
     )
     ON_MANAGED_CERTIFICATE_AUTHORITY = (
         "OnManagedCertificateAuthority",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mtls_operator.api.policies import Action, IssuerPinning
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.binding_in_force import action_of
-from mtls_operator.domain.binding_view import BindingView, names_and_until, stage_of
+from mtls_operator.domain.binding_view import BindingView, names_and_until, stage_of, uncovered
 from mtls_operator.domain.records import BindingRecord
 from mtls_operator.domain.verdicts import Verdict, ok, waiting
 from mtls_operator.domain.zone_progress import HostStage
@@ -22,13 +22,38 @@ def enforced(record: BindingRecord, view: BindingView, hostnames: Sequence[str])
             Reason.NOT_ENFORCED,
             "spec.enforcement.action is None: there is no rule, and requests without a client certificate get through",
         )
+    if removed := uncovered(view):
+        return waiting(
+            Reason.RULE_ALTERED,
+            f"somebody has removed our rule, and requests get through until it is back: {', '.join(removed)}",
+        )
     if view.altered is not None:
         return view.altered
     if hostnames and all(stage_of(view, name) in COVERED for name in hostnames):
-        return _covered(record, view, len(hostnames))
+        return _otherwise(record, view, hostnames) or _covered(record, view, len(hostnames))
     if view.trouble is not None and view.trouble.reason is Reason.QUOTA_EXHAUSTED:
         return view.trouble
     return _under_way(view)
+
+
+def acting_on(view: BindingView, hostname: str) -> Action | None:
+    """What the rule that covers a hostname does with requests without an accepted certificate."""
+    progress = (view.progress or {}).get(hostname)
+    if progress is None or progress.stage is HostStage.MOVING:
+        return progress.meanwhile if progress else None
+    return {HostStage.ENFORCED: Action.BLOCK, HostStage.LOGGED: Action.LOG}.get(progress.stage)
+
+
+def _otherwise(record: BindingRecord, view: BindingView, hostnames: Sequence[str]) -> Verdict | None:
+    """What is said as long as a rule covers hostnames that does not do with requests what the spec asks for."""
+    acting = {name: acting_on(view, name) for name in hostnames}
+    others = [f"{name} ({acting[name]})" for name in sorted(acting) if acting[name] != action_of(record)]
+    if not others:
+        return None
+    return waiting(
+        Reason.PROGRESSING,
+        f"spec.enforcement.action is {action_of(record)}, and rules with another one cover still: {', '.join(others)}",
+    )
 
 
 def _under_way(view: BindingView) -> Verdict:

@@ -18,7 +18,7 @@ from mtls_operator.api.policies import Action
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.binding_enforcement import enforced
 from mtls_operator.domain.binding_in_force import action_of
-from mtls_operator.domain.binding_view import BindingView, moment, names_and_until, stage_of
+from mtls_operator.domain.binding_view import BindingView, moment, names_and_until, stage_of, uncovered
 from mtls_operator.domain.condition_set import OPEN_BY_CHOICE, conditions_of, observed
 from mtls_operator.domain.exposure import EXPOSURES, ZoneLook, associated_in_view_of, enforced_in_view_of, pins_issuers
 from mtls_operator.domain.handling import is_observed, retaining_field, suspension
@@ -288,6 +288,9 @@ def _moving(view: BindingView) -> Verdict | None:
             f" stays: {', '.join(cramped)}. Name fewer spec.enforcement.additionalIssuers, or move by way of a CA that"
             " has fewer certificates.",
         )
+    if removed := uncovered(view):
+        names = ", ".join(removed)
+        return waiting(Reason.RULE_ALTERED, f"somebody removed their rule, which is put back first: {names}")
     return waiting(Reason.ROTATING, f"moving from what is in force to what is wanted, covered all the while: {moving}")
 
 
@@ -304,7 +307,12 @@ def _hostname_statuses(
     view: BindingView, progress: Mapping[str, HostProgress], hostnames: Sequence[str]
 ) -> tuple[HostnameStatus, ...]:
     return tuple(
-        HostnameStatus(name=name, state=_state(view, progress, name), message=_message(view, progress, name))
+        HostnameStatus(
+            name=name,
+            state=_state(view, progress, name),
+            meanwhile=_meanwhile(view, progress, name),
+            message=_message(view, progress, name),
+        )
         for name in sorted({*hostnames, *progress})
     )
 
@@ -315,6 +323,11 @@ def _state(view: BindingView, progress: Mapping[str, HostProgress], hostname: st
     if hostname not in progress and view.assessment.accepted.outcome is Outcome.BLOCKED:
         return HostnameState.REFUSED
     return HostnameState(stage_of(view, hostname).value)
+
+
+def _meanwhile(view: BindingView, progress: Mapping[str, HostProgress], hostname: str) -> str | None:
+    acting = progress[hostname].meanwhile if hostname in progress and hostname not in view.lost else None
+    return None if acting is None else acting.value
 
 
 def _message(view: BindingView, progress: Mapping[str, HostProgress], hostname: str) -> str | None:

@@ -54,6 +54,12 @@ def stage_of(view: BindingView, hostname: str) -> HostStage:
     return progress.stage if progress else HostStage.PENDING
 
 
+def uncovered(view: BindingView) -> list[str]:
+    """Hostnames, sorted, whose rule somebody took away: it is being put back."""
+    progress = view.progress or {}
+    return sorted(name for name, each in progress.items() if each.stage is HostStage.MOVING and each.meanwhile is None)
+
+
 def names_and_until(view: BindingView, stage: HostStage) -> str:
     """Sorted names of a stage, and until when at least they stay in it."""
     there = {name: each for name, each in (view.progress or {}).items() if each.stage is stage}

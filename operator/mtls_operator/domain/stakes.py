@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mtls_operator.api.host_binding import HostnameState
+from mtls_operator.api.host_binding import HostnameState, HostnameStatus
+from mtls_operator.api.policies import Action
 from mtls_operator.domain.binding_assessment import BindingAssessment, authority_of
 from mtls_operator.domain.binding_in_force import is_well
 from mtls_operator.domain.handling import adopts, is_idle, is_observed, is_retained
@@ -104,11 +105,16 @@ def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
         adopts=adopts(record.spec),
         retains=record.deleting and is_retained(record.spec),
         enforced=frozenset(each.name for each in record.status.hostnames if each.state in _COVERED),
-        blocked=frozenset(each.name for each in record.status.hostnames if each.state in _BLOCKED),
+        blocked=frozenset(each.name for each in record.status.hostnames if _was_blocked(each)),
         in_force=_told_in_force(record),
         settled=frozenset(each.name for each in record.status.hostnames if each.state in _SETTLED),
         idle=idle,
     )
+
+
+def _was_blocked(told: HostnameStatus) -> bool:
+    """Also if somebody took the rule away since: it is put back."""
+    return told.state in _BLOCKED and told.meanwhile != Action.LOG
 
 
 def _told_in_force(record: BindingRecord) -> frozenset[str]:

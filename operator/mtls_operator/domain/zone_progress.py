@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from mtls_operator.api.policies import Action
 from mtls_operator.domain import zone_others, zone_rules
 from mtls_operator.domain.marks import ClaimState
 from mtls_operator.domain.records import ResourceKey
@@ -55,6 +56,8 @@ class HostProgress:
     """A binding that has the hostname on another list and cannot be reconciled: what it needs is not known."""
     heir: ResourceKey | None = None
     """Another binding that gets it, with another CA: both are accepted until its overlap is over."""
+    meanwhile: Action | None = None
+    """What the rule does that covers one which is moving; None where somebody took that away."""
     unrevoked: int = 0
     """How many serial numbers that its CAs revoked are not in rules, for lack of room."""
     to_revoke: int = 0
@@ -67,17 +70,31 @@ def progress(
     """Of each binding, how far its hostnames are. `refused`: those that it may not adopt."""
     return {
         stake.binding: {
-            place[1]: replace(
-                _host_progress(zone, agenda, place, is_leaving=_is_leaving(zone, stake, place)),
-                contested=zone.now < zone.contested_until(place),
-                unrevoked=revocation.left_out.get(place[1], 0),
-                to_revoke=revocation.lacking.get(place[1], 0),
-            )
+            place[1]: _told_of(zone, agenda, stake, place, revocation)
             for place in sorted(_shown_places(stake), key=lambda place: _relevance(zone, place))
         }
         | dict.fromkeys(refused.get(stake.binding, ()), HostProgress(HostStage.REFUSED))
         for stake in zone.desired.own
     }
+
+
+def _told_of(zone: ZoneState, agenda: Agenda, stake: Stake, place: Place, revocation: Intent) -> HostProgress:
+    reached = _host_progress(zone, agenda, place, is_leaving=_is_leaving(zone, stake, place))
+    return replace(
+        reached,
+        meanwhile=_acting(zone, place[1]) if reached.stage is HostStage.MOVING else None,
+        contested=zone.now < zone.contested_until(place),
+        unrevoked=revocation.left_out.get(place[1], 0),
+        to_revoke=revocation.lacking.get(place[1], 0),
+    )
+
+
+def _acting(zone: ZoneState, hostname: str) -> Action | None:
+    """The severest that enabled rules of ours do with requests to a hostname."""
+    actions = {key.policy.action for key in zone.view.enforcement_keys(hostname) if key.enabled}
+    if BLOCK in actions:
+        return Action.BLOCK
+    return Action.LOG if LOG in actions else None
 
 
 def _relevance(zone: ZoneState, place: Place) -> tuple[bool, bool, Place]:
@@ -105,7 +122,7 @@ def _is_leaving(zone: ZoneState, stake: Stake, place: Place) -> bool:
 def _is_put_back(zone: ZoneState, place: Place) -> bool:
     """Whether a hostname was enforced when somebody took its rule away, or replaced the ruleset, and is about to be so
     again. It goes on saying that it is covered: a process that takes over now has to know that it was."""
-    if any(key.enabled for key in zone.view.enforcement_keys(place[1])):
+    if _acting(zone, place[1]) is not None:
         return False
     if _policy(zone, place) is None and place[1] not in zone.known.covered_by:
         return False
@@ -216,8 +233,8 @@ def _is_accepted(zone: ZoneState, place: Place) -> bool:
 def _is_covered(zone: ZoneState, place: Place) -> bool:
     """Whether a rule acts on requests to the hostname at least as severely as is wanted."""
     policy = _policy(zone, place)
-    accepted = {BLOCK} if policy is not None and policy.action == BLOCK else {BLOCK, LOG}
-    return any(key.enabled and key.policy.action in accepted for key in zone.view.enforcement_keys(place[1]))
+    accepted = {Action.BLOCK} if policy is not None and policy.action == BLOCK else {Action.BLOCK, Action.LOG}
+    return _acting(zone, place[1]) in accepted
 
 
 def _leaving(zone: ZoneState, place: Place, until: float | None) -> HostProgress:

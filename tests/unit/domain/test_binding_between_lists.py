@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from mtls_operator.api.conditions import ConditionType
 from mtls_operator.api.host_binding import HostnameStatus
+from mtls_operator.api.policies import Action
 from mtls_operator.domain.binding_status import binding_status
 from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from tests.unit.domain.test_binding_status import API, NOW, TWO, UNTIL, WWW, condition, conditions, view
 
 
 def test_a_hostname_that_moves_is_covered_and_the_binding_not_ready_until_it_is_there() -> None:
-    found = conditions(view({API: HostStage.ENFORCED, WWW: HostProgress(HostStage.MOVING, UNTIL)}))
+    moving = HostProgress(HostStage.MOVING, UNTIL, meanwhile=Action.BLOCK)
+
+    found = conditions(view({API: HostStage.ENFORCED, WWW: moving}))
 
     told = (
         "Rotating",
@@ -22,8 +25,38 @@ def test_a_hostname_that_moves_is_covered_and_the_binding_not_ready_until_it_is_
     assert condition(found, ConditionType.ENFORCED)[0] == "True"
 
 
+def test_while_a_hostname_moves_its_status_says_what_happens_to_requests() -> None:
+    seen = view(
+        {
+            API: HostProgress(HostStage.MOVING, meanwhile=Action.LOG),
+            WWW: HostProgress(HostStage.MOVING, meanwhile=Action.BLOCK),
+        }
+    )
+
+    assert binding_status(TWO, seen, NOW).hostnames == (
+        HostnameStatus(name=API, state="Moving", meanwhile="Log"),
+        HostnameStatus(name=WWW, state="Moving", meanwhile="Block"),
+    )
+
+
+def test_a_hostname_whose_rule_somebody_took_away_is_open_until_it_is_back() -> None:
+    found = conditions(view({API: HostStage.ENFORCED, WWW: HostProgress(HostStage.MOVING)}))
+
+    assert condition(found, ConditionType.ENFORCED) == (
+        "False",
+        "RuleAltered",
+        "somebody has removed our rule, and requests get through until it is back: www.example.com",
+    )
+    assert condition(found, ConditionType.ASSOCIATED) == (
+        "False",
+        "RuleAltered",
+        "somebody removed their rule, which is put back first: www.example.com",
+    )
+    assert condition(found, ConditionType.READY)[:2] == ("False", "RuleAltered")
+
+
 def test_a_hostname_that_waits_for_other_installations_names_them() -> None:
-    waits = HostProgress(HostStage.MOVING, None, ("east", "west"))
+    waits = HostProgress(HostStage.MOVING, None, ("east", "west"), meanwhile=Action.BLOCK)
     seen = view({API: HostStage.ENFORCED, WWW: waits})
 
     reason, message = condition(conditions(seen), ConditionType.ASSOCIATED)[1:]
@@ -31,7 +64,7 @@ def test_a_hostname_that_waits_for_other_installations_names_them() -> None:
     assert reason == "WaitingForOthers"
     assert message.startswith("installation east, installation west must accept the same CAs")
     assert binding_status(TWO, seen, NOW).hostnames[-1] == HostnameStatus(
-        name=WWW, state="Moving", message="waits for installation east, installation west"
+        name=WWW, state="Moving", meanwhile="Block", message="waits for installation east, installation west"
     )
 
 

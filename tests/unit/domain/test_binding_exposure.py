@@ -48,7 +48,7 @@ def test_a_bypass_turns_ready_and_enforced(kind: ConditionType) -> None:
 @pytest.mark.parametrize(
     ("enforcement", "stage", "told"),
     [
-        ({"action": "Log"}, HostStage.ENFORCED, ("False", "LogOnly")),
+        ({"action": "Log"}, HostStage.LOGGED, ("False", "LogOnly")),
         ({"action": "None"}, HostStage.ASSOCIATED, ("False", "NotEnforced")),
         ({"issuerPinning": "Never"}, HostStage.ENFORCED, ("False", "BypassedByAccessRule")),
     ],

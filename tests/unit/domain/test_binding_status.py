@@ -10,6 +10,7 @@ import pytest
 
 from mtls_operator.api.conditions import Condition, ConditionType, find
 from mtls_operator.api.host_binding import HostBindingStatus, HostnameStatus, ManagedHostnames
+from mtls_operator.api.policies import Action
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.binding_status import binding_status, with_managed
@@ -272,9 +273,30 @@ def test_a_deletion_says_what_it_waits_for(seen: BindingView, managed: Sequence[
     assert (ready.reason, ready.message) == told
 
 
+@pytest.mark.parametrize(
+    ("wanted", "progress", "told"),
+    [
+        ("Block", HostProgress(HostStage.LOGGED), "Log"),
+        ("Block", HostProgress(HostStage.MOVING, meanwhile=Action.LOG), "Log"),
+        ("Log", HostProgress(HostStage.ENFORCED), "Block"),
+        ("None", HostProgress(HostStage.MOVING, meanwhile=Action.BLOCK), "Block"),
+    ],
+)
+def test_what_a_rule_does_that_is_not_what_the_spec_asks_for_is_not_said_to_be_that(
+    wanted: str, progress: HostProgress, told: str
+) -> None:
+    record = binding("binding", API, spec={"enforcement": {"action": wanted}})
+
+    assert condition(conditions(view({API: progress}), record), ConditionType.ENFORCED) == (
+        "Unknown",
+        "Progressing",
+        f"spec.enforcement.action is {wanted}, and rules with another one cover still: {API} ({told})",
+    )
+
+
 def test_what_a_hostname_waits_for_is_said_of_associated_also_where_nothing_is_blocked() -> None:
     others = view({API: HostProgress(HostStage.LOGGED, waits_for=("east", "west")), WWW: HostStage.LOGGED})
-    cramped = view({API: HostProgress(HostStage.MOVING, cramped=True), WWW: HostStage.ENFORCED})
+    cramped = view({API: HostProgress(HostStage.MOVING, cramped=True, meanwhile=Action.BLOCK), WWW: HostStage.ENFORCED})
 
     told = [find(conditions(each, TWO), ConditionType.ASSOCIATED) for each in (others, cramped)]
 

@@ -204,6 +204,17 @@ def test_of_two_incumbents_the_one_stays_that_goes_on_blocking_what_is_blocked(
     assert [name for name, wants in wanted_by(stakes).items() if wants] == [winner]
 
 
+@pytest.mark.parametrize(("meanwhile", "is_blocked"), [("Block", True), ("Log", False), (None, True)])
+def test_what_moves_and_is_only_logged_meanwhile_is_not_blocked(meanwhile: str | None, *, is_blocked: bool) -> None:
+    told = HostnameStatus(name=API, state=HostnameState.MOVING, meanwhile=meanwhile)
+    record = binding("moves", managed={CERTIFICATE: [API]}, status=HostBindingStatus(hostnames=(told,)))
+
+    (stake,), _ = stakes_of([judged(record)])
+
+    assert stake.enforced == {API}
+    assert (API in stake.blocked) is is_blocked
+
+
 @pytest.mark.parametrize("told", ["Moving", "Conflicted"])
 def test_of_two_that_have_nothing_the_older_wins_whatever_the_verdict_makes_it_say(told: str) -> None:
     status = HostBindingStatus(hostnames=(HostnameStatus(name=API, state=HostnameState(told)),))

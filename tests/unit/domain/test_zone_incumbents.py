@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mtls_operator.api.policies import Action
 from mtls_operator.domain.marks import Claim
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_progress import HostProgress, HostStage
@@ -84,7 +85,7 @@ def test_a_hostname_of_ours_is_not_welcome_where_another_installation_would_have
     assert coming.unwelcome == {(ELSEWHERE, API)}
     assert coming.contradicted == {}
     assert there.unwelcome == frozenset()
-    assert zone.stage() == HostProgress(HostStage.MOVING, waits_for=("them",))
+    assert zone.stage() == HostProgress(HostStage.MOVING, waits_for=("them",), meanwhile=Action.BLOCK)
 
 
 def test_a_hostname_of_ours_is_welcome_where_nobody_else_has_it() -> None:

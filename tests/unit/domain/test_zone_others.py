@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from mtls_operator.api.policies import Action
 from mtls_operator.domain.marks import (
     NOT_COUNTED,
     Claim,
@@ -180,7 +181,7 @@ def test_while_another_installation_is_not_ready_both_are_accepted_and_the_hostn
 
     assert issuers(zone) == [frozenset({"AA01", "BB02"})]
     assert API in zone.zone.lists[CERTIFICATE].now & zone.zone.lists[ELSEWHERE].now
-    assert zone.stage() == HostProgress(HostStage.MOVING, None, ("them",))
+    assert zone.stage() == HostProgress(HostStage.MOVING, None, ("them",), meanwhile=Action.BLOCK)
 
 
 def test_when_the_other_installation_is_ready_its_overlap_is_waited_for_and_then_the_issuer_is_withdrawn() -> None:
