@@ -18,7 +18,7 @@ def release(account: Account, agenda: Agenda, demand: Demand) -> None:
     if demand.pending_upload:
         _settle_pending(account, agenda, demand)
     elif demand.retains:
-        agenda.steps.append(RemoveFinalizer(demand.authority))
+        _leave(account, agenda, demand)
     elif demand.standing.objects:
         for certificate_id in demand.standing.objects:
             discard(account, agenda, demand, certificate_id)
@@ -28,6 +28,17 @@ def release(account: Account, agenda: Agenda, demand: Demand) -> None:
             agenda.in_use_elsewhere.add(demand.authority)
         if disposal is not Disposal.PENDING:
             agenda.steps.append(RemoveFinalizer(demand.authority))
+    else:
+        agenda.steps.append(RemoveFinalizer(demand.authority))
+
+
+def _leave(account: Account, agenda: Agenda, demand: Demand) -> None:
+    """Let go of a CA whose certificate stays, when every listing shows it: who wants the same next, be it another
+    process, finds it and does not upload it again (safety invariant 7)."""
+    is_new = demand.certificate_id in account.known.uploaded
+    shown_at = account.known.last_upload + account.timing.window if is_new else account.now
+    if account.now < shown_at:
+        agenda.wakes.append(shown_at)
     else:
         agenda.steps.append(RemoveFinalizer(demand.authority))
 

@@ -25,6 +25,7 @@ from tests.unit.domain.account_demands import (
     OTHERS,
     READ,
     SEND,
+    STARTED,
     TAKE,
     TWO,
     USER,
@@ -34,6 +35,7 @@ from tests.unit.domain.account_demands import (
     plan,
     steps,
     uploaded,
+    waits_until,
 )
 from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, authority, metadata
 
@@ -127,6 +129,14 @@ def test_a_retained_certificate_stays_when_no_binding_uses_it_any_more() -> None
 
     assert steps(retained, known=listed(uploaded())) == LET_GO
     assert steps(replace(retained, used_by=(USER,)), known=listed(uploaded())) == ()
+
+
+def test_a_certificate_that_was_uploaded_a_moment_ago_is_let_go_of_when_listings_show_it() -> None:
+    retained = replace(DELETED, retains=True)
+    new = STARTED.with_uploaded("t", uploaded(), NOW - 10)
+
+    assert plan(retained, known=new) == waits_until(NOW - 10 + WINDOW)
+    assert steps(retained, known=new, now=NOW - 10 + WINDOW) == LET_GO
 
 
 def test_an_upload_whose_outcome_is_not_known_is_settled_before_it_is_retained() -> None:
