@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from testbed.cloudflare.expressions import parse
 from tests.contract.rules.visits import Certificate, Fate, Visit, answered
@@ -30,7 +30,7 @@ def sizes(rules: Rules, word: str) -> list[int]:
     return sorted(len(body.expression.encode()) for body in rules.ours if f" {word} " in body.description)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(wish_lists())
 def test_every_expression_is_short_enough_and_parses_and_is_read_as_it_is_written(wishes: list[Wish]) -> None:
     expressions = Rules(wishes).expressions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from mtls_operator.domain.observed import BlockResponse
 from testbed.cloudflare.edge.settings import Serials
@@ -20,7 +20,7 @@ BARE = Wish(frozenset({"shop.example.com"}), frozenset({B}), action="none")
 GOOD = Certificate(A, 1)
 PASSED, LOGGED, BLOCKED = Answer(Fate.PASSED), Answer(Fate.LOGGED), Answer(Fate.BLOCKED, REFUSED)
 
-several = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+several = settings(max_examples=60)
 
 
 @pytest.mark.parametrize(

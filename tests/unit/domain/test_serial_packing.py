@@ -72,7 +72,7 @@ keys = st.builds(
 serial_sets = st.frozensets(st.integers(0, 2**160 - 1).map(serial_number), min_size=1, max_size=400)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(keys, serial_sets)
 def test_every_rule_fits_and_reads_back_and_together_they_hold_everything_once(
     key: RevocationKey, serials: frozenset[str]
@@ -85,7 +85,7 @@ def test_every_rule_fits_and_reads_back_and_together_they_hold_everything_once(
     assert writes == len(rules) <= rules_needed(key, serials)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.frozensets(st.sampled_from(numbered(300))), min_size=2, max_size=6))
 def test_however_they_come_and_go_there_are_never_more_rules_than_needed_for_the_most(
     history: list[frozenset[str]],
