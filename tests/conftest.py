@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, settings
 
 from testbed.controlplane import ControlPlane, programs
 
-
 # Machines are shared: how long an example takes says nothing.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
