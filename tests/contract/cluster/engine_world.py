@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -50,17 +50,18 @@ class World:
     cloudflare: CloudflareSimulation
 
     @classmethod
-    def begin(cls, seed: int = 1, settings: Settings | None = None) -> World:
+    def begin(cls, seed: int = 1, settings: Settings | None = None, monitor: Monitor | None = None) -> World:
         clock = VirtualClock()
-        cluster = SimulatedCluster.seeded(clock.now, seed)
-        cloudflare = CloudflareSimulation(clock.now, settings, seed=seed, monitor=Monitor(window=WINDOW))
+        judge = monitor or Monitor(window=WINDOW)
+        cloudflare = CloudflareSimulation(clock.now, settings, seed=seed, monitor=judge)
         cloudflare.add_account(ACCOUNT)
         cloudflare.add_zone(ZONE, "example.com", ACCOUNT)
         cloudflare.add_token(TOKEN, owner="cluster-a")
-        cluster.users.create_namespace("cfmtls-system")
-        cluster.users.put_secret("cfmtls-system", "token", {"token": TOKEN})
-        cluster.users.create_namespace("shop")
-        return cls(clock, cluster, cloudflare)
+        return cls(clock, _cluster(clock, seed), cloudflare)
+
+    def with_another_cluster(self, seed: int = 2) -> World:
+        """The same Cloudflare, and a cluster that was built anew: nobody has applied anything to it yet."""
+        return replace(self, cluster=_cluster(self.clock, seed))
 
     def start(self) -> OperatorProcess:
         """A new process of the operator."""
@@ -151,6 +152,15 @@ async def in_force(settings: Settings | None = None) -> AsyncIterator[World]:
         world.apply_both()
         await until(world.all_ready)
         yield world
+
+
+def _cluster(clock: VirtualClock, seed: int) -> SimulatedCluster:
+    """One with the operator's token and a user's namespace."""
+    cluster = SimulatedCluster.seeded(clock.now, seed)
+    cluster.users.create_namespace("cfmtls-system")
+    cluster.users.put_secret("cfmtls-system", "token", {"token": TOKEN})
+    cluster.users.create_namespace("shop")
+    return cluster
 
 
 def _resource(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
