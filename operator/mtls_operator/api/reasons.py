@@ -100,7 +100,7 @@ class Reason(StrEnum):
         "WaitingForOthers",
         (*_PROGRESS, On.ASSOCIATED),
         "Another installation has not got the new certificates in force yet, still claims a hostname, or refuses "
-        "clients of the CA by its rules; the message names it.",
+        "clients of the CA by its rules; the message names it, and what to list in `takeover` if it is gone.",
     )
     CERTIFICATE_AUTHORITY_NOT_READY = (
         "CertificateAuthorityNotReady",

@@ -263,18 +263,27 @@ def _waiting_for_others(view: BindingView) -> Verdict | None:
     return waiting(
         Reason.WAITING_FOR_OTHERS,
         f"{_installations(others)} must accept the same CAs, and its overlap be over, before the earlier ones are"
-        f" refused: {names}",
+        f" refused: {names}.{_takeover(view, others)}",
     )
 
 
 def _refused_elsewhere(view: BindingView) -> Verdict:
     refused = {name: each.waits_for for name, each in (view.progress or {}).items() if each.refused}
+    others = sorted(frozenset[str]().union(*refused.values()))
     named = ", ".join(f"{name} ({_installations(owners)})" for name, owners in sorted(refused.items()))
     return waiting(
         Reason.WAITING_FOR_OTHERS,
         f"clients of the CA are refused by rules of others, or were a moment ago: {named}. Give the other installation"
-        " the same CA, or the hostname to one of both.",
+        f" the same CA, or the hostname to one of both.{_takeover(view, others)}",
     )
+
+
+def _takeover(view: BindingView, owners: Sequence[str]) -> str:
+    """What to list for installations that will never follow, because they are gone; in quotes, as an ownerId may look
+    like a number."""
+    places = ((owner, cluster) for owner in owners for cluster in view.clusters.get(owner, ()))
+    listed = ", ".join(f'{{ownerId: "{owner}", clusterUID: "{cluster}"}}' for owner, cluster in places)
+    return f" If one of them is gone, list it in takeover of the operator's chart: {listed}." if listed else ""
 
 
 def _moving(view: BindingView) -> Verdict | None:

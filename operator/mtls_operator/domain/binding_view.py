@@ -24,6 +24,8 @@ class BindingView:
     """Where the hostnames stand; None while it cannot be told, so that what was said stays."""
     lost: Mapping[str, str] = field(default_factory=dict)
     """Hostnames that another binding or installation has, with its name."""
+    clusters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By ownerId, the UIDs of the clusters from which other installations have signed what they have in the zone."""
     rules: Sequence[ManagedRule] | None = ()
     """Rules that cover its hostnames; None while the rules are not known."""
     zone: Zone | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -58,6 +58,7 @@ class ZoneReport:
                 assessment=assessment,
                 progress=progress,
                 lost=self._lost(record, plan),
+                clusters=_clusters_of_others(seen),
                 rules=_rules_of(record, rules),
                 zone=self.situation.zone_of(record) if assessment.resolved.is_ok else None,
                 trouble=_conflict(plan) or trouble or _replacement(plan),
@@ -111,6 +112,11 @@ class ZoneReport:
             for hostname in group.hostnames:
                 covering[hostname] = (*covering.get(hostname, ()), rule)
         return covering
+
+
+def _clusters_of_others(seen: ZoneView | None) -> Mapping[str, Sequence[str]]:
+    others = {each.mark.installation for each in seen.marks_of_others} if seen else set()
+    return {one.owner: sorted(each.cluster for each in others if each.owner == one.owner) for one in others}
 
 
 def _altered(

@@ -14,13 +14,14 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from mtls_operator.configuration import Configuration
 from testbed.chaos.operator_process import running_operator
 from testbed.cloudflare.monitor import Monitor
 from testbed.cloudflare.monitor.truth import covered
 from testbed.cloudflare.state import Certificate
-from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, HOST, TOKEN, WINDOW, ZONE, World
+from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, HOST, TOKEN, WINDOW, ZONE, World, authority_pem
 from tests.contract.cluster.world import BINDING, CA
 from tests.virtual_time import in_virtual_time, until
 
@@ -64,14 +65,13 @@ class Succession:
         return Configuration.model_validate({**document, "ownerId": self.owner, "takeover": gone}, strict=False)
 
     @property
-    def identity(self) -> tuple[str, str]:
-        """How the later installation signs."""
-        return self.owner, uid(self.after)
+    def is_signed(self) -> bool:
+        """Whether the later installation, and nobody else, has signed the rules."""
+        return signatures(self.after) == {(self.owner, uid(self.after))}
 
     @property
     def is_done(self) -> bool:
-        """Whether everything is ready and signed by the later installation alone."""
-        return self.after.all_ready() and signatures(self.after) == {self.identity}
+        return self.is_signed and self.after.all_ready()
 
     @asynccontextmanager
     async def running(self, *, takes_over: bool = True) -> AsyncIterator[World]:
@@ -217,6 +217,24 @@ async def test_what_was_taken_over_goes_whole_when_everything_is_deleted(
     assert world.rules() == []
     assert world.cloudflare.state.lists == {}
     assert certificates_of(world) == {}
+    assert world.cloudflare.monitor.finish() == []
+
+
+@in_virtual_time
+async def test_who_waits_for_an_installation_that_is_gone_says_what_to_list() -> None:
+    scene = await rebuilt(applied, LATER)
+    async with scene.running(takes_over=False) as world:
+        await until(world.all_ready)
+        world.cluster.users.put_secret("shop", "partners", {"ca.crt": authority_pem("renewed")})
+        await until(lambda: world.condition(BINDING, "api")[1] == "WaitingForOthers")
+        await asyncio.sleep(HOUR)
+        told, before = world.message(BINDING, "api"), world.condition(BINDING, "api")
+    listed = yaml.safe_load(told[told.index("{") : told.rindex("}") + 1])
+    async with scene.running() as world:
+        await until(lambda: scene.is_signed and world.is_ready(BINDING, "api"))
+
+    assert before == ("False", "WaitingForOthers")
+    assert listed == {"ownerId": EARLIER, "clusterUID": uid(scene.before)}
     assert world.cloudflare.monitor.finish() == []
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from mtls_operator.api.conditions import ConditionType
 from mtls_operator.api.host_binding import HostnameStatus
 from mtls_operator.api.policies import Action
@@ -78,6 +82,19 @@ def test_a_hostname_whose_clients_others_refuse_names_them_and_the_way_out() -> 
         "WaitingForOthers",
         "clients of the CA are refused by rules of others, or were a moment ago: www.example.com (installation east,"
         " installation west). Give the other installation the same CA, or the hostname to one of both.",
+    )
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["not ready", "refuses clients"])
+def test_installations_that_may_be_gone_are_named_as_takeover_wants_them_listed(*, refused: bool) -> None:
+    waits = HostProgress(HostStage.MOVING, None, ("007", "east", "west"), refused=refused)
+    clusters = {"007": ["uid-7"], "east": ["uid-1", "uid-2"], "north": ["uid-3"]}
+
+    message = condition(conditions(replace(view({API: waits}), clusters=clusters)), ConditionType.ASSOCIATED)[2]
+
+    assert message.endswith(
+        '. If one of them is gone, list it in takeover of the operator\'s chart: {ownerId: "007", clusterUID: "uid-7"},'
+        ' {ownerId: "east", clusterUID: "uid-1"}, {ownerId: "east", clusterUID: "uid-2"}.'
     )
 
 

@@ -303,7 +303,7 @@ def test_what_a_hostname_waits_for_is_said_of_associated_also_where_nothing_is_b
     assert [each and each.reason for each in told] == ["WaitingForOthers", "Rotating"]
     assert told[0] is not None
     assert told[0].message.startswith("installation east, installation west must accept the same CAs")
-    assert told[0].message.endswith(f": {API}")
+    assert told[0].message.endswith(f": {API}.")
     assert told[1] is not None
     assert told[1].message.startswith(
         "no rule has room for the issuers that are in force and for those that are wanted"
