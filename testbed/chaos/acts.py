@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from testbed.chaos.act import Act
+from testbed.chaos.authorities import branch_identifier
 from testbed.chaos.exclusions import (
     may_create_authority,
     may_delete_authority,
@@ -17,6 +18,7 @@ from testbed.chaos.exclusions import (
     may_lose_its_status,
 )
 from testbed.chaos.records import managed_hostnames
+from testbed.chaos.revocation_lists import KEY, secret_of
 from testbed.chaos.secret_acts import put_source
 from testbed.chaos.world import (
     ACCOUNTS,
@@ -37,13 +39,14 @@ from testbed.chaos.world import (
 @dataclass(frozen=True, kw_only=True)
 class ApplyAuthority(Act):
     """A CA and its source; with `own_token` it brings the token of its namespace. `admits`: bindings of which
-    namespaces."""
+    namespaces. `revokes`: it refers to a list of revoked certificates."""
 
     namespace: str
     bundle: str
     own_token: bool = False
     side_by_side: bool = False
     admits: str = "All"
+    revokes: bool = False
 
     def perform(self, world: World) -> bool:
         site = world.sites[self.site]
@@ -62,6 +65,8 @@ class ApplyAuthority(Act):
         }
         if self.side_by_side:
             spec["rotation"]["strategy"] = "SideBySide"
+        if self.revokes:
+            spec["revocation"] = {"secretRef": {"name": secret_of(self.bundle), "key": KEY}}
         if self.own_token:
             spec["credentialsRef"] = {"name": TOKEN, "key": TOKEN}
         return resource(CA, self.namespace, self.bundle, spec)
@@ -69,7 +74,8 @@ class ApplyAuthority(Act):
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyBinding(Act):
-    """A binding; one that is there already is edited, unless its zone differs, which the API server refuses."""
+    """A binding; one that is there already is edited, unless its zone differs, which the API server refuses.
+    `branches`: of which CAs the branch is accepted as well, by their subjects."""
 
     namespace: str
     name: str
@@ -81,6 +87,7 @@ class ApplyBinding(Act):
     by_id: bool = False
     action: str = "Block"
     pinned: bool = True
+    branches: tuple[str, ...] = ()
 
     def perform(self, world: World) -> bool:
         site = world.sites[self.site]
@@ -111,6 +118,8 @@ class ApplyBinding(Act):
             enforcement["action"] = self.action
         if not self.pinned:
             enforcement["issuerPinning"] = "Never"
+        if self.branches:
+            enforcement["additionalIssuers"] = [*map(branch_identifier, self.branches)]
         return enforcement
 
 

@@ -21,6 +21,8 @@ SOURCES: Final = {
 }
 """Bundles by name, with the subjects of their certificates in each version that a source may hold. No certificate is of
 two bundles."""
+BRANCHED: Final = ("Red",)
+"""Of these the subjects that have a branch: an intermediate CA, which is in no bundle."""
 UNKNOWN: Final = -1
 """The version of what is no edition of any bundle: a mixture, as in a rotation."""
 NO_KEY: Final = "-----BEGIN EC PRIVATE KEY-----\nbm90IGEga2V5\n-----END EC PRIVATE KEY-----\n"
@@ -43,11 +45,23 @@ def other_pem(number: int) -> str:
 @functools.cache
 def key_identifiers(bundle: str, version: int) -> frozenset[str]:
     """The subject key identifiers of a bundle, as Cloudflare writes them: upper-case hex."""
-    identifiers = (
-        root(subject).extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-        for subject in SOURCES[bundle][version]
-    )
-    return frozenset(each.hex().upper() for each in identifiers)
+    return frozenset(_key_identifier(root(subject)) for subject in SOURCES[bundle][version])
+
+
+@functools.cache
+def branch_identifier(subject: str) -> str:
+    """The subject key identifier of the branch of a CA."""
+    return _key_identifier(branch(subject))
+
+
+@functools.cache
+def branch_identifiers() -> frozenset[str]:
+    """Those of all branches."""
+    return frozenset(map(branch_identifier, BRANCHED))
+
+
+def _key_identifier(certificate: x509.Certificate) -> str:
+    return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex().upper()
 
 
 @functools.cache
@@ -68,6 +82,12 @@ def fingerprint_of(subject: str) -> str:
 
 
 @functools.cache
+def branch_fingerprint(subject: str) -> str:
+    """SHA-256 of the certificate of the branch of a CA, lower-case hex."""
+    return branch(subject).fingerprint(hashes.SHA256()).hex()
+
+
+@functools.cache
 def key_of(name: str) -> ec.EllipticCurvePrivateKey:
     """The key of a CA by its subject, or of whoever else has this name."""
     digest = hashlib.sha256(name.encode()).digest()
@@ -77,12 +97,21 @@ def key_of(name: str) -> ec.EllipticCurvePrivateKey:
 @functools.cache
 def root(common_name: str) -> x509.Certificate:
     """The CA certificate of a subject."""
+    return _issued(common_name, common_name)
+
+
+@functools.cache
+def branch(subject: str) -> x509.Certificate:
+    """The certificate of an intermediate CA, issued by that of a subject."""
+    return _issued(f"Branch of {subject}", subject)
+
+
+def _issued(common_name: str, issuer: str) -> x509.Certificate:
     digest, key = hashlib.sha256(common_name.encode()).digest(), key_of(common_name)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     builder = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(_named(common_name))
+        .issuer_name(_named(issuer))
         .public_key(key.public_key())
         .serial_number(int.from_bytes(digest[:16]) >> 1)
         .not_valid_before(_FROM)
@@ -90,4 +119,8 @@ def root(common_name: str) -> x509.Certificate:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    return builder.sign(key, hashes.SHA256(), ecdsa_deterministic=True)
+    return builder.sign(key_of(issuer), hashes.SHA256(), ecdsa_deterministic=True)
+
+
+def _named(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])

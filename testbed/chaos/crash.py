@@ -18,6 +18,7 @@ from typing import Final
 from testbed.chaos import acts, dashboard, secret_acts
 from testbed.chaos.act import Act
 from testbed.chaos.acts import ApplyAuthority, ApplyBinding
+from testbed.chaos.clients import REVOCABLE
 from testbed.chaos.expectation import complaints
 from testbed.chaos.loop import LivelockError, run
 from testbed.chaos.play import defects_of_the_operator
@@ -30,6 +31,8 @@ from testbed.cluster.virtual_time import DeadlockError
 _LOOK_SECONDS = 2.0
 _PATIENCE_SECONDS = 2 * 3600.0
 _DOWN_SECONDS = 1.0
+_QUIET_SECONDS = 2 * WINDOW
+"""So long visitors go on asking after all is well: no data centre is later, and what was done is read back."""
 
 Each = Callable[[Callable[[int | None], "Result"], Iterable[int]], Iterable["Result"]]
 """How the runs are spread: `map`, or that of a pool."""
@@ -58,6 +61,17 @@ _RETAIN: Final = tuple(
     acts.SetPolicy(at=0, kind=kind, namespace="shop", name=name, policy="deletionPolicy", value="Retain")
     for kind, name in ((BINDING, "one"), (CA, "red"))
 )
+_STOLEN, _LEFT = REVOCABLE["Red"]
+_LISTED: Final = (
+    secret_acts.Revoke(at=0, namespace="shop", bundle="red", clients=(_STOLEN,)),
+    ApplyAuthority(at=0, namespace="shop", bundle="red", revokes=True),
+)
+"""One client is revoked from the beginning: whatever else changes, it has to be kept out of what is blocked."""
+_SET_UP_LISTED: Final = (*_LISTED, _BINDING)
+_LOGGED: Final = replace(_BINDING, action="Log")
+_UNPINNED: Final = replace(_BINDING, pinned=False)
+_BRANCHED: Final = replace(_BINDING, branches=("Red",))
+_REVOKE_ANOTHER: Final = secret_acts.Revoke(at=0, namespace="shop", bundle="red", clients=(_STOLEN, _LEFT))
 _ROTATE: Final = secret_acts.ChangeSource(at=0, namespace="shop", bundle="red", version=1)
 
 
@@ -105,6 +119,15 @@ SCENARIOS: Final = (
     Scenario("deletion, retained", [_SET_UP, _RETAIN], [_DROP_BINDING, _DROP_AUTHORITY]),
     Scenario("adoption of what was retained", [_SET_UP, _RETAIN, [_DROP_BINDING, _DROP_AUTHORITY]], _SET_UP),
     Scenario("rotation", [_SET_UP], [_ROTATE]),
+    Scenario("action, Block to Log", [_SET_UP_LISTED], [_LOGGED]),
+    Scenario("action, Log to Block", [_SET_UP_LISTED, [_LOGGED]], [_BINDING]),
+    Scenario("issuers pinned no more", [_SET_UP_LISTED], [_UNPINNED]),
+    Scenario("issuers pinned again", [_SET_UP_LISTED, [_UNPINNED]], [_BINDING]),
+    Scenario("an issuer more", [_SET_UP_LISTED], [_BRANCHED]),
+    Scenario("an issuer less", [_SET_UP_LISTED, [_BRANCHED]], [_BINDING]),
+    Scenario("one more revoked", [_SET_UP_LISTED], [_REVOKE_ANOTHER]),
+    Scenario("one revoked no more", [_SET_UP_LISTED, [_REVOKE_ANOTHER]], [_LISTED[0]]),
+    Scenario("another response", [_SET_UP_LISTED], [replace(_BINDING, status_code=418)]),
 )
 
 
@@ -165,7 +188,6 @@ async def _play(scenario: Scenario, death: int | None, result: Result) -> None:
         for act in phase:
             act.perform(world)
         result.wrong += [f"before: {each}" for each in await _settled(world)]
-        await asyncio.sleep(2 * WINDOW)
     _set_trap(world, death, result)
     for act in scenario.acts:
         act.perform(world)
@@ -193,10 +215,11 @@ def _set_trap(world: World, death: int | None, result: Result) -> None:
 
 
 async def _settled(world: World) -> list[str]:
-    """Wait until all is as it should be; what is wrong after all patience."""
+    """Wait until all is as it should be, and some time more; what is wrong then, or after all patience."""
     deadline = world.clock.now() + _PATIENCE_SECONDS
     while world.clock.now() < deadline:
         await asyncio.sleep(_LOOK_SECONDS)
         if world.sites[0].process is not None and next(complaints(world), None) is None:
-            return []
+            await asyncio.sleep(_QUIET_SECONDS)
+            break
     return list(complaints(world))

@@ -10,8 +10,8 @@
 | the status of a binding lost that has what it names no more | the same, and other installations wait for it         |
 | or that is deleted before it has again what it names, or    |                                                       |
 | that its CA does not admit any more                         |                                                       |
-| revocation lists, additionalIssuers, equal ownerIds,        | not played yet                                        |
-| takeover                                                    |                                                       |
+| revocation lists, additionalIssuers                         | played by `crash` alone                               |
+| equal ownerIds, takeover                                    | not played yet                                        |
 
 A CA of a bundle is deleted in a story of two only if its certificate is adopted or the other installation has no CA
 of that bundle; and after that the other one begins with it only when the certificate has been gone for two windows.

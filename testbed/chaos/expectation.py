@@ -25,7 +25,7 @@ from testbed.chaos.world import (
     is_ready,
     place_of,
 )
-from testbed.cloudflare.monitor.marks import Claim, Enforcement, Unreadable, certificate_owner, read_mark
+from testbed.cloudflare.monitor.marks import Claim, Enforcement, Revocation, Unreadable, certificate_owner, read_mark
 
 _SLOW_CALL_SECONDS: Final = 60.0
 
@@ -147,10 +147,10 @@ def _about_places(world: World) -> Iterator[str]:
     forgotten = _forgotten(world)
     for zone_id, ruleset in sorted(world.cloudflare.state.rulesets.items()):
         marks = [(rule.id, read_mark(rule)) for rule in ruleset.rules]
-        first = next((index for index, (_, mark) in enumerate(marks) if not isinstance(mark, Enforcement)), len(marks))
+        ours = [isinstance(mark, Enforcement | Revocation) for _, mark in marks]
+        first = ours.index(False) if False in ours else len(marks)
         for rule_id, mark in marks[first:]:
-            left = isinstance(mark, Enforcement) and (mark.retained or mark.guard.hostnames <= forgotten)
-            if isinstance(mark, Enforcement) and not left:
+            if isinstance(mark, Enforcement | Revocation) and not (mark.retained or mark.hostnames <= forgotten):
                 yield f"zone {zone_id}: enforcement rule {rule_id} of {mark.owner} stands after others"
 
 

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from testbed.chaos.authorities import SOURCES, UNKNOWN, key_identifiers
+from testbed.chaos.authorities import SOURCES, UNKNOWN, branch_identifiers, key_identifiers
 from testbed.chaos.certificates_held import certificate_of
 from testbed.chaos.records import managed_places
-from testbed.chaos.world import BINDING, Body, Site, World, authority_place, is_deleting
-from testbed.cloudflare.monitor.marks import Claim, Enforcement, read_mark
+from testbed.chaos.revocation_lists import named_by
+from testbed.chaos.world import BINDING, CA, Body, Site, World, authority_place, is_deleting
+from testbed.cloudflare.monitor.marks import Claim, Enforcement, Revocation, read_mark
 from testbed.cloudflare.state import Rule
 
 EDITIONS: Final = [(bundle, version) for bundle, versions in SOURCES.items() for version in range(len(versions))]
@@ -23,13 +24,16 @@ EDITIONS: Final = [(bundle, version) for bundle, versions in SOURCES.items() for
 
 class Policy(NamedTuple):
     """How a hostname is enforced: a bundle and its version, the status code of a response of its own, what a rule does
-    (`none`: there is no rule), and whether it pins the issuers."""
+    (`none`: there is no rule), whether it pins the issuers, the branches that it accepts as well (subject key
+    identifiers), and which serial numbers are refused, in the same way unless it is said how."""
 
     bundle: str
     version: int
     status_code: int | None
     action: str
     pinned: bool
+    branches: tuple[str, ...] = ()
+    revoked: tuple[str, ...] = ()
 
     @property
     def edition(self) -> tuple[str, int]:
@@ -51,7 +55,10 @@ class InForce:
         policies = rules.policies(held)
         for hostname, editions in held.items():
             if hostname not in rules.hostnames:
-                policies[hostname] = [Policy(*edition, None, "none", pinned=False) for edition in editions]
+                revoked = rules.revoked(hostname)
+                policies[hostname] = [
+                    Policy(*edition, None, "none", pinned=False, revoked=revoked) for edition in editions
+                ]
         return cls(policies)
 
     @classmethod
@@ -66,11 +73,12 @@ class InForce:
 
 
 class _Rules:
-    """Enforcement rules whose mark counts."""
+    """Rules that enforce whose mark counts, and beside them those that stop revoked certificates."""
 
-    def __init__(self, world: World, counts: Callable[[Enforcement], bool]) -> None:
-        marked = ((rule, read_mark(rule)) for rule in rules_of(world))
+    def __init__(self, world: World, counts: Callable[[Enforcement | Revocation], bool]) -> None:
+        marked = [(rule, read_mark(rule)) for rule in rules_of(world)]
         self._rules = [(rule, mark) for rule, mark in marked if isinstance(mark, Enforcement) and counts(mark)]
+        self._revoking = [(rule, mark) for rule, mark in marked if isinstance(mark, Revocation) and counts(mark)]
 
     @property
     def hostnames(self) -> frozenset[str]:
@@ -83,8 +91,23 @@ class _Rules:
         for rule, mark in self._rules:
             for hostname in mark.guard.hostnames if rule.enabled else ():
                 edition = _pinned_to(mark) or next(iter(held.get(hostname, ())), ("not held", UNKNOWN))
-                found.setdefault(hostname, []).append(_policy(rule, mark, edition))
+                found.setdefault(hostname, []).append(self._policy(rule, mark, hostname, edition))
         return found
+
+    def revoked(self, hostname: str, like: Rule | None = None) -> tuple[str, ...]:
+        """Which serial numbers are refused, and by which kind of rule unless it does what another one does."""
+        found: set[str] = set()
+        for rule, mark in self._revoking:
+            alike = like is not None and rule.enabled and _deed(rule) == _deed(like)
+            kind = "" if alike else f" by a rule that is {'enabled' if rule.enabled else 'disabled'}: {_deed(rule)}"
+            found |= {f"{serial}{kind}" for serial in mark.serials if hostname in mark.hostnames}
+        return tuple(sorted(found))
+
+    def _policy(self, rule: Rule, mark: Enforcement, hostname: str, edition: tuple[str, int]) -> Policy:
+        issuers, (action, status_code) = mark.guard.issuers, _deed(rule)
+        branches = tuple(sorted((issuers or frozenset()) & branch_identifiers()))
+        revoked = self.revoked(hostname, rule)
+        return Policy(*edition, status_code, action, issuers is not None, branches, revoked)
 
 
 def wanted(site: Site) -> dict[str, set[Policy]]:
@@ -104,7 +127,10 @@ def wish_of(site: Site, body: Body) -> Policy:
     pinned = enforcement.get("issuerPinning", "Always") == "Always"
     if action == "none":
         return Policy(*edition, None, action, pinned=False)
-    return Policy(*edition, response["statusCode"] if response else None, action, pinned)
+    branches = tuple(sorted(enforcement.get("additionalIssuers", ()))) if pinned else ()
+    authority = site.read(CA, *authority_place(body))
+    revoked = tuple(sorted(named_by(site.cluster.store, authority))) if authority is not None else ()
+    return Policy(*edition, response["statusCode"] if response else None, action, pinned, branches, revoked)
 
 
 def edition_of(site: Site, namespace: str, bundle: str) -> tuple[str, int]:
@@ -123,17 +149,19 @@ def rules_of(world: World) -> list[Rule]:
 
 
 def _pinned_to(mark: Enforcement) -> tuple[str, int] | None:
-    """The edition whose issuers a rule accepts, UNKNOWN for a mixture of several; None if it accepts every issuer."""
+    """The edition whose issuers a rule accepts, branches aside, UNKNOWN for a mixture of several; None if it accepts
+    every issuer."""
     if mark.guard.issuers is None:
         return None
     mixture = (f"unknown: {sorted(mark.guard.issuers)}", UNKNOWN)
-    return next((each for each in EDITIONS if key_identifiers(*each) == mark.guard.issuers), mixture)
+    issuers = mark.guard.issuers - branch_identifiers()
+    return next((each for each in EDITIONS if key_identifiers(*each) == issuers), mixture)
 
 
-def _policy(rule: Rule, mark: Enforcement, edition: tuple[str, int]) -> Policy:
+def _deed(rule: Rule) -> tuple[str, int | None]:
+    """The action of a rule, and the status code of a response of its own."""
     response = (rule.action_parameters or {}).get("response")
-    status_code = response["status_code"] if isinstance(response, dict) else None
-    return Policy(*edition, status_code, rule.action, mark.guard.issuers is not None)
+    return rule.action, response["status_code"] if isinstance(response, dict) else None
 
 
 def _editions_held(world: World, site: Site) -> dict[str, list[tuple[str, int]]]:

@@ -17,18 +17,23 @@ or retiring for a CA that such a binding refers to. Between, in a rotation that 
 are clients who may get in or not; so may every client of a CA where issuers are not pinned, and anybody where nothing
 is blocked, and where the binding is not Ready clients whom another installation accepts: a newcomer does not end an
 overlap that is going on elsewhere, nor does an incumbent pin issuers while others are relied on elsewhere.
+
+Of further issuers that a binding names clients get in as those of its CA do once it is Ready with them. Until it is
+Ready again without them, or with pinned issuers, those of before may get in.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from testbed.chaos.authorities import BRANCHED, branch_fingerprint, branch_identifier, fingerprint_of
 from testbed.chaos.clients import clients
 from testbed.chaos.records import managed_places
+from testbed.chaos.revocation_lists import Entry, Lists
 from testbed.chaos.world import BINDING, CA, Body, Site, authority_place, is_deleting, is_ready, place_of
 
 Contents = Mapping[str, frozenset[str]]
@@ -55,6 +60,7 @@ class Promise:
 
     `good`: CAs by their fingerprints, whose clients get in, with the moment (Unix time, seconds) until which that is
     promised. Clients of those in `possible` may get in. `objects`: the certificates for which it recorded the hostname.
+    `revoked`: what is or was on the list of revoked certificates of its CA.
     """
 
     owner: str
@@ -65,15 +71,19 @@ class Promise:
     good: tuple[Accepted, ...]
     possible: frozenset[str | None]
     objects: frozenset[str]
+    revoked: tuple[Entry, ...] = ()
 
 
 @dataclass
 class Promises:
-    """Those of one cluster. It remembers with which CAs each hostname was in force."""
+    """Those of one cluster. It remembers with which CAs each hostname was in force. `lists` are those of its CAs."""
 
     site: Site
+    lists: Lists
     _in_force: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """By the uid of a binding and a hostname."""
+    _besides: dict[str, frozenset[str | None]] = field(default_factory=dict)
+    """By the uid of a binding, the CAs that it accepted besides its own when it was last Ready."""
 
     def now(self, contents: Contents, elsewhere: frozenset[tuple[str, str]]) -> Iterator[Promise]:
         """What is promised by what the cluster holds at this moment. `elsewhere`: what is `accepted` in any cluster."""
@@ -85,16 +95,21 @@ class Promises:
                 possible = _NOTHING.union(*(_possible(each, hostname, authorities, contents) for each in rivals))
                 if word != READY:
                     possible |= {each for each, name in elsewhere if name == hostname}
-                good = tuple(sorted(self._good(body, hostname, authorities.get(authority_place(body)), contents)))
+                authority = authorities.get(authority_place(body))
+                good = tuple(sorted(self._good(body, hostname, authority, contents)))
+                besides = self._accepted_besides(body)
+                certain = _of_branches(body, good, besides)
+                possible |= _branches_named_by(body) | {each.authority for each in good}
                 yield Promise(
                     self.site.owner,
                     "/".join(place_of(body)),
                     body["status"]["zoneId"],
                     hostname,
                     word,
-                    good,
-                    _admitted_anyway(body) | possible | {each.authority for each in good},
+                    (*good, *certain),
+                    _admitted_anyway(body) | besides | possible,
                     _objects(body, hostname),
+                    self.lists.of(authority) if authority is not None else (),
                 )
 
     def accepted(self, contents: Contents) -> Iterator[tuple[str, str]]:
@@ -120,6 +135,28 @@ class Promises:
         for fingerprint in in_force & accepted.keys():
             # Where no rule names issuers others cannot see whose clients they would refuse.
             yield accepted[fingerprint] if _pins(body) else Accepted(fingerprint, accepted[fingerprint].until)
+
+    def _accepted_besides(self, body: Body) -> frozenset[str | None]:
+        """The CAs other than its own that a binding accepted when it was last Ready: until it is so again with others,
+        or with pinned issuers, their clients may get in."""
+        if is_ready(body):
+            anyway = _admitted_anyway(body) if _blocks(body) else _NOTHING
+            self._besides[body["metadata"]["uid"]] = anyway | _branches_named_by(body)
+        return self._besides.get(body["metadata"]["uid"], _NOTHING)
+
+
+def _branches_named_by(body: Body) -> frozenset[str]:
+    """By their fingerprints."""
+    named = body["spec"].get("enforcement", {}).get("additionalIssuers", ())
+    return frozenset(branch_fingerprint(each) for each in BRANCHED if branch_identifier(each) in named)
+
+
+def _of_branches(body: Body, good: Iterable[Accepted], before: frozenset[str | None]) -> Iterator[Accepted]:
+    """Branches of good CAs that a binding names, and accepted `before`."""
+    until, named = {each.authority: each.until for each in good}, _branches_named_by(body)
+    for each in BRANCHED:
+        if fingerprint_of(each) in until and branch_fingerprint(each) in named & before:
+            yield Accepted(branch_fingerprint(each), until[fingerprint_of(each)])
 
 
 def _said_of(body: Body) -> dict[str, str]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 from testbed.chaos.act import Act
 from testbed.chaos.authorities import NO_KEY, pem_of
+from testbed.chaos.clients import serials_of
+from testbed.chaos.revocation_lists import KEY, list_of, secret_of
 from testbed.chaos.world import CA, TOKEN, Site, World
 
 
@@ -52,6 +54,20 @@ class ChangeSource(Act):
             return False
         site.versions[self.namespace, self.bundle] = self.version
         put_source(site, self.namespace, self.bundle)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revoke(Act):
+    """The first CA of a bundle publishes a new list, which names these clients and no others."""
+
+    namespace: str
+    bundle: str
+    clients: tuple[str, ...] = ()
+
+    def perform(self, world: World) -> bool:
+        pem = list_of(self.bundle, serials_of(frozenset(self.clients)))
+        world.sites[self.site].cluster.users.put_secret(self.namespace, secret_of(self.bundle), {KEY: pem})
         return True
 
 

@@ -7,6 +7,9 @@ and certificates, with rules, or with both, and one that knows everything at onc
 from statuses (`promises`); what people did behind the operator's back is excused until it can know (`meddling`).
 Nothing else is: what is in force stays in force while an operator is dead, its token is revoked, or a source is gone.
 
+A client whose certificate its CA has revoked is bad from when an operator must have heard of it, and good again in the
+same way; where nothing is blocked it may get in or not.
+
 Of an edge on which only the CA counts that was uploaded last, a client of another one of a hostname's objects is let in
 by nobody; docs and design promise it to nobody there, so only clients of every object of a hostname are good.
 
@@ -16,6 +19,7 @@ asking takes no part in what happens: a story is the same, byte for byte, with v
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,7 +29,8 @@ from testbed.chaos.clients import Client, clients
 from testbed.chaos.doors import Doors
 from testbed.chaos.meddling import Meddling
 from testbed.chaos.promises import READY, Accepted, Promise, Promises
-from testbed.chaos.world import BINDING, CA, World
+from testbed.chaos.revocation_lists import Lists, is_list
+from testbed.chaos.world import BINDING, CA, WINDOW, World
 from testbed.cloudflare.edge.settings import EdgeSettings, SeveralCas
 from testbed.cloudflare.edge.visit import Replica
 from testbed.cloudflare.state import State
@@ -34,15 +39,20 @@ from testbed.cluster.store import Change
 _KINDS: Final = frozenset({BINDING, CA})
 _UNDER_WAY_SECONDS: Final = 60.0
 """So long a call may be under way that makes untrue what a binding says of a hostname without being Ready."""
+_HEARD_SECONDS: Final = WINDOW + 30.0
+"""Within which an operator has done what a new list of revoked certificates says, which no status tells. One that has
+just started changes no rule before its window is over: what it reads may be older than what the one before it wrote."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """A client gets in that must not, or one does not that must because it is of a CA that is `accepted`."""
+    """A client gets in that must not, or one does not that must because it is of a CA that is `accepted`. `due`: up to
+    then (Unix time, seconds) nobody need have heard of it where rules are known at once."""
 
     promise: Promise
     client: Client
     accepted: Accepted | None = None
+    due: float = -math.inf
 
     @property
     def what(self) -> str:
@@ -84,7 +94,8 @@ class Visitors:
         self._edge, self._doors = settings, Doors(settings)
         self._data_centres = [*_data_centres(settings)]
         self._meddling = Meddling(self.world.setting.staleness, settings.longest_delay)
-        self._clusters = [Promises(each) for each in self.world.sites]
+        clock = self.world.clock.now
+        self._clusters = [Promises(each, Lists(each.cluster.store, clock)) for each in self.world.sites]
         self._contents: dict[str, frozenset[str]] = {}
         self._history = deque([(self._began, cloudflare.state)])
         self._learn(cloudflare.state)
@@ -116,7 +127,7 @@ class Visitors:
 
     def _said(self, change: Change) -> None:
         """A resource says something else, or is wanted in another way."""
-        if change.key.kind in _KINDS:
+        if change.key.kind in _KINDS or is_list(change):
             now = self.world.clock.now()
             self._catch_up(now)
             self._meddling.heed(self._promises, now)
@@ -159,12 +170,16 @@ class Visitors:
         good = {each.authority: each for each in promise.good}
         if self._edge.several_cas is SeveralCas.MOST_RECENT:
             good = {each: good[each] for each in good.keys() & self._counting(replica.lists, promise)}
+        told = {each.serial: each for each in promise.revoked}
         for client in clients():
-            got_in, authority = client in admitted, client.authority
+            got_in, authority, entry = client in admitted, client.authority, told.get(client.serial)
+            is_revoked, due = (entry.named, entry.since + _HEARD_SECONDS) if entry is not None else (False, -math.inf)
             if got_in and authority not in promise.possible:
                 yield _Fault(promise, client)
-            elif not got_in and authority in good:
-                yield _Fault(promise, client, good[authority])
+            elif got_in and is_revoked and None not in promise.possible:
+                yield _Fault(promise, client, due=due)
+            elif not got_in and authority in good and not is_revoked:
+                yield _Fault(promise, client, good[authority], due)
 
     def _counting(self, state: State, promise: Promise) -> frozenset[str]:
         """The CAs that are in every object that a hostname is associated with."""
@@ -179,6 +194,8 @@ class Visitors:
             for fault in data_centre.faults:
                 key = what, who = fault.key
                 if key in self._told or (fault.accepted is not None and now >= fault.accepted.until):
+                    continue
+                if now < fault.due + data_centre.rules_age:
                     continue
                 if fault.promise.word != READY and now < data_centre.since[key] + _UNDER_WAY_SECONDS:
                     continue

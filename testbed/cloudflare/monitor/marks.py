@@ -75,13 +75,21 @@ class Enforcement:
     retained: bool
     guard: Guard
 
+    @property
+    def hostnames(self) -> frozenset[str]:
+        """Those that it covers."""
+        return self.guard.hostnames
+
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """An installation's rule that stops revoked certificates."""
+    """An installation's rule that stops revoked certificates: of which hostnames, and which serial numbers (hex without
+    leading zeros)."""
 
     owner: str
     retained: bool
+    hostnames: frozenset[str]
+    serials: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +124,11 @@ def _read_mark(description: str, expression: str) -> Mark | None:
         if guard is not None:
             return Enforcement(enforcement["owner"], enforcement["retained"] is not None, guard)
     revocation = _REVOCATION.fullmatch(description)
-    if revocation and _REVOKED.fullmatch(expression):
-        return Revocation(revocation["owner"], revocation["retained"] is not None)
+    revoked = _REVOKED.fullmatch(expression)
+    if revocation and revoked:
+        serials = frozenset(each.lstrip("0") for each in _members(revoked[4]))
+        hostnames = _guarded(revoked[1], revoked[2])
+        return Revocation(revocation["owner"], revocation["retained"] is not None, hostnames, serials)
     described = claim or enforcement or revocation
     return Unreadable(frozenset(re.findall(r'"([^"]*)"', expression)), described["owner"] if described else None)
 

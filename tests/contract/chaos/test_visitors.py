@@ -158,7 +158,7 @@ async def test_what_only_a_late_data_centre_did_for_a_while_is_seen_when_it_does
     await asyncio.sleep(300.0)
 
     assert visitors.finish() == [
-        f"an instant: at 85.0 {NOBODY} and 17 others, at the data centre that is late with rules"
+        f"an instant: at 85.0 {NOBODY} and 18 others, at the data centre that is late with rules"
     ]
 
 
