@@ -67,17 +67,19 @@ class Lists:
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._entries: dict[ObjectKey, dict[str, Entry]] = {}
-        store.listeners.append(self._see)
+        for secret in store.find(SECRET):
+            self._note(ObjectKey(SECRET, secret["metadata"]["namespace"], secret["metadata"]["name"]), secret)
+        store.listeners.append(lambda change: self._note(change.key, change.body))
 
     def of(self, authority: Body) -> tuple[Entry, ...]:
         """What was ever on the list to which a CA resource refers."""
         key = _key_of(authority)
         return () if key is None else tuple(self._entries.get(key, {}).values())
 
-    def _see(self, change: Change) -> None:
-        if not is_list(change):
+    def _note(self, key: ObjectKey, body: Body) -> None:
+        if not _is_list(key, body):
             return
-        entries, named = self._entries.setdefault(change.key, {}), _named_in(change.body)
+        entries, named = self._entries.setdefault(key, {}), _named_in(body)
         for serial in sorted(named | entries.keys()):
             before = entries.get(serial)
             if before is None or before.named != (serial in named):
@@ -86,7 +88,11 @@ class Lists:
 
 def is_list(change: Change) -> bool:
     """Whether it is about a Secret with a list."""
-    return change.key.kind == SECRET and KEY in change.body.get("data", {})
+    return _is_list(change.key, change.body)
+
+
+def _is_list(key: ObjectKey, body: Body) -> bool:
+    return key.kind == SECRET and KEY in body.get("data", {})
 
 
 def _key_of(authority: Body) -> ObjectKey | None:
