@@ -35,7 +35,7 @@ class Target:
     overlap: float = 0.0
     """How long the CA that the hostname comes from is accepted beside this one, in seconds."""
     issuers: frozenset[str] = frozenset()
-    """Subject key identifiers of the CAs that clients come with, where the policy does not name them."""
+    """Subject key identifiers of the CAs that clients come with, whatever else the policy accepts."""
     retiring: frozenset[str] = frozenset()
     """Those of them that a rotation accepts only for its overlap."""
     revoked: Revocations | None = None
@@ -43,10 +43,9 @@ class Target:
 
     @property
     def relied_on(self) -> frozenset[str] | None:
-        """The issuers that a rule has to accept; None where whatever is in force is wanted."""
-        if self.policy is None:
-            return None
-        return self.policy.issuers if self.policy.issuers is not None else self.issuers
+        """The issuers that the rules of other installations have to accept: those of the CA. What a binding accepts
+        besides is its own matter. None where whatever is in force is wanted."""
+        return None if self.policy is None else self.issuers
 
 
 @dataclass(frozen=True, slots=True)

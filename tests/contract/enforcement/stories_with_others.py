@@ -13,7 +13,9 @@ from tests.contract.enforcement.cases import (
     EDGES,
     FINE,
     GAINS,
+    LATE,
     LINGERS,
+    LOSES,
     NEVER,
     NORMALISING,
     SHOP,
@@ -22,10 +24,12 @@ from tests.contract.enforcement.cases import (
     case,
 )
 from tests.contract.enforcement.people import (
+    BRANCH,
     FIRST,
     FOREIGN,
     GOOD,
     GOOD_SECOND,
+    OF_BRANCH,
     OF_MANAGED,
     SECOND,
 )
@@ -119,6 +123,37 @@ async def two_clusters_rotate_one_after_the_other(stage: Stage) -> None:
     await asyncio.sleep(900)
     stage.authority("partners", SECOND, site=1)
     await stage.ready()
+
+
+@case(installations=2)
+async def two_clusters_rotate_and_one_of_them_accepts_an_intermediate_besides(stage: Stage) -> None:
+    for site in (0, 1):
+        stage.authority("partners", FIRST, site=site)
+    stage.binding("api", API, enforcement={"additionalIssuers": [BRANCH.key_identifier]})
+    stage.binding("api", API, site=1)
+    stage.expect(API, {"of the old root": (GOOD, LINGERS), "of the new root": (GOOD_SECOND, GAINS)} | BAD)
+    stage.expect(API, {"of the intermediate, whom the other one refuses": (OF_BRANCH, NEVER)})
+    await stage.ready()
+    stage.changes()
+    for site in (0, 1):
+        stage.authority("partners", SECOND, site=site)
+    await stage.ready()
+
+
+@case({"late": LATE}, installations=2)
+async def issuers_are_pinned_and_only_this_cluster_accepts_an_intermediate_besides(stage: Stage) -> None:
+    for site in (0, 1):
+        stage.authority("partners", FIRST, site=site)
+        stage.binding("api", API, site=site, enforcement={"issuerPinning": "Never"})
+    stage.expect(API, FINE | {"nobody": (None, NEVER), "of a branch": (OF_BRANCH, LOSES)})
+    await stage.ready()
+    stage.changes()
+    stage.edit("api", site=1, enforcement={})
+    await stage.ready()
+    stage.edit("api", enforcement={"additionalIssuers": [BRANCH.key_identifier]})
+    await stage.ready()
+    rules = [each for ruleset in stage.world.cloudflare.state.rulesets.values() for each in ruleset.rules]
+    assert all("cert_issuer_ski" in rule.expression for rule in rules if rule.action == "block")
 
 
 @case(installations=2)

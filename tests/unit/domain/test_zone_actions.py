@@ -252,8 +252,9 @@ def test_a_hostname_without_a_rule_stays_though_another_installation_comes_for_o
     assert zone.stage().stage is HostStage.ASSOCIATED
 
 
-def test_what_a_rule_has_to_accept_is_what_the_policy_names_or_else_the_issuers_of_the_ca() -> None:
+def test_what_the_rules_of_others_have_to_accept_are_the_issuers_of_the_ca_whatever_the_policy_names() -> None:
     assert under(BLOCKED).relied_on == A
+    assert under(Policy(A | X, "block")).relied_on == A
     assert under(UNPINNED).relied_on == A
     assert replace(TARGET, policy=None).relied_on is None
 

@@ -29,8 +29,9 @@ from tests.unit.domain.test_zone_plan import API, CERTIFICATE, FOREIGN, OTHERS, 
 OLD, NEW = frozenset({"a" * 16}), frozenset({"b" * 16})
 ELSEWHERE = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
 AHEAD = Installation("ahead", "33333333-2222-4333-8444-555555555555")
-ROTATED = Target(ELSEWHERE, NEW, NEW, Policy(frozenset({"BB02"}), "block"))
-OVERLAP = Target(ELSEWHERE, NEW, OLD | NEW, Policy(frozenset({"AA01", "BB02"}), "block"))
+A, B = frozenset({"AA01"}), frozenset({"BB02"})
+ROTATED = Target(ELSEWHERE, NEW, NEW, Policy(B, "block"), issuers=B)
+OVERLAP = Target(ELSEWHERE, NEW, OLD | NEW, Policy(A | B, "block"), issuers=A | B)
 
 
 def claimed(
@@ -163,6 +164,38 @@ def test_an_issuer_is_withdrawn_when_every_installation_is_ready(rules: list[Rul
 
     (state,) = [zone.state(desired) for desired in zone.cluster.desired()]
     assert unready(state, API, ROTATED) == waiting
+
+
+@pytest.mark.parametrize("retained", [True, False], ids=["left behind", "in use"])
+def test_a_rule_that_accepts_our_ca_contradicts_nothing_that_a_binding_accepts_besides(*, retained: bool) -> None:
+    zone = CalmZone(rules=(ruled("AA01", retained=retained),))
+
+    zone.after(wanted(target=replace(TARGET, policy=Policy(A | frozenset({"EE09"}), "block"))))
+
+    (plan,) = zone.operator.plans()
+    assert plan.contradicted == {}
+    assert zone.stage() == HostProgress(HostStage.ENFORCED)
+
+
+def test_who_comes_withdraws_where_a_rule_accepts_only_what_its_binding_accepts_besides() -> None:
+    zone = CalmZone(rules=(claimed(HELD, CERTIFICATE, OLD, OLD), ruled("EE09")))
+
+    zone.after(wanted(target=replace(TARGET, policy=Policy(A | frozenset({"EE09"}), "block"))), seconds=60.0)
+
+    (plan,) = zone.operator.plans()
+    assert plan.contradicted == {API: "them"}
+
+
+def test_nobody_waits_for_others_to_accept_what_a_binding_accepts_besides_its_ca() -> None:
+    zone = CalmZone(rules=(claimed(HELD, ELSEWHERE, NEW, NEW), ruled("BB02")))
+    besides = frozenset({"EE09"})
+    zone.zone.lists[ELSEWHERE] = Past([0.0], [frozenset()])
+    zone.after(wanted(target=replace(OVERLAP, policy=Policy(A | B | besides, "block"))))
+
+    zone.after(wanted(target=replace(ROTATED, policy=Policy(B | besides, "block"))))
+
+    assert issuers(zone) == [B | besides]
+    assert zone.stage() == HostProgress(HostStage.ENFORCED)
 
 
 def issuers(zone: CalmZone) -> list[frozenset[str] | None]:

@@ -24,7 +24,7 @@ US = Installation("us", "11111111-2222-4333-8444-555555555555")
 OTHERS = Installation("them", "99999999-2222-4333-8444-555555555555")
 CERTIFICATE = CertificateId("aaaaaaaa-0000-4000-8000-000000000000")
 AIM = frozenset({"a" * 16})
-TARGET = Target(CERTIFICATE, AIM, AIM, Policy(frozenset({"AA01"}), "block"))
+TARGET = Target(CERTIFICATE, AIM, AIM, Policy(frozenset({"AA01"}), "block"), issuers=frozenset({"AA01"}))
 API, WEB = "api.example.com", "www.example.com"
 FOREIGN = Rule("waf", RuleBody("waf", "block", "(true)", "closed for lunch", enabled=True))
 KEY = ResourceKey("apps", "binding")

@@ -323,15 +323,17 @@ def _moved(target: Target, certificate: CertificateId) -> Target:
 
 def _target(certificate: CertificateId, response: BlockResponse | None) -> Target:
     aim = frozenset({certificate[:8] * 2})
-    return Target(certificate, aim, aim, Policy(ISSUERS[certificate], "block", response))
+    issuers = ISSUERS[certificate]
+    return Target(certificate, aim, aim, Policy(issuers, "block", response), issuers=issuers)
 
 
 def _rotated(phase: int, response: BlockResponse | None) -> Target:
     """What a CA asks of its hostnames before, during and after the overlap of a rotation."""
     certificate = ROTATION[phase]
     aim = frozenset({"a" * 16 if phase == 0 else "b" * 16})
-    both = frozenset({"a" * 16, "b" * 16})
-    return Target(certificate, aim, both if phase == 1 else aim, Policy(ISSUERS[certificate], "block", response))
+    in_force = frozenset({"a" * 16, "b" * 16}) if phase == 1 else aim
+    issuers = ISSUERS[certificate]
+    return Target(certificate, aim, in_force, Policy(issuers, "block", response), issuers=issuers)
 
 
 def _unrelated_claim(certificate: CertificateId, number: int) -> Rule:
