@@ -128,15 +128,18 @@ def _in_view_of_others(
 
 def _contests(view: BindingView) -> list[Verdict]:
     contested = sorted(name for name, each in (view.progress or {}).items() if each.contested)
-    if not contested:
-        return []
-    return [
-        blocked(
-            Reason.MANAGEMENT_CONFLICT,
-            f"somebody keeps taking {', '.join(contested)} off the certificate's list of hostnames, and it is put back"
-            " each time: find who else writes the list (Terraform, the dashboard, another tool) and let only one do so",
-        )
-    ]
+    overruled = sorted(name for name, each in (view.progress or {}).items() if each.overruled)
+    lists = (
+        f"somebody keeps taking {', '.join(contested)} off the certificate's list of hostnames, and it is put back each"
+        " time: find who else writes the list (Terraform, the dashboard, another tool) and let only one do so"
+    )
+    rules = (
+        f"somebody keeps changing or removing our rules for {', '.join(overruled)}, and they are put right each time:"
+        " find who else writes the zone's custom rules (Terraform, the dashboard, another tool) and let it leave those"
+        " alone that are marked mtls-operator"
+    )
+    said = [words for words, names in ((lists, contested), (rules, overruled)) if names]
+    return [blocked(Reason.MANAGEMENT_CONFLICT, ". ".join(said))] if said else []
 
 
 def _as_before(record: BindingRecord, aspects: Mapping[ConditionType, Verdict]) -> dict[ConditionType, Verdict]:

@@ -20,10 +20,13 @@ from typing import Generic, TypeVar
 from mtls_operator.domain.marks import Claim, ClaimState, Enforcement, Installation, Revocation, read_mark
 from mtls_operator.domain.observed import CertificateId, Ruleset
 from mtls_operator.domain.rules_elsewhere import RulesElsewhere, accepted_by_both
+from mtls_operator.domain.undone_rules import fallen
 
 T = TypeVar("T")
 Place = tuple[CertificateId, str]
 """A hostname on the list of a certificate."""
+CONTEST = 3
+"""So many times in a row is no accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,10 @@ class ZoneKnowledge:
     """The same for a hostname that we took off."""
     undone: Mapping[Place, tuple[float, ...]] = field(default_factory=dict)
     """When we had to put back what somebody had taken off after we put it there: the last times."""
+    disturbed: frozenset[str] = frozenset()
+    """Hostnames of rules of ours that somebody changed, moved or took away, and that are not put right yet."""
+    overruled: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """By hostname, when we had to put right what somebody had done to rules of ours: the last times."""
     enforced_since: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """Since when enabled rules of ours with an action cover a hostname, as far as this process has seen it."""
     accepted: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
@@ -96,24 +103,30 @@ class ZoneKnowledge:
         if self._is_older(ruleset) and begun < self.rules_seen + window:
             return self
         is_exact = self.rules is not None and self.rules_exact_from(window) is None
+        before = self.rules.value if self.rules else None
+        disturbed = self.disturbed - fallen(ruleset, before, us)
         known = replace(
             self,
             rules=Reading(ruleset, begun),
             rules_seen=now,
             rules_must_be_read=False,
             bereft=self.bereft or (is_exact and bool(self.claimed_since)),
+            disturbed=disturbed | fallen(before, ruleset, us) if is_exact else disturbed,
         )
         return known._with_our_marks(now, us, is_first=self.rules is None)
 
     def with_rules_written(self, ruleset: Ruleset, *, begun: float, now: float, us: Installation) -> ZoneKnowledge:
         """After a write, whose answer is the whole ruleset. One before it may come to nothing or be carried out yet."""
         until = self.rules_uncertain_until
+        righted = self.disturbed and self.disturbed & fallen(ruleset, self.rules.value if self.rules else None, us)
         known = replace(
             self,
             rules=Reading(ruleset, begun),
             rules_seen=now,
             rules_uncertain_until=until if until is not None and begun < until else None,
             rules_must_be_read=False,
+            disturbed=self.disturbed - righted,
+            overruled={**self.overruled, **{name: _and_now(self.overruled.get(name, ()), now) for name in righted}},
         )
         return known._with_our_marks(now, us, is_first=self.rules is None)
 
@@ -152,7 +165,7 @@ class ZoneKnowledge:
         added = {place: at for place, at in put.items() if place[0] == certificate and place[1] not in base}
         held = {claim[:2] for claim in self.claimed_since if claim[2] is ClaimState.HELD}
         again = {place: at for place, at in added.items() if place in self.put_since}
-        undone = dict(self.undone) | {place: (*self.undone.get(place, ())[-2:], at) for place, at in again.items()}
+        undone = dict(self.undone) | {place: _and_now(self.undone.get(place, ()), at) for place, at in again.items()}
         return replace(
             self,
             list_written={**self.list_written, certificate: now},
@@ -276,6 +289,11 @@ class ZoneKnowledge:
 def nothing_known(started: float) -> ZoneKnowledge:
     """What a process knows of a zone when it begins: that a predecessor may have written just before."""
     return ZoneKnowledge(started=started, rules_uncertain_until=started)
+
+
+def _and_now(times: tuple[float, ...], now: float) -> tuple[float, ...]:
+    """The last times of something that has happened once more: as many as it takes to be no accident."""
+    return (*times[1 - CONTEST :], now)
 
 
 def _accepted_by(rules: Iterable[Enforcement]) -> dict[str, frozenset[str] | None]:

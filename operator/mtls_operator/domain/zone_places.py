@@ -8,16 +8,12 @@ from functools import cached_property
 
 from mtls_operator.domain.marks import ClaimState
 from mtls_operator.domain.observed import CertificateId, Ruleset
-from mtls_operator.domain.zone_knowledge import Place, Reading, ZoneKnowledge
+from mtls_operator.domain.zone_knowledge import CONTEST, Place, Reading, ZoneKnowledge
 from mtls_operator.domain.zone_stakes import Desired, Stake, Target, recorded_by
 from mtls_operator.domain.zone_view import BLOCK, EnforcementKey, Policy, ZoneView, view_of
 
 FRESH_SECONDS = 10.0
 """A list is written only on readings begun less than this ago (design.md, Arriving)."""
-
-
-_CONTEST = 3
-"""So many times in a row is no accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +120,22 @@ class ZoneState:
         return reading is not None and hostname not in reading.value
 
     def contested_until(self, place: Place) -> float:
-        """Until when another writer counts as one that keeps undoing what we do: it did so three times within a time in
-        which its write, that rested on old readings, would have been the last one."""
-        times = self.known.undone.get(place, ())
+        """Until when another writer counts as one that keeps taking a hostname off a list: it did so three times within
+        a time in which its write, that rested on old readings, would have been the last one."""
+        return self._contest(self.known.undone.get(place, ()))
+
+    def overruled_until(self, hostname: str) -> float:
+        """The same of one that keeps undoing the rules for a hostname."""
+        return self._contest(self.known.overruled.get(hostname, ()))
+
+    def contests_end(self) -> list[float]:
+        """When other writers count as such no more, if nothing happens."""
+        times = [*self.known.undone.values(), *self.known.overruled.values()]
+        return [until for each in times if (until := self._contest(each)) > self.now]
+
+    def _contest(self, times: tuple[float, ...]) -> float:
         lasting = 4 * self.timing.shared_settle
-        return times[-1] + lasting if len(times) == _CONTEST and times[-1] - times[0] <= 2 * lasting else float("-inf")
+        return times[-1] + lasting if len(times) == CONTEST and times[-1] - times[0] <= 2 * lasting else float("-inf")
 
     @cached_property
     def unwanted(self) -> frozenset[Place]:

@@ -96,14 +96,13 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
     for certificate, after in reserve.lists_begun_after.items():
         agenda.read_list(certificate, after)
     gone = zone_leaving.left(zone, agenda) | {each for each in known.released if not zone.view.claim_keys(*each)}
-    contests = [until for place in known.undone if (until := zone.contested_until(place)) > now]
     wakes = [
         *agenda.wakes,
         *reserve.wakes,
         *zone_progress.rule_wakes(zone),
         *zone_rules.wakes(zone),
         *zone_succession.wakes(zone),
-        *contests,
+        *zone.contests_end(),
     ]
     return ZonePlan(
         (

@@ -52,6 +52,8 @@ class HostProgress:
     """Somebody took it off the list: it is being put back, while its rule stays."""
     contested: bool = False
     """Somebody keeps taking it off the list."""
+    overruled: bool = False
+    """Somebody keeps undoing the rules for it."""
     held_up_by: ResourceKey | None = None
     """A binding that has the hostname on another list and cannot be reconciled: what it needs is not known."""
     heir: ResourceKey | None = None
@@ -84,6 +86,7 @@ def _told_of(zone: ZoneState, agenda: Agenda, stake: Stake, place: Place, revoca
         reached,
         meanwhile=_acting(zone, place[1]) if reached.stage is HostStage.MOVING else None,
         contested=zone.now < zone.contested_until(place),
+        overruled=zone.now < zone.overruled_until(place[1]),
         unrevoked=revocation.left_out.get(place[1], 0),
         to_revoke=revocation.lacking.get(place[1], 0),
     )

@@ -311,15 +311,14 @@ class ZoneReconciler:
             return False
         clock = self.situation.clock
         calls = ZoneCalls(client, zone_id, self.installation, clock, self.timing.window)
-        before = zone.known.rules
+        before = zone.known
         try:
             zone.known = await calls.perform(step, zone.known)
         except CloudflareError as error:
-            known = zone.known
-            zone.known = after_failure(known, step, error, clock.now(), us=self.installation, timing=self.timing)
-            if has_gone(step, known, zone.known, self.timing.window):
+            zone.known = after_failure(before, step, error, clock.now(), us=self.installation, timing=self.timing)
+            if has_gone(step, before, zone.known, self.timing.window):
                 self.on_gone(step.certificate)
-            if is_no_failure(known, zone.known, step, error):
+            if is_no_failure(before, zone.known, step, error):
                 return True
             was_patient = any(
                 told_trouble(record) == Reason.CREDENTIALS_INSUFFICIENT
@@ -330,13 +329,9 @@ class ZoneReconciler:
             _LOG.warning("a call for zone %s failed: %s", zone_id, error)
         else:
             zone.last = (step, zone.known)
-            if zone.known.rules is not None and zone.known.rules is not before:
+            if zone.known.rules is not None and zone.known.rules is not before.rules:
                 self.situation.note_rules(zone_id, zone.known.rules.value, {self.installation, *self.predecessors})
-            if isinstance(step, WriteList | WriteRule) and step.repairs:
-                self.metrics.repaired("association" if isinstance(step, WriteList) else "rule")
-            if isinstance(step, NoteReplacement):
-                self.metrics.repaired("ruleset")
-                _LOG.warning("somebody replaced the ruleset of a zone: our rules are put back", extra={"zone": zone_id})
+            self._count_repair(zone_id, step, before, zone.known)
             if isinstance(step, WriteList | WriteRule | DeleteRule):
                 # A read that goes well says nothing about a write that did not.
                 zone.setbacks.clear(party.credential)
@@ -344,6 +339,15 @@ class ZoneReconciler:
             else:
                 zone.setbacks.note_answer(party.credential)
         return True
+
+    def _count_repair(self, zone_id: str, step: CloudflareStep, before: ZoneKnowledge, known: ZoneKnowledge) -> None:
+        if isinstance(step, WriteList) and step.repairs:
+            self.metrics.repaired("association")
+        elif isinstance(step, WriteRule) and (step.repairs or known.overruled != before.overruled):
+            self.metrics.repaired("rule")
+        elif isinstance(step, NoteReplacement):
+            self.metrics.repaired("ruleset")
+            _LOG.warning("somebody replaced the ruleset of a zone: our rules are put back", extra={"zone": zone_id})
 
     def _circumstances(self, party: Party) -> object:
         """What a new try would rest on."""

@@ -107,6 +107,19 @@ def test_a_hostname_that_somebody_keeps_taking_off_is_a_conflict_though_all_is_i
     assert message.startswith("somebody keeps taking www.example.com off")
 
 
+def test_a_hostname_whose_rules_somebody_keeps_undoing_is_a_conflict_of_its_own() -> None:
+    undone = HostProgress(HostStage.ENFORCED, overruled=True)
+    seen = view({API: HostProgress(HostStage.ENFORCED, contested=True), WWW: undone})
+
+    reason, both = condition(conditions(seen), ConditionType.STALLED)[1:]
+    rules_alone = condition(conditions(view({API: HostStage.ENFORCED, WWW: undone})), ConditionType.STALLED)[2]
+
+    assert reason == "ManagementConflict"
+    assert both.startswith("somebody keeps taking api.example.com off")
+    assert both.endswith(rules_alone)
+    assert rules_alone.startswith("somebody keeps changing or removing our rules for www.example.com, and they are put")
+
+
 def test_a_hostname_that_is_off_its_list_is_said_to_be_put_back_and_covered() -> None:
     found = conditions(view({API: HostStage.ENFORCED, WWW: HostProgress(HostStage.ENFORCED, missing=True)}))
 
