@@ -38,6 +38,8 @@ class Demand:
     """Whether identical certificates without a mark of this operator become its own."""
     idle: bool = False
     """Laid aside: nothing is done for it, not even for what it has."""
+    halted: bool = False
+    """Nothing is written: another cluster uses our ownerId. What is not to be written for is let go all the same."""
     observed: bool = False
     """Laid aside, but looked at to say what would be done."""
     used_by: tuple[ResourceKey, ...] = ()

@@ -34,6 +34,8 @@ def foresee(
 
 
 def _obstacles(demand: Demand, plan: AccountPlan, limit: int) -> Iterator[str]:
+    if demand.halted:
+        yield "write nothing: another cluster uses our ownerId"
     if demand.authority in plan.without_slot:
         yield f"wait for a free slot: all {limit} of the account are occupied"
     if found := plan.not_adopted.get(demand.authority):

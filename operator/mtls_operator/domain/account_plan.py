@@ -14,6 +14,7 @@
 | announced another bundle before   | its outcome is not known              | settle that first                        |
 | laid aside (suspended, observed)  |                                       | nothing, whatever of the above holds     |
 | observed                          | not listed lately                     | list                                     |
+| another cluster uses our ownerId  |                                       | list when a look is due, write nothing   |
 | deleted, bindings use it          |                                       | nothing (`InUse`)                        |
 | deleted, nothing was ever sent    |                                       | let go                                   |
 | deleted, sent but no id           | holds it                              | record its id, go on                     |
@@ -37,7 +38,7 @@ from mtls_operator.domain.account_keeping import keep
 from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.account_release import release
 from mtls_operator.domain.account_steps import AccountStep
-from mtls_operator.domain.account_upload import hold, hold_what_it_has, look, obtain
+from mtls_operator.domain.account_upload import halt, hold, hold_what_it_has, look, obtain
 from mtls_operator.domain.observed import Certificate
 from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_places import Timing
@@ -70,6 +71,8 @@ def plan_account(
             hold_what_it_has(agenda, demand)
             if demand.observed:
                 look(account, agenda, demand)
+        elif demand.halted:
+            halt(account, agenda, demand)
         elif demand.deleting:
             release(account, agenda, demand)
         elif demand.certificate_id is not None:

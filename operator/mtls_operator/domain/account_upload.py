@@ -74,6 +74,15 @@ def look(account: Account, agenda: Agenda, demand: Demand) -> None:
         agenda.steps.append(ReadCertificates(demand.authority))
 
 
+def halt(account: Account, agenda: Agenda, demand: Demand) -> None:
+    """Write nothing, and look when a look is due. What another cluster does with our ownerId is seen in zones, so that
+    it ends is noticed by looking again."""
+    hold_what_it_has(agenda, demand)
+    if not is_listed(account, demand, account.known.doubted):
+        agenda.steps.append(ReadCertificates(demand.authority))
+    agenda.wakes.append(account.now + account.timing.window)
+
+
 def hold_what_it_has(agenda: Agenda, demand: Demand) -> None:
     """The finalizer alone, of a CA that something may have been made for."""
     if demand.certificate_id is not None or demand.pending_upload:

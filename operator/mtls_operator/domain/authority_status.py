@@ -54,6 +54,8 @@ class AuthorityView:
     """What Cloudflare says against new and previous CAs in one object, if it does."""
     is_doubted: bool = False
     """Whether a fresh look at the account was asked for that has not been taken yet."""
+    rivalry: Verdict | None = None
+    """That another cluster uses our ownerId in a zone of the account, or may do so: nothing is written."""
     trouble: Verdict | None = None
     """What Cloudflare said when the account was last worked on, if it went wrong. It says nothing about another CA
     of the account that has its certificate."""
@@ -150,6 +152,8 @@ def _plan(record: AuthorityRecord, view: AuthorityView) -> tuple[str, ...]:
 def _obstacles(record: AuthorityRecord, view: AuthorityView) -> list[Verdict]:
     """Why the certificate is not there, or not the one that the source asks for, if something keeps it: said by Ready
     before that it is not uploaded or not rotated yet."""
+    if view.rivalry is not None:
+        return [view.rivalry]
     if view.bundle_refused is not None:
         return []
     if record.status.certificate_id and not _is_rotating(record, view):
@@ -161,14 +165,14 @@ def _deletion(record: AuthorityRecord, view: AuthorityView) -> Verdict:
     if view.used_by:
         named = ", ".join(f"MtlsHostBinding {each}" for each in view.used_by)
         return waiting(Reason.IN_USE, f"still used by {named}; the CA goes with the last of them")
-    made = _has_made_something(record)
+    made, blocker = _has_made_something(record), view.rivalry or view.trouble
     kept_by = retaining_field(record.spec)
     if kept_by is not None and not record.status.pending_upload:
         return waiting(Reason.DELETING, f"let go of, the certificate stays: {kept_by}")
-    if made and view.trouble is not None:
+    if made and blocker is not None:
         return waiting(
             Reason.DELETION_BLOCKED,
-            f"{view.trouble.message} Retried until it succeeds; annotate with apishield-mtls.io/force-orphan=true to"
+            f"{blocker.message} Retried until it succeeds; annotate with apishield-mtls.io/force-orphan=true to"
             " let go and leave the certificate behind.",
         )
     return waiting(Reason.DELETING, "the certificate is being deleted at Cloudflare")

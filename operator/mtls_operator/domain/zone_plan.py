@@ -78,7 +78,7 @@ def plan_zone(desired: Desired, known: ZoneKnowledge, now: float, timing: Timing
     if known.rules is None or known.rules_must_be_read:
         return ZonePlan((*_finalizer_removals(desired), ReadRules()), None, None, put_back_until=banned_until)
     asked = ZoneState(desired, known, known.rules, now, timing)
-    rival = zone_succession.impostor(asked)
+    rival = zone_succession.impostor(asked.view, desired.installation, desired.predecessors)
     if rival is not None:
         return replace(_halted(asked, rival), put_back_until=banned_until)
     if asked.has_vanished:

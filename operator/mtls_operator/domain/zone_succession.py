@@ -11,7 +11,7 @@ A retained rule belongs to nobody any more and protects all the same, so whoever
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from mtls_operator.domain.marks import (
@@ -27,14 +27,13 @@ from mtls_operator.domain.marks import (
 from mtls_operator.domain.observed import RuleBody
 from mtls_operator.domain.zone_places import FRESH_SECONDS, ZoneState
 from mtls_operator.domain.zone_steps import DeleteRule, ReadRules, WriteRule, ZoneStep
-from mtls_operator.domain.zone_view import ForeignMark
+from mtls_operator.domain.zone_view import ForeignMark, ZoneView
 
 
-def impostor(zone: ZoneState) -> Installation | None:
+def impostor(view: ZoneView, us: Installation, predecessors: Collection[Installation]) -> Installation | None:
     """An installation of another cluster that uses our ownerId, and that we are not told to succeed."""
-    us = zone.desired.installation
-    found = (each.mark.installation for each in zone.view.marks_of_others if not _is_left(each))
-    return next((each for each in found if each.owner == us.owner and each not in zone.desired.predecessors), None)
+    found = (each.mark.installation for each in view.marks_of_others if not _is_left(each))
+    return next((each for each in found if each.owner == us.owner and each not in predecessors), None)
 
 
 def inheritances(zone: ZoneState) -> list[ZoneStep]:

@@ -13,12 +13,16 @@ from mtls_operator.domain.rotation_status import standing_of
 from mtls_operator.engine.situation import Situation, rotation_of
 
 
-def demand_of(record: AuthorityRecord, assessment: AuthorityAssessment, situation: Situation) -> Demand:
-    """The demand of a CA at this moment."""
+def demand_of(
+    record: AuthorityRecord, assessment: AuthorityAssessment, situation: Situation, *, is_halted: bool = False
+) -> Demand:
+    """The demand of a CA at this moment. `is_halted`: nothing may be written in its account."""
     status = record.status
     certificate, standing = status.certificate_id, standing_of(status)
     rotation = rotation_of(record)
     users = [each.key for each in situation.users_of(record)] if record.deleting else []
+    owns_something = bool(certificate or status.pending_upload)
+    is_free = record.deleting and (is_retained(record.spec) or not owns_something)
     return Demand(
         authority=record.key,
         token=str(assessment.credential),
@@ -33,7 +37,8 @@ def demand_of(record: AuthorityRecord, assessment: AuthorityAssessment, situatio
         retains=is_retained(record.spec),
         adopts=adopts(record.spec),
         observed=is_observed(record.spec) and not record.deleting,
-        idle=is_idle(record, owns_something=bool(certificate or status.pending_upload)),
+        idle=is_idle(record, owns_something=owns_something),
+        halted=is_halted and not is_free,
         used_by=tuple(users),
         occupied=situation.occupied(record) if standing.objects else frozenset(),
         behind=tuple(each.key for each in situation.behind(record)) if standing.rotation else (),

@@ -12,7 +12,6 @@ from typing import assert_never
 
 from mtls_operator.api.reasons import Reason
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
-from mtls_operator.domain.account_demands import Demand
 from mtls_operator.domain.account_foresight import foresee
 from mtls_operator.domain.account_knowledge import AccountKnowledge, occupants
 from mtls_operator.domain.account_plan import AccountPlan, plan_account
@@ -28,7 +27,6 @@ from mtls_operator.domain.account_steps import (
     Upload,
     authority_of_step,
 )
-from mtls_operator.domain.authority_assessment import AuthorityAssessment
 from mtls_operator.domain.authority_status import (
     AuthorityView,
     authority_status,
@@ -41,15 +39,16 @@ from mtls_operator.domain.marks import certificate_owner
 from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import AddFinalizer, AuthorityRecord, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.rotation_status import with_rotation
-from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.urgency import urgency_in_account
 from mtls_operator.domain.verdicts import Verdict, waiting
 from mtls_operator.domain.zone_places import Timing
 from mtls_operator.engine.account_calls import AccountCalls, CertificateStep
 from mtls_operator.engine.account_demands import demand_of
+from mtls_operator.engine.account_judgement import AccountJudgement
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.outcome import Reconciled, failed, reconciled
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
+from mtls_operator.engine.rivalry import rivalry_in
 from mtls_operator.engine.setbacks import Setbacks
 from mtls_operator.engine.situation import Situation, sources_of_authority
 from mtls_operator.engine.troubles import pause_after, told_trouble
@@ -79,30 +78,6 @@ class _Account:
     """When time alone changes what is said of a CA: a certificate becomes valid or expires."""
     last: tuple[CertificateStep, AccountKnowledge] | None = None
     """The last call of this reconcile, and what was known after it."""
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """The CAs of an account at one moment."""
-
-    authorities: Sequence[tuple[AuthorityRecord, AuthorityAssessment]]
-    demands: tuple[Demand, ...]
-
-    def record(self, key: ResourceKey) -> AuthorityRecord:
-        return next(record for record, _ in self.authorities if record.key == key)
-
-    def credential(self, key: ResourceKey) -> CredentialKey | None:
-        return next(assessment.credential for record, assessment in self.authorities if record.key == key)
-
-    def demand(self, key: ResourceKey) -> Demand:
-        return next(demand for demand in self.demands if demand.authority == key)
-
-    def behind(self, key: ResourceKey) -> tuple[ResourceKey, ...]:
-        """Bindings that a rotation of the CA waits for."""
-        return next((demand.behind for demand in self.demands if demand.authority == key), ())
-
-    def changes_at(self) -> float | None:
-        return min((each.changes_at.timestamp() for _, each in self.authorities if each.changes_at), default=None)
 
 
 @dataclass(repr=False)
@@ -168,7 +143,9 @@ class AccountReconciler:
             if (wakes := await self._act(account_id, account, judged, plan)) is not None:
                 return min(wakes, default=None)
 
-    async def _act(self, account_id: str, account: _Account, judged: _Judged, plan: AccountPlan) -> list[float] | None:
+    async def _act(
+        self, account_id: str, account: _Account, judged: AccountJudgement, plan: AccountPlan
+    ) -> list[float] | None:
         """Take one step for a CA that may act; None when one was taken, else when to look again."""
         now = self.situation.clock.now()
         waits: list[float] = []
@@ -184,7 +161,7 @@ class AccountReconciler:
             waits.append(unwritable_until)
         return waits
 
-    def _not_before(self, account: _Account, judged: _Judged, step: AccountStep) -> float | None:
+    def _not_before(self, account: _Account, judged: AccountJudgement, step: AccountStep) -> float | None:
         """Until when a step must wait; None when it may be taken now."""
         authority = authority_of_step(step)
         record = judged.record(authority)
@@ -201,7 +178,7 @@ class AccountReconciler:
         return self.credentials.quiet_until(credential, urgency_in_account(judged.demand(authority), step))
 
     async def _take(
-        self, account_id: str, account: _Account, judged: _Judged, plan: AccountPlan, step: AccountStep
+        self, account_id: str, account: _Account, judged: AccountJudgement, plan: AccountPlan, step: AccountStep
     ) -> bool:
         """False when there is no token to call with."""
         if not isinstance(step, ReadCertificates | Upload | DeleteCertificate | ConfirmGone):
@@ -231,21 +208,25 @@ class AccountReconciler:
                 self.metrics.repaired("certificate")
         return True
 
-    def _circumstances(self, judged: _Judged, authority: ResourceKey) -> object:
+    def _circumstances(self, judged: AccountJudgement, authority: ResourceKey) -> object:
         """What a new try would rest on."""
         credential, demand = judged.credential(authority), judged.demand(authority)
         token = self.credentials.token(credential) if credential else None
         wanted = demand.bundle, demand.deleting, demand.retains, demand.used_by, demand.standing, demand.side_by_side
         return wanted, token
 
-    def _judge(self, account_id: str) -> _Judged:
+    def _judge(self, account_id: str) -> AccountJudgement:
         authorities = [
             (each, self.situation.assess_authority(each)) for each in self.situation.authorities_in(account_id)
         ]
         readable = [(record, verdict) for record, verdict in authorities if record.status_is_readable]
-        return _Judged(authorities, tuple(demand_of(record, verdict, self.situation) for record, verdict in readable))
+        rivalry = rivalry_in(account_id, self.situation)
+        demands = (
+            demand_of(record, verdict, self.situation, is_halted=rivalry is not None) for record, verdict in readable
+        )
+        return AccountJudgement(authorities, tuple(demands), rivalry)
 
-    async def _let_go(self, account: _Account, judged: _Judged) -> bool:
+    async def _let_go(self, account: _Account, judged: AccountJudgement) -> bool:
         """Let go of the first CA whose clean-up is waived. True if one was, or turned out not to be possible."""
         waived = (record for record, _ in judged.authorities if is_waived(record) and not _is_held(account, record))
         record = next(waived, None)
@@ -270,7 +251,7 @@ class AccountReconciler:
         account.unwritable.clear(record.key)
         return written
 
-    async def _write(self, account: _Account, judged: _Judged, plan: AccountPlan, step: ClusterStep) -> bool:
+    async def _write(self, account: _Account, judged: AccountJudgement, plan: AccountPlan, step: ClusterStep) -> bool:
         match step:
             case AddFinalizer(resource):
                 await self.writer.add_finalizer(judged.record(resource))
@@ -310,7 +291,7 @@ class AccountReconciler:
         note = f"certificate {certificate_id} stays at Cloudflare: somebody else still uses it"
         await self.writer.warn(record, "CertificateKept", note)
 
-    async def _report(self, account: _Account, judged: _Judged, plan: AccountPlan) -> bool:
+    async def _report(self, account: _Account, judged: AccountJudgement, plan: AccountPlan) -> bool:
         """Write what has become of each CA into its status, where that says anything new. True if it did: what was
         judged is out of date then."""
         written = False
@@ -318,6 +299,8 @@ class AccountReconciler:
             gone = record.deleting and not record.metadata.has_finalizer
             mute = gone or not record.status_is_readable or _is_held(account, record)
             if mute or self.situation.is_loading(sources_of_authority(record)):
+                continue
+            if judged.is_rivalry_open and told_trouble(record) is not None:
                 continue
             if plan.wake_at is None and all(authority_of_step(step) != record.key for step in plan.steps):
                 account.setbacks.clear(record.key)
@@ -343,6 +326,7 @@ class AccountReconciler:
                 behind=judged.behind(record.key),
                 is_doubted=self._is_doubted(account, judged, record.key),
                 bundle_refused=plan.bundle_refused.get(record.key),
+                rivalry=judged.rivalry,
                 trouble=trouble,
             )
             status = authority_status(record, view, self.situation.clock.moment())
@@ -355,7 +339,7 @@ class AccountReconciler:
         calls = (step for step in plan.steps if isinstance(step, CertificateStep))
         return all(step.authority != key for step in calls) and (plan.wake_at is None or is_settled)
 
-    def _foresee(self, account: _Account, judged: _Judged, key: ResourceKey) -> tuple[str, ...] | None:
+    def _foresee(self, account: _Account, judged: AccountJudgement, key: ResourceKey) -> tuple[str, ...] | None:
         """What would be done for a CA that is only observed."""
         demand = judged.demand(key)
         if not demand.observed:
@@ -363,7 +347,7 @@ class AccountReconciler:
         others = tuple(each for each in judged.demands if each is not demand)
         return foresee(demand, others, account.known, self.timing, limit=self.limit, owner=self.owner)
 
-    def _is_doubted(self, account: _Account, judged: _Judged, key: ResourceKey) -> bool:
+    def _is_doubted(self, account: _Account, judged: AccountJudgement, key: ResourceKey) -> bool:
         """Whether a fresh look was asked for that has not been taken, and will be."""
         demand = next((each for each in judged.demands if each.authority == key), None)
         if demand is None or demand.certificate_id is None or demand.bundle is None or demand.deleting or demand.idle:
@@ -376,7 +360,7 @@ class AccountReconciler:
         ours = frozenset(each.id for each in slots if certificate_owner(each.name) == self.owner)
         return ours - self.situation.relied_on()
 
-    def _lack_of_token(self, judged: _Judged, plan: AccountPlan, record: AuthorityRecord) -> Verdict | None:
+    def _lack_of_token(self, judged: AccountJudgement, plan: AccountPlan, record: AuthorityRecord) -> Verdict | None:
         calls = (ReadCertificates, Upload, DeleteCertificate, ConfirmGone)
         needs_one = any(isinstance(step, calls) and step.authority == record.key for step in plan.steps)
         credential = judged.credential(record.key)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from mtls_operator.domain.account_demands import Demand
 from mtls_operator.domain.account_knowledge import AccountKnowledge
 from mtls_operator.domain.account_plan import AccountPlan
 from mtls_operator.domain.account_steps import (
@@ -24,6 +25,7 @@ from tests.unit.domain.account_demands import (
     ANNOUNCED,
     BOTH,
     CA,
+    DELETED,
     HAS_ONE,
     NOW,
     ONE,
@@ -60,6 +62,17 @@ from tests.unit.domain.simulated_account import failures
 )
 def test_an_account_that_the_token_has_not_listed_just_now_is_listed_first(known: AccountKnowledge) -> None:
     assert plan(WANTED, known=known) == AccountPlan(READ, None)
+
+
+@pytest.mark.parametrize("demand", [WANTED, ANNOUNCED, HAS_ONE, replace(HAS_ONE, bundle=TWO), DELETED])
+def test_under_an_owner_id_that_is_used_twice_an_account_is_listed_when_a_look_is_due_and_nothing_else(
+    demand: Demand,
+) -> None:
+    halted, looked = replace(demand, halted=True), listed(begun=NOW - 100)
+
+    assert plan(halted) == AccountPlan(READ, NOW + WINDOW)
+    assert plan(halted, known=looked) == AccountPlan((), NOW + WINDOW)
+    assert steps(halted, known=replace(looked, doubted=NOW - 50)) == READ
 
 
 def test_a_missing_bundle_is_announced_and_uploaded_by_a_resource_that_is_held() -> None:

@@ -34,6 +34,7 @@ WELL = AuthorityAssessment(ok(Reason.ACCEPTED, "served"), ok(Reason.RESOLVED, "v
 VIEW = AuthorityView(WELL, limit=5)
 IN_FORCE: Mapping[str, object] = {"certificateId": CERTIFICATE, "ownership": "Created", "fingerprints": ["ab" * 32]}
 OUTAGE = waiting(Reason.CLOUDFLARE_UNAVAILABLE, "Cloudflare does not answer.")
+RIVALRY = blocked(Reason.MANAGEMENT_CONFLICT, "another cluster has rules.")
 USERS = (ResourceKey("apps", "one"), ResourceKey("web", "two"))
 
 
@@ -147,9 +148,26 @@ def test_an_outage_says_nothing_of_a_ca_that_has_its_certificate() -> None:
     assert ready[:2] == ("True", "Reconciled")
 
 
+@pytest.mark.parametrize("fields", [{}, IN_FORCE], ids=["nothing", "its certificate"])
+def test_that_another_cluster_uses_our_owner_id_is_said_whatever_a_ca_has(fields: Mapping[str, object]) -> None:
+    conditions = status(replace(VIEW, rivalry=RIVALRY, trouble=OUTAGE), fields).conditions
+
+    assert condition(conditions, ConditionType.READY) == ("False", "ManagementConflict", RIVALRY.message)
+    assert condition(conditions, ConditionType.STALLED)[1] == "ManagementConflict"
+
+
 @pytest.mark.parametrize(
     ("view", "fields", "told"),
     [
+        (
+            replace(VIEW, rivalry=RIVALRY, trouble=OUTAGE),
+            IN_FORCE,
+            (
+                "DeletionBlocked",
+                "another cluster has rules. Retried until it succeeds; annotate with"
+                " apishield-mtls.io/force-orphan=true to let go and leave the certificate behind.",
+            ),
+        ),
         (
             replace(VIEW, used_by=USERS, trouble=OUTAGE),
             IN_FORCE,
@@ -179,7 +197,14 @@ def test_an_outage_says_nothing_of_a_ca_that_has_its_certificate() -> None:
         (replace(VIEW, trouble=OUTAGE), {}, ("Deleting", "the certificate is being deleted at Cloudflare")),
         (VIEW, IN_FORCE, ("Deleting", "the certificate is being deleted at Cloudflare")),
     ],
-    ids=["in use", "blocked", "blocked while an upload is looked for", "nothing there", "under way"],
+    ids=[
+        "ownerId used twice",
+        "in use",
+        "blocked",
+        "blocked while an upload is looked for",
+        "nothing there",
+        "under way",
+    ],
 )
 def test_a_deletion_says_what_it_waits_for(
     view: AuthorityView, fields: Mapping[str, object], told: tuple[str, str]

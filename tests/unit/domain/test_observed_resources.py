@@ -80,6 +80,10 @@ def lines(
     return foresee(demand, others, listed() if known is None else known, timing, limit=limit, owner=US)
 
 
+def test_under_an_owner_id_that_is_used_twice_nothing_would_be_written() -> None:
+    assert lines(replace(OBSERVED, halted=True)) == ("write nothing: another cluster uses our ownerId",)
+
+
 def test_nothing_is_foreseen_before_the_account_was_listed() -> None:
     assert lines(known=STARTED) is None
 
