@@ -120,8 +120,8 @@ class Reason(StrEnum):
     RESYNC_DELAYED = (
         "ResyncDelayed",
         (On.READY,),
-        "True, but the rate limit of the token leaves too little to read the zone's rules every 15 minutes: what "
-        "others change is noticed later.",
+        "True, but the rate limit of the token leaves too little to read the zone's rules every 15 minutes, or "
+        "Cloudflare cannot be read for longer than that, as the message says: what others change is noticed later.",
     )
     CLOUDFLARE_UNAVAILABLE = (
         "CloudflareUnavailable",

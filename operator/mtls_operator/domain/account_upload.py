@@ -70,7 +70,7 @@ def hold(agenda: Agenda, demand: Demand) -> None:
 
 def look(account: Account, agenda: Agenda, demand: Demand) -> None:
     """List the account now and then, without any other reason."""
-    if not is_listed(account, demand, account.now - SHORTEST_SECONDS):
+    if not is_listed(account, demand, max(account.now - SHORTEST_SECONDS, account.known.doubted)):
         agenda.steps.append(ReadCertificates(demand.authority))
 
 

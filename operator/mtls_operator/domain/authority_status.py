@@ -56,6 +56,8 @@ class AuthorityView:
     """Whether a fresh look at the account was asked for that has not been taken yet."""
     rivalry: Verdict | None = None
     """That another cluster uses our ownerId in a zone of the account, or may do so: nothing is written."""
+    remark: Verdict | None = None
+    """What Ready says of a CA that has all it asks for, besides that."""
     trouble: Verdict | None = None
     """What Cloudflare said when the account was last worked on, if it went wrong. It says nothing about another CA
     of the account that has its certificate."""
@@ -157,7 +159,7 @@ def _obstacles(record: AuthorityRecord, view: AuthorityView) -> list[Verdict]:
     if view.bundle_refused is not None:
         return []
     if record.status.certificate_id and not _is_rotating(record, view):
-        return [_not_adopted(view.not_adopted)] if view.not_adopted else []
+        return [_not_adopted(view.not_adopted)] if view.not_adopted else [view.remark] if view.remark else []
     return [*([view.trouble] if view.trouble else []), *([_quota(view)] if view.without_slot else [])]
 
 

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from mtls_operator.api.reasons import Reason
+from mtls_operator.api.times import format_moment
 from mtls_operator.domain.observed import CertificateId
-from mtls_operator.domain.verdicts import ok
+from mtls_operator.domain.verdicts import Verdict, ok
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
 
 CEILING_SECONDS: Final = 900.0
@@ -53,6 +55,18 @@ RESYNC_DELAYED: Final = ok(
     "everything that the spec asks for is in force; but the rate limit of the API token leaves too little to read the"
     " zone's rules every 15 minutes, so what others change is noticed later",
 )
+
+
+def overdue(trouble: Verdict | None, since: float, now: float) -> Verdict | None:
+    """What is said of what was in force when it was last read (seconds since the epoch), where Cloudflare cannot be
+    read: nothing before a look is late."""
+    if trouble is None or now - since <= CEILING_SECONDS + SHORTEST_SECONDS:
+        return None
+    return ok(
+        Reason.RESYNC_DELAYED,
+        "everything that the spec asks for was in force when it was last read,"
+        f" {format_moment(datetime.fromtimestamp(since, UTC))}; since then that cannot be told: {trouble.message}",
+    )
 
 
 def period(rounds: Iterable[tuple[int, Leeway]]) -> float:

@@ -38,6 +38,7 @@ from mtls_operator.domain.certificates import bundle_fingerprint
 from mtls_operator.domain.marks import certificate_owner
 from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import AddFinalizer, AuthorityRecord, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.resync import overdue
 from mtls_operator.domain.rotation_status import with_rotation
 from mtls_operator.domain.urgency import urgency_in_account
 from mtls_operator.domain.verdicts import Verdict, waiting
@@ -76,6 +77,8 @@ class _Account:
     """CAs of which this process knows itself whether they get on."""
     changes_at: float | None = None
     """When time alone changes what is said of a CA: a certificate becomes valid or expires."""
+    listed_at: dict[ResourceKey, float] = field(default_factory=dict)
+    """When the last listing by the token of a CA was begun."""
     last: tuple[CertificateStep, AccountKnowledge] | None = None
     """The last call of this reconcile, and what was known after it."""
 
@@ -312,6 +315,8 @@ class AccountReconciler:
             users = self.situation.users_of(record)
             listing = account.known.listings.get(str(assessment.credential))
             slots = occupants(listing.value) if listing else None
+            if listing is not None:
+                account.listed_at[record.key] = listing.begun
             view = AuthorityView(
                 assessment=assessment,
                 used_by=[each.key for each in users],
@@ -324,9 +329,10 @@ class AccountReconciler:
                 plan=self._foresee(account, judged, record.key),
                 not_adopted=plan.not_adopted.get(record.key),
                 behind=judged.behind(record.key),
-                is_doubted=self._is_doubted(account, judged, record.key),
+                is_doubted=self._is_doubted(account, judged, plan, record.key),
                 bundle_refused=plan.bundle_refused.get(record.key),
                 rivalry=judged.rivalry,
+                remark=overdue(trouble, account.listed_at.get(record.key, self.started), self.situation.clock.now()),
                 trouble=trouble,
             )
             status = authority_status(record, view, self.situation.clock.moment())
@@ -347,10 +353,13 @@ class AccountReconciler:
         others = tuple(each for each in judged.demands if each is not demand)
         return foresee(demand, others, account.known, self.timing, limit=self.limit, owner=self.owner)
 
-    def _is_doubted(self, account: _Account, judged: AccountJudgement, key: ResourceKey) -> bool:
+    def _is_doubted(self, account: _Account, judged: AccountJudgement, plan: AccountPlan, key: ResourceKey) -> bool:
         """Whether a fresh look was asked for that has not been taken, and will be."""
         demand = next((each for each in judged.demands if each.authority == key), None)
-        if demand is None or demand.certificate_id is None or demand.bundle is None or demand.deleting or demand.idle:
+        if demand is None:
+            return False
+        rests = demand.certificate_id is None or demand.bundle is None or demand.deleting or demand.idle
+        if rests and not any(isinstance(each, ReadCertificates) and each.authority == key for each in plan.steps):
             return False
         listing = account.known.listings.get(demand.token)
         return account.look_afresh or account.known.doubted > (listing.begun if listing else account.known.started)

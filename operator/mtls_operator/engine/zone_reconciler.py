@@ -66,6 +66,8 @@ class _Zone:
     setbacks: Setbacks[CredentialKey | None]
     unwritable: Setbacks[ResourceKey]
     """Bindings whose status or finalizer the API server does not let us write."""
+    looked_at: float
+    """Since when all that is relied on was known last; before the first look the start."""
     cluster_failures: int = 0
     barred: frozenset[Place] = frozenset()
     """What another installation has otherwise, by the reading of the rules beside it."""
@@ -105,7 +107,7 @@ class ZoneReconciler:
         """Work until nothing can be done now."""
         clock = self.situation.clock
         if zone_id not in self._zones:
-            self._zones[zone_id] = _Zone(nothing_known(self.started), Setbacks(clock), Setbacks(clock))
+            self._zones[zone_id] = _Zone(nothing_known(self.started), Setbacks(clock), Setbacks(clock), self.started)
         zone = self._zones[zone_id]
         zone.last = None
         try:
@@ -198,10 +200,9 @@ class ZoneReconciler:
         for party, plan in planned:
             if not plan.steps and plan.wake_at is None:
                 zone.setbacks.clear(party.credential)
-        is_delayed = self.resyncs.is_delayed(ZoneKey(zone_id))
-        report = ZoneReport(
-            self.situation, self.installation, judged, zone.known, RESYNC_DELAYED if is_delayed else None
-        )
+        zone.looked_at = self.looked_at(zone_id) or zone.looked_at
+        remark = RESYNC_DELAYED if self.resyncs.is_delayed(ZoneKey(zone_id)) else None
+        report = ZoneReport(self.situation, self.installation, judged, zone.known, remark, zone.looked_at)
         written = False
         for party, plan in planned:
             trouble = zone.setbacks.verdict(party.credential) or self._lack_of_token(party, plan)

@@ -17,12 +17,13 @@ from mtls_operator.domain.handling import is_observed, is_suspended
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import CertificateId, Ruleset
 from mtls_operator.domain.records import BindingRecord
-from mtls_operator.domain.resync import looked_at
+from mtls_operator.domain.resync import looked_at, overdue
 from mtls_operator.domain.verdicts import Verdict, blocked, waiting
 from mtls_operator.domain.zone_foresight import Plans
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
 from mtls_operator.domain.zone_plan import ZonePlan
 from mtls_operator.domain.zone_progress import HostProgress, HostStage
+from mtls_operator.domain.zone_steps import ReadList, ReadRules
 from mtls_operator.domain.zone_view import ZoneView, view_of
 from mtls_operator.engine.parties import Judgement, Party
 from mtls_operator.engine.situation import Situation
@@ -40,6 +41,8 @@ class ZoneReport:
     known: ZoneKnowledge
     remark: Verdict | None = None
     """What to say of bindings that have all they ask for."""
+    looked_at: float = float("inf")
+    """Since when all of the zone that is relied on was known last."""
 
     def statuses(
         self, party: Party, plan: ZonePlan, trouble: Verdict | None, foreseen: Plans | None
@@ -62,9 +65,9 @@ class ZoneReport:
                 rules=_rules_of(record, rules),
                 zone=self.situation.zone_of(record) if assessment.resolved.is_ok else None,
                 trouble=_conflict(plan) or trouble or _replacement(plan),
-                remark=_conflict(plan) or self.remark,
+                remark=_conflict(plan) or overdue(trouble, self.looked_at, self.situation.clock.now()) or self.remark,
                 plan=None if foreseen is None else foreseen.get(record.key, ()),
-                is_fresh=self._is_fresh(record),
+                is_fresh=self._is_fresh(record, plan),
                 removals_from=plan.put_back_until,
                 not_after=authority.status.not_after if authority else None,
                 altered=_altered(record, progress, ruleset, seen),
@@ -87,11 +90,12 @@ class ZoneReport:
         gone = record.deleting and not (record.metadata.has_finalizer and record.status.managed)
         return gone or self.situation.is_binding_loading(record)
 
-    def _is_fresh(self, record: BindingRecord) -> bool:
-        """Whether all that a binding relies on has been read since a fresh look was asked for."""
+    def _is_fresh(self, record: BindingRecord, plan: ZonePlan) -> bool:
+        """Whether all that a binding relies on has been read since a fresh look was asked for; of one that has nothing
+        yet, whatever is about to be read."""
         certificates = {CertificateId(each.certificate_id) for each in record.status.managed}
         if not certificates:
-            return True
+            return not any(isinstance(step, ReadRules | ReadList) for step in plan.steps)
         since = looked_at(self.known, certificates)
         return since is not None and since >= self.known.doubted
 

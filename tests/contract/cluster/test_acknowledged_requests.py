@@ -9,8 +9,9 @@ import pytest
 
 from mtls_operator.domain.expressions import claim_expression
 from testbed.chaos.operator_process import running_operator
+from testbed.cloudflare.faults import AnswerStatus, Fault, Match
 from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, HOST, ZONE, World
-from tests.contract.cluster.world import BINDING
+from tests.contract.cluster.world import BINDING, CA
 from tests.virtual_time import in_virtual_time, until
 
 HOUR = 3600.0
@@ -88,3 +89,28 @@ async def test_what_somebody_takes_off_the_list_of_a_suspended_binding_is_said()
         await until(world.all_ready)
 
     assert told == (("False", "Arriving"), ("True", "Enforced"))
+
+
+def in_observation(world: World) -> None:
+    world.apply_binding("api", HOST, managementPolicy="Observe")
+    world.apply_authority("partners", managementPolicy="Observe")
+
+
+@pytest.mark.parametrize(("kind", "name"), [(BINDING, "api"), (CA, "partners")])
+@in_virtual_time
+async def test_what_was_not_looked_at_is_not_acknowledged(kind: str, name: str) -> None:
+    world = World.begin()
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        world.apply_authority("partners")
+        await until(lambda: world.condition(CA, "partners")[0] == "True")
+        in_observation(world)
+        await asyncio.sleep(HOUR)
+        world.cloudflare.faults.add(Fault(AnswerStatus(503), Match("GET"), times=None))
+
+        world.cluster.users.annotate(kind, "shop", name, {"apishield-mtls.io/reconcile-requested-at": "now"})
+        await asyncio.sleep(SOON)
+        meanwhile = world.status(kind, name).get("lastHandledReconcileAt")
+        world.cloudflare.faults.clear()
+        await until(lambda: world.status(kind, name).get("lastHandledReconcileAt") == "now")
+
+    assert meanwhile is None

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.resync import (
     CEILING_SECONDS,
@@ -15,9 +16,11 @@ from mtls_operator.domain.resync import (
     first_pause,
     is_delayed,
     looked_at,
+    overdue,
     pause,
     period,
 )
+from mtls_operator.domain.verdicts import ok, waiting
 from mtls_operator.domain.zone_knowledge import Reading, ZoneKnowledge
 
 ONE, TWO = CertificateId("11111111-1111-4111-8111-111111111111"), CertificateId("22222222-2222-4222-8222-222222222222")
@@ -112,3 +115,16 @@ def test_a_certificate_that_is_not_there_was_looked_at_when_that_was_said() -> N
 
     assert looked_at(zone, {ONE, TWO}) == 50.0
     assert looked_at(zone.with_list_missing(TWO, 40.0), {TWO}) == 40.0
+
+
+def test_a_look_that_fails_is_late_when_the_ceiling_and_one_more_pause_are_over() -> None:
+    trouble = waiting(Reason.CLOUDFLARE_UNAVAILABLE, "Cloudflare does not answer.")
+    last = CEILING_SECONDS + SHORTEST_SECONDS
+
+    assert overdue(trouble, 0.0, last) is None
+    assert overdue(None, 0.0, last + 1) is None
+    assert overdue(trouble, 0.0, last + 1) == ok(
+        Reason.RESYNC_DELAYED,
+        "everything that the spec asks for was in force when it was last read, 1970-01-01T00:00:00Z; since then that"
+        " cannot be told: Cloudflare does not answer.",
+    )
