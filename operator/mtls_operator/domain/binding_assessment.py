@@ -106,19 +106,53 @@ def assess_binding(record: BindingRecord, around: Surroundings) -> BindingAssess
     return _with_zone(case, credential, remark)
 
 
+def named_credential(record: BindingRecord, around: Surroundings) -> CredentialKey | None:
+    """The token that a binding would act with, whether or not anybody consents to that."""
+    own = credential_of(record.spec.credentials_ref, record.metadata.namespace) if record.spec else None
+    return own or _credential_of_authority(around.authority) or around.operator.key
+
+
 def cleanup_credential(record: BindingRecord, around: Surroundings) -> CredentialKey | None:
-    """The token that removes what a binding owns. Consent was given when it was recorded, so only the place of the
-    token is looked up. None also when the spec cannot be read: which token served it is not known then."""
+    """The token that keeps and removes what a binding has, though it is refused, or its CA is not there. It is used by
+    consent alone (safety invariant 12): the binding's own; that of its CA if that admits the binding, or did when it
+    recorded what it has; or the operator's if that serves it. None where nobody consents, and when the spec cannot be
+    read: which token served it is not known then."""
     if record.spec is None:
         return None
-    authority = around.authority
-    own = credential_of(record.spec.credentials_ref, record.metadata.namespace)
-    of_authority = (
-        credential_of(authority.spec.credentials_ref, authority.key.namespace)
-        if (authority and authority.spec)
-        else None
-    )
-    return own or of_authority or around.operator.key
+    namespace, operator, zone = record.metadata.namespace, around.operator, around.zone
+    if own := credential_of(record.spec.credentials_ref, namespace):
+        return own
+    if (of_authority := _credential_of_authority(around.authority)) and _has_consented(record, record.spec, around):
+        return of_authority
+    recorded = tuple(name for each in record.status.managed for name in each.hostnames)
+    account = zone.account_id if isinstance(zone, Zone) else _account_of(around.authority)
+    names = recorded or record.spec.hostnames
+    is_granted = is_granted_to_binding(operator.grants, namespace, account, _zone_names(zone), names)
+    return operator.key if is_granted else None
+
+
+def _credential_of_authority(authority: AuthorityRecord | None) -> CredentialKey | None:
+    if authority is None or authority.spec is None:
+        return None
+    return credential_of(authority.spec.credentials_ref, authority.key.namespace)
+
+
+def _account_of(authority: AuthorityRecord | None) -> str:
+    return authority.spec.account_id if authority and authority.spec else ""
+
+
+def _has_consented(record: BindingRecord, spec: HostBindingSpec, around: Surroundings) -> bool:
+    """Whether the token of the CA serves a binding: it crosses no namespace, the CA admits it, or it has hostnames on a
+    list of the CA, which it admitted it to."""
+    authority, namespace = around.authority, record.metadata.namespace
+    if authority is None or authority.spec is None or authority.key.namespace == namespace:
+        return authority is not None
+    labels, allowed = around.namespace_labels, authority.spec.allowed_bindings
+    is_told = labels is not None or not asks_for_labels(allowed)
+    if is_told and refusal_of_binding(allowed, authority.key, namespace, labels or {}, spec.hostnames) is None:
+        return True
+    objects = {authority.status.certificate_id, *(each.certificate_id for each in authority.status.retiring)}
+    return any(each.certificate_id in objects for each in record.status.managed)
 
 
 def _absence(record: BindingRecord, around: Surroundings) -> Verdict:
@@ -157,8 +191,7 @@ def _authority_verdict(case: _Case) -> Verdict | None:
 def _credential(case: _Case) -> CredentialKey | Verdict:
     namespace, operator = case.record.metadata.namespace, case.around.operator
     own = credential_of(case.spec.credentials_ref, namespace)
-    of_authority = credential_of(case.authority_spec.credentials_ref, case.authority.key.namespace)
-    if named := own or of_authority:
+    if named := own or _credential_of_authority(case.authority):
         return named
     if operator.key is None:
         return waiting(

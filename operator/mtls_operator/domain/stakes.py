@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 from mtls_operator.api.host_binding import HostnameState, HostnameStatus
 from mtls_operator.api.policies import Action
+from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.binding_assessment import BindingAssessment, authority_of
 from mtls_operator.domain.binding_in_force import is_well
 from mtls_operator.domain.handling import adopts, is_idle, is_observed, is_retained
@@ -109,12 +110,22 @@ def _stake(record: BindingRecord, assessment: BindingAssessment) -> Stake:
         in_force=_told_in_force(record),
         settled=frozenset(each.name for each in record.status.hostnames if each.state in _SETTLED),
         idle=idle,
+        standing=_standing(record, assessment),
     )
 
 
 def _was_blocked(told: HostnameStatus) -> bool:
     """Also if somebody took the rule away since: it is put back."""
     return told.state in _BLOCKED and told.meanwhile != Action.LOG
+
+
+def _standing(record: BindingRecord, assessment: BindingAssessment) -> frozenset[str]:
+    """What a binding that may not have what it refers to has recorded and not got in force. It keeps what it has, and
+    removes it when it is deleted; but nothing new comes about for it."""
+    if record.deleting or assessment.resolved.reason is not Reason.REF_NOT_PERMITTED:
+        return frozenset()
+    recorded = frozenset(name for names in managed_of(record).values() for name in names)
+    return recorded - {each.name for each in record.status.hostnames if each.state in _SETTLED}
 
 
 def _told_in_force(record: BindingRecord) -> frozenset[str]:

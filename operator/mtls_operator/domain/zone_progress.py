@@ -70,14 +70,16 @@ def progress(
     zone: ZoneState, agenda: Agenda, refused: Mapping[ResourceKey, Collection[str]], revocation: Intent
 ) -> dict[ResourceKey, dict[str, HostProgress]]:
     """Of each binding, how far its hostnames are. `refused`: those that it may not adopt."""
-    return {
-        stake.binding: {
-            place[1]: _told_of(zone, agenda, stake, place, revocation)
-            for place in sorted(_shown_places(stake), key=lambda place: _relevance(zone, place))
-        }
-        | dict.fromkeys(refused.get(stake.binding, ()), HostProgress(HostStage.REFUSED))
-        for stake in zone.desired.own
-    }
+    found: dict[ResourceKey, dict[str, HostProgress]] = {}
+    for stake in zone.desired.own:
+        found.setdefault(stake.binding, {}).update(
+            {
+                place[1]: _told_of(zone, agenda, stake, place, revocation)
+                for place in sorted(_shown_places(stake), key=lambda place: _relevance(zone, place))
+            }
+            | dict.fromkeys(refused.get(stake.binding, ()), HostProgress(HostStage.REFUSED))
+        )
+    return found
 
 
 def _told_of(zone: ZoneState, agenda: Agenda, stake: Stake, place: Place, revocation: Intent) -> HostProgress:

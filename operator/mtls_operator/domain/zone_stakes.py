@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import CertificateId
@@ -71,6 +71,25 @@ class Stake:
     """Those, and the ones that were safely on their list without a rule."""
     idle: bool = False
     """Laid aside: nothing is done for it, not even for what it has."""
+    standing: frozenset[str] = frozenset()
+    """Hostnames that are left as they are, be they half-way: who is refused brings in nothing that is not there."""
+
+    def parts(self) -> tuple[Stake, ...]:
+        """The stake, and beside it as laid aside what stands still of it."""
+        if self.idle or not self.standing:
+            return (self,)
+        acting, still = self._of(lambda name: name not in self.standing), self._of(lambda name: name in self.standing)
+        # One of them puts a finalizer back.
+        return acting, replace(still, idle=True, has_finalizer=self.has_finalizer or bool(acting.wants))
+
+    def _of(self, belongs: Callable[[str], bool]) -> Stake:
+        """The part of a stake that is about some of its hostnames."""
+        named = {each: frozenset(filter(belongs, names)) for each, names in self.managed.items()}
+        return replace(
+            self,
+            managed={each: names for each, names in named.items() if names},
+            wants={name: target for name, target in self.wants.items() if belongs(name)},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +140,7 @@ def desired_of(
     is_told: bool = True,
 ) -> Desired:
     """The stakes of those who act with one token, and of the others."""
-    mine = tuple(own)
+    mine = tuple(part for stake in own for part in stake.parts())
     return Desired(
         installation,
         stakes=tuple(stake for stake in mine if not stake.idle),

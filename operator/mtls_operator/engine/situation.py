@@ -24,7 +24,7 @@ from mtls_operator.domain.binding_assessment import (
     Surroundings,
     assess_binding,
     authority_of,
-    cleanup_credential,
+    named_credential,
 )
 from mtls_operator.domain.binding_in_force import has_lost_its_status, is_in_force_on, is_moving_on
 from mtls_operator.domain.certificates import CaCertificate, uploaded_bundle
@@ -126,7 +126,7 @@ class Situation:
     def question_of(self, binding: BindingRecord) -> ZoneQuestion | None:
         """How to ask for a binding's zone; None while there is no token or no CA to ask with."""
         authority = self.authority_for(binding)
-        credential = cleanup_credential(binding, self._surroundings(binding, None))
+        credential = named_credential(binding, self._surroundings(binding, None))
         if binding.spec is None or authority is None or authority.spec is None or credential is None:
             return None
         zone = binding.spec.zone

@@ -27,7 +27,7 @@ from mtls_operator.domain.observed import CertificateId, Ruleset
 from mtls_operator.domain.records import AddFinalizer, BindingRecord, Record, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.revoked import ZoneRevocation
 from mtls_operator.domain.stakes import stakes_of
-from mtls_operator.domain.verdicts import ok
+from mtls_operator.domain.verdicts import blocked, ok
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge, nothing_known
 from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
@@ -76,6 +76,8 @@ class Binding:
     party: int = 0
     """Bindings of one party act with one token."""
     blocked: bool = False
+    refused: bool = False
+    """Whether it is blocked because nobody consents any more."""
     adopts: bool = True
     observed: bool = False
     suspended: bool = False
@@ -120,7 +122,8 @@ class Binding:
                 HostBindingStatus(hostnames=told, conditions=(_ASSOCIATED,) if is_well else ()), self.managed
             ),
         )
-        return record, BindingAssessment(_OK, _OK, None, None if self.blocked else self.target)
+        resolved = blocked(Reason.REF_NOT_PERMITTED, "") if self.refused else _OK
+        return record, BindingAssessment(_OK, resolved, None, None if self.blocked or self.refused else self.target)
 
     def _state(self, hostname: str) -> str:
         if hostname in self.moving:
