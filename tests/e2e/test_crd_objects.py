@@ -181,6 +181,7 @@ def test_everything_in_a_status_of_a_host_binding_is_kept_by_the_api_server(
         effective=MtlsHostBinding.parse(full_host_binding(namespace)).effective(),
         zone_id="f" * 32,
         zone_name="example.com",
+        account_id="a" * 32,
         certificate_authority_not_after=MOMENT,
         managed=(ManagedHostnames(certificate_id=CERTIFICATE_ID, hostnames=("api.example.com",)),),
         hostnames=(HostnameStatus(name="api.example.com", state="Enforced", message="covered"),),

@@ -294,6 +294,8 @@ class HostBindingStatus(Part):
     """Id of the zone."""
     zone_name: str | None = None
     """Name of the zone."""
+    account_id: str | None = None
+    """Id of the account that the zone belongs to."""
     certificate_authority_not_after: Moment | None = None
     """When the first of the CA certificates in force for these hostnames expires."""
     managed: Annotated[tuple[ManagedHostnames, ...], limits(**list_type("map", "certificateId"))] = ()

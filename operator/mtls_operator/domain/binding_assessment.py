@@ -125,7 +125,7 @@ def cleanup_credential(record: BindingRecord, around: Surroundings) -> Credentia
     if (of_authority := _credential_of_authority(around.authority)) and _has_consented(record, record.spec, around):
         return of_authority
     recorded = tuple(name for each in record.status.managed for name in each.hostnames)
-    account = zone.account_id if isinstance(zone, Zone) else _account_of(around.authority)
+    account = (zone.account_id if isinstance(zone, Zone) else "") or _account_of(around.authority)
     names = recorded or record.spec.hostnames
     is_granted = is_granted_to_binding(operator.grants, namespace, account, _zone_names(zone), names)
     return operator.key if is_granted else None
@@ -217,7 +217,7 @@ def _with_zone(case: _Case, credential: CredentialKey, remark: Verdict | None) -
     if not isinstance(zone, Zone):
         asking = waiting(Reason.PROGRESSING, f"zone {spec.zone.name or spec.zone.id} is being looked up")
         return BindingAssessment(_ACCEPTED, zone or asking, credential, lacks_zone=True)
-    if zone.account_id != case.authority_spec.account_id:
+    if zone.account_id not in {"", case.authority_spec.account_id}:
         message = (
             f"zone {zone.name} belongs to account {zone.account_id}, the CA to {case.authority_spec.account_id}:"
             " refer to a CA of the zone's account"

@@ -313,9 +313,7 @@ class Situation:
     def _zone_or_verdict(self, binding: BindingRecord) -> Zone | Verdict | None:
         status = binding.status
         if status.managed and status.zone_id is not None:
-            authority = self.authority_for(binding)
-            account = authority.spec.account_id if authority and authority.spec else ""
-            return Zone(status.zone_id, status.zone_name or "", account)
+            return Zone(status.zone_id, status.zone_name or "", status.account_id or "")
         question = self.question_of(binding)
         return self.zones.get(question) if question else None
 

@@ -271,7 +271,7 @@ class ZoneReconciler:
 
     async def _record(self, record: BindingRecord, step: RecordManaged) -> None:
         zone = self.situation.zone_of(record)
-        update = {"zone_id": zone.id, "zone_name": zone.name} if zone else {}
+        update = {"zone_id": zone.id, "zone_name": zone.name, "account_id": zone.account_id or None} if zone else {}
         status = with_managed(record.status, step.managed).model_copy(update=update)
         # Reserved still when this fails: the write may have been carried out. The next one that succeeds takes it back.
         await self.writer.write_status(record, status)

@@ -134,6 +134,7 @@ def test_the_zone_and_the_expiry_are_told_when_they_are_known_and_stay_otherwise
     after = binding_status(before, view(), NOW)
 
     assert (before.status.zone_id, before.status.zone_name) == ("f" * 32, "example.com")
+    assert before.status.account_id == after.account_id == ACCOUNT
     assert (after.zone_id, after.zone_name, after.certificate_authority_not_after) == ("f" * 32, "example.com", expiry)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mtls_operator.api.host_binding import HostBindingStatus
 from mtls_operator.domain.observed import CertificateId
-from tests.unit.domain.binding_records import CERTIFICATE, OTHER_CERTIFICATE, authority, binding, metadata
+from tests.unit.domain.binding_records import ACCOUNT, CERTIFICATE, OTHER_CERTIFICATE, authority, binding, metadata
 from tests.unit.engine.fixed_clock import FixedClock
 from tests.unit.engine.situations import situation_of
 
@@ -100,3 +100,16 @@ def test_the_issuers_of_a_cluster_are_known_where_every_binding_is_on_an_object_
     )
 
     assert situation.issuers() == (frozenset({"AA01"}) if known else None)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "reason"), [(ACCOUNT, "Resolved"), ("9" * 32, "ZoneNotInAccount"), (None, "Resolved")]
+)
+def test_the_account_of_a_recorded_zone_is_the_recorded_one(recorded: str | None, reason: str) -> None:
+    status = HostBindingStatus(zone_id="f" * 32, zone_name="example.com", account_id=recorded)
+    ours = binding("binding", status=status, managed={OLD: ["api.example.com"]})
+    situation = situation_of(
+        FixedClock(), [authority(status={"certificateId": OLD, "keyIdentifiers": ["AA01"]})], [ours]
+    )
+
+    assert situation.assess(ours).resolved.reason == reason
