@@ -69,6 +69,10 @@ class Setup(ABC):
         self.install(lambda state: state.with_zone(zone).with_records(zone.id, records), settled=True)
         return zone
 
+    def remove_zone(self, zone_id: str) -> None:
+        """Somebody deletes a zone that nothing is associated with."""
+        self.install(lambda state: state.without_zone(zone_id), settled=True)
+
     def put_records(self, zone_id: str, *records: tuple[str, str, bool], settled: bool = True) -> tuple[DnsRecord, ...]:
         """All DNS records of a zone: the name, the type, and whether it is proxied."""
         made = tuple(

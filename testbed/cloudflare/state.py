@@ -166,6 +166,15 @@ class State:
         """This state with the zone added or replaced."""
         return replace(self, zones={**self.zones, zone.id: zone})
 
+    def without_zone(self, zone_id: str) -> State:
+        """This state without a zone, its rules and its records."""
+        return replace(
+            self,
+            zones={each: zone for each, zone in self.zones.items() if each != zone_id},
+            rulesets={each: ruleset for each, ruleset in self.rulesets.items() if each != zone_id},
+            records={each: records for each, records in self.records.items() if each != zone_id},
+        )
+
     def with_records(self, zone_id: str, records: tuple[DnsRecord, ...]) -> State:
         """This state with all DNS records of the zone replaced."""
         return replace(self, records={**self.records, zone_id: records})

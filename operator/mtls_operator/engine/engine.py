@@ -138,6 +138,7 @@ class Engine:
             self._resyncs,
             metrics,
             self._on_gone,
+            self._on_no_zone,
             predecessors_of(configuration),
         )
         self._accounts = AccountReconciler(
@@ -233,6 +234,7 @@ class Engine:
                 keys |= self._situation.keys_of_binding(before)
             if _asks_for_a_fresh_look(before, record):
                 self._doubt({key for key in keys if isinstance(key, ZoneKey)})
+                self._directory.look_again(record)
             self._checks.look_at(record)
             self._on_references(keys)
 
@@ -271,6 +273,9 @@ class Engine:
         keys: set[Key] = {AccountKey(account_of(each)) for each in found}
         self._doubt(keys)
         self._add(keys)
+
+    def _on_no_zone(self, zone_id: str) -> None:
+        self._directory.doubt(zone_id)
 
     def _on_finding(self, key: ResourceKey) -> None:
         if record := self._situation.bindings.get(key):

@@ -1,12 +1,14 @@
 """Finds the zones of bindings that have none yet, and speaks for those bindings meanwhile.
 
-A zone is asked for once per account, zone and token; every binding of it then finds the answer in memory.
+A zone is asked for once per account, zone and token; every binding of it then finds the answer in memory. It is asked
+for again for those that own nothing there when Cloudflare says that there is no such zone: it may have been deleted and
+made again, under another id.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from mtls_operator.api.reasons import Reason
@@ -20,7 +22,7 @@ from mtls_operator.domain.records import BindingRecord, ResourceKey
 from mtls_operator.domain.urgency import Urgency
 from mtls_operator.domain.verdicts import Verdict, blocked, waiting
 from mtls_operator.engine.credentials import Credentials
-from mtls_operator.engine.keys import AccountKey, Key, ZoneKey
+from mtls_operator.engine.keys import AccountKey, Key, UnzonedKey, ZoneKey
 from mtls_operator.engine.outcome import Reconciled, failed, reconciled
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
 from mtls_operator.engine.setbacks import Setbacks
@@ -43,10 +45,26 @@ class ZoneDirectory:
     _setbacks: Setbacks[ZoneQuestion] = field(init=False)
     _unwritable: Setbacks[ResourceKey] = field(init=False)
     """Bindings whose status or finalizer the API server does not let us write."""
+    _doubted: set[ZoneQuestion] = field(default_factory=set)
+    """What was answered, and may not be so any more. It counts until there is another answer."""
     _cluster_failures: int = 0
 
     def __post_init__(self) -> None:
         self._setbacks, self._unwritable = Setbacks(self.situation.clock), Setbacks(self.situation.clock)
+
+    def doubt(self, zone_id: str) -> None:
+        """Cloudflare says that there is no such zone. How often that is asked is how often the zone is asked for."""
+        found = self.situation.zones.items()
+        self._doubted |= {question for question, zone in found if isinstance(zone, Zone) and zone.id == zone_id}
+        self.on_answer(UnzonedKey())
+
+    def look_again(self, binding: BindingRecord) -> None:
+        """Somebody asks for a fresh look at a binding, which is at its zone too where nothing is recorded of it."""
+        question = self.situation.question_of(binding)
+        if question is not None and not binding.status.managed:
+            self._doubted.add(question)
+            self._setbacks.clear(question)
+            self.on_answer(UnzonedKey())
 
     async def reconcile(self) -> Reconciled:
         """Ask for every zone that is due."""
@@ -74,7 +92,18 @@ class ZoneDirectory:
             for binding in self.situation.unzoned()
             if not binding.deleting and binding.status_is_readable and self.situation.assess(binding).lacks_zone
         ]
-        return list(dict.fromkeys(question for question in questions if question is not None))
+        found = dict.fromkeys(question for question in questions if question is not None)
+        return list(found | dict.fromkeys(self._doubted_questions()))
+
+    def _doubted_questions(self) -> Iterator[ZoneQuestion]:
+        """Those that a binding relies on and whose token serves it."""
+        for binding in self.situation.bindings if self._doubted else ():
+            question = self.situation.question_of(binding)
+            is_bound = binding.deleting or binding.status.managed or not binding.status_is_readable
+            if question is None or question not in self._doubted or is_bound:
+                continue
+            if self.situation.assess(binding).credential == question.credential:
+                yield question
 
     async def _ask(self, question: ZoneQuestion) -> None:
         client = self.credentials.client(question.credential, Urgency.ARRIVAL)
@@ -89,9 +118,15 @@ class ZoneDirectory:
             self._note_failure(question, error)
         else:
             self._setbacks.clear(question)
-            self.situation.zones[question] = zone
-            self.on_answer(ZoneKey(zone.id))
+            self._note(question, zone)
         self.on_answer(AccountKey(question.account_id))
+
+    def _note(self, question: ZoneQuestion, answer: Zone | Verdict) -> None:
+        """An answer, which both zones hear of where it is another one than before."""
+        self._doubted.discard(question)
+        before, self.situation.zones[question] = self.situation.zones.get(question), answer
+        for zone_id in dict.fromkeys(each.id for each in (before, answer) if isinstance(each, Zone)):
+            self.on_answer(ZoneKey(zone_id))
 
     async def _find(self, client: CloudflareClient, name: str) -> Zone:
         zone = await client.find_zone(name)
@@ -106,8 +141,9 @@ class ZoneDirectory:
             verdict = _not_found(question)
         elif isinstance(error, AmbiguousZone):
             verdict = blocked(Reason.ZONE_NOT_FOUND, str(error))
-        if verdict is not None:
-            self.situation.zones[question] = verdict
+        is_answer = isinstance(error, NotFound | AmbiguousZone)
+        if verdict is not None and (is_answer or not isinstance(self.situation.zones.get(question), Zone)):
+            self._note(question, verdict)
         _LOG.warning("zone %s was not found: %s", _name(question), error)
 
     def _token(self, question: ZoneQuestion) -> object:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mtls_operator.api.reasons import Reason
-from mtls_operator.cloudflare.errors import CloudflareError
+from mtls_operator.cloudflare.errors import CloudflareError, NotFound
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.binding_status import with_managed
 from mtls_operator.domain.marks import Installation
@@ -32,6 +32,7 @@ from mtls_operator.domain.zone_steps import (
     Conclude,
     DeleteRule,
     NoteReplacement,
+    ReadRules,
     RecordManaged,
     WriteList,
     WriteRule,
@@ -95,6 +96,8 @@ class ZoneReconciler:
     metrics: Metrics
     on_gone: Callable[[CertificateId], object]
     """Hears of a certificate that Cloudflare said twice it does not have."""
+    on_no_zone: Callable[[str], object]
+    """Hears of a zone that Cloudflare says it does not have."""
     predecessors: frozenset[Installation] = frozenset()
     """Installations that are gone and whose marks become ours."""
     _zones: dict[str, _Zone] = field(default_factory=dict)
@@ -317,18 +320,7 @@ class ZoneReconciler:
         try:
             zone.known = await calls.perform(step, zone.known)
         except CloudflareError as error:
-            zone.known = after_failure(before, step, error, clock.now(), us=self.installation, timing=self.timing)
-            if has_gone(step, before, zone.known, self.timing.window):
-                self.on_gone(step.certificate)
-            if is_no_failure(before, zone.known, step, error):
-                return True
-            was_patient = any(
-                told_trouble(record) == Reason.CREDENTIALS_INSUFFICIENT
-                for stake in party.desired.stakes
-                if (record := self.situation.bindings.get(stake.binding)) is not None
-            )
-            zone.setbacks.note(party.credential, error, self._circumstances(party), was_patient=was_patient)
-            _LOG.warning("a call for zone %s failed: %s", zone_id, error)
+            self._note_failure(zone_id, zone, party, step, error)
         else:
             zone.last = (step, zone.known)
             if zone.known.rules is not None and zone.known.rules is not before.rules:
@@ -351,6 +343,25 @@ class ZoneReconciler:
         elif isinstance(step, NoteReplacement):
             self.metrics.repaired("ruleset")
             _LOG.warning("somebody replaced the ruleset of a zone: our rules are put back", extra={"zone": zone_id})
+
+    def _note_failure(
+        self, zone_id: str, zone: _Zone, party: Party, step: CloudflareStep, error: CloudflareError
+    ) -> None:
+        known, now = zone.known, self.situation.clock.now()
+        zone.known = after_failure(known, step, error, now, us=self.installation, timing=self.timing)
+        if has_gone(step, known, zone.known, self.timing.window):
+            self.on_gone(step.certificate)
+        if isinstance(step, ReadRules) and isinstance(error, NotFound):
+            self.on_no_zone(zone_id)
+        if is_no_failure(known, zone.known, step, error):
+            return
+        was_patient = any(
+            told_trouble(record) == Reason.CREDENTIALS_INSUFFICIENT
+            for stake in party.desired.stakes
+            if (record := self.situation.bindings.get(stake.binding)) is not None
+        )
+        zone.setbacks.note(party.credential, error, self._circumstances(party), was_patient=was_patient)
+        _LOG.warning("a call for zone %s failed: %s", zone_id, error)
 
     def _circumstances(self, party: Party) -> object:
         """What a new try would rest on."""

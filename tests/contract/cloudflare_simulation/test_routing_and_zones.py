@@ -86,3 +86,10 @@ def test_a_zone_has_its_plan_and_status(world: World) -> None:
 
     assert zone is not None
     assert (zone.status, zone.plan.legacy_id) == ("active", "enterprise")
+
+
+def test_a_zone_that_somebody_deleted_is_not_found_any_more(world: World) -> None:
+    world.simulation.remove_zone(ZONE)
+
+    assert list(world.client.zones.list(name="example.com")) == []
+    assert world.raw().get(f"/zones/{ZONE}").status_code == 404

@@ -1,14 +1,16 @@
-"""Zones that belong to another account."""
+"""Zones that belong to another account, and zones that are deleted and made again."""
 
 from __future__ import annotations
 
 import asyncio
 
-from tests.contract.cluster.engine_world import HOST, World
+from testbed.cloudflare.faults import AnswerStatus, Fault, Match
+from tests.contract.cluster.engine_world import ACCOUNT, HOST, ZONE, World
 from tests.contract.cluster.world import BINDING, CA
 from tests.virtual_time import in_virtual_time, until
 
-ELSEWHERE = "e" * 32
+ELSEWHERE, MADE_AGAIN = "e" * 32, "d" * 32
+NOT_IN_THE_ZONE = "api.example.org"
 
 
 def look_ups(world: World) -> list[str]:
@@ -37,3 +39,74 @@ async def test_a_binding_that_moves_to_a_ca_of_another_account_says_so_and_keeps
     assert said == ("False", "ZoneNotInAccount")
     assert world.rules() == before
     assert len(look_ups(world)) == asked == 1
+
+
+async def without_anything_in_the_zone(world: World) -> None:
+    """The zone of a binding was found, and the binding owns nothing there."""
+    world.apply_authority("partners")
+    world.apply_binding("api", NOT_IN_THE_ZONE)
+    await until(lambda: world.condition(BINDING, "api") == ("False", "HostnameNotInZone"))
+
+
+def make_the_zone_again(world: World) -> None:
+    world.cloudflare.remove_zone(ZONE)
+    world.cloudflare.add_zone(MADE_AGAIN, "example.com", ACCOUNT)
+
+
+@in_virtual_time
+async def test_a_zone_that_was_deleted_and_made_again_is_found_again_when_cloudflare_does_not_have_the_first() -> None:
+    world = World.begin()
+    async with world.running():
+        await without_anything_in_the_zone(world)
+        make_the_zone_again(world)
+        world.apply_binding("api", HOST)
+        await until(world.all_ready)
+
+    assert world.status(BINDING, "api")["zoneId"] == MADE_AGAIN
+    assert len(look_ups(world)) == 2
+
+
+@in_virtual_time
+async def test_a_zone_that_was_deleted_and_made_again_is_found_again_on_request() -> None:
+    world = World.begin()
+    async with world.running():
+        await without_anything_in_the_zone(world)
+        make_the_zone_again(world)
+        await asyncio.sleep(3600.0)
+        before = world.status(BINDING, "api")["zoneId"]
+        world.cluster.users.annotate(BINDING, "shop", "api", {"apishield-mtls.io/reconcile-requested-at": "now"})
+        await until(lambda: world.status(BINDING, "api")["zoneId"] == MADE_AGAIN)
+
+    assert before == ZONE
+    assert len(look_ups(world)) == 2
+
+
+@in_virtual_time
+async def test_a_zone_that_is_gone_is_said_to_be_and_asked_for_now_and_then() -> None:
+    world = World.begin()
+    async with world.running():
+        await without_anything_in_the_zone(world)
+        world.cloudflare.remove_zone(ZONE)
+        world.apply_binding("api", HOST)
+        await until(lambda: world.condition(BINDING, "api") == ("False", "ZoneNotFound"))
+        calls = len(world.cloudflare.log)
+        await asyncio.sleep(3600.0)
+        meanwhile = len(world.cloudflare.log) - calls
+        world.cloudflare.add_zone(MADE_AGAIN, "example.com", ACCOUNT)
+        await until(world.all_ready)
+
+    assert meanwhile < 120
+
+
+@in_virtual_time
+async def test_a_zone_that_gives_404_and_is_found_all_the_same_is_asked_for_as_seldom_as_it_is_worked_on() -> None:
+    world = World.begin()
+    async with world.running():
+        await without_anything_in_the_zone(world)
+        world.cloudflare.faults.add(Fault(AnswerStatus(404), Match(path="/rulesets/"), times=None))
+        world.apply_binding("api", HOST)
+        await asyncio.sleep(3600.0)
+
+    refused = [each for each in world.cloudflare.log if each.status == 404]
+    assert len(look_ups(world)) <= len(refused) + 1 < 120
+    assert world.condition(BINDING, "api") == ("False", "CloudflareRefused")
