@@ -44,6 +44,8 @@ class Demand:
     """Laid aside, but looked at to say what would be done."""
     used_by: tuple[ResourceKey, ...] = ()
     """Bindings that refer to it or own hostnames on its lists."""
+    named_by_users: frozenset[CertificateId] = frozenset()
+    """Objects on whose lists bindings that refer to it own hostnames."""
     occupied: frozenset[CertificateId] = frozenset()
     """Those of its objects that bindings of this cluster own or are about to own hostnames on."""
     behind: tuple[ResourceKey, ...] = ()
@@ -53,6 +55,12 @@ class Demand:
     overlap: float = 0.0
     """Seconds for which previous CAs are accepted beside new ones."""
     side_by_side: bool = False
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether it is held by our finalizer and its status names nothing: either nothing was made for it yet, or the
+        status was lost."""
+        return self.has_finalizer and not (self.objects or self.pending_upload)
 
     @property
     def objects(self) -> tuple[CertificateId, ...]:

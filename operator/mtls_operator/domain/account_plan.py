@@ -16,7 +16,9 @@
 | observed                          | not listed lately                     | list                                     |
 | another cluster uses our ownerId  |                                       | list when a look is due, write nothing   |
 | deleted, bindings use it          |                                       | nothing (`InUse`)                        |
-| deleted, nothing was ever sent    |                                       | let go                                   |
+| deleted, its status names nothing | not listed yet                        | list                                     |
+|                                   | holds what is its own                 | record it, go on (`account_recall`)      |
+|                                   | does not, after the window, unused    | let go                                   |
 | deleted, sent but no id           | holds it                              | record its id, go on                     |
 |                                   | does not, after the window            | let go                                   |
 | deleted, to be retained           |                                       | let go, the certificate stays            |

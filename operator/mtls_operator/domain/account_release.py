@@ -1,9 +1,13 @@
-"""How a CA that is deleted is let go: first what is left of earlier objects, then the current one."""
+"""How a CA that is deleted is let go: first what is left of earlier objects, then the current one.
+
+One whose status names nothing may have lost it: what is its own is looked for before.
+"""
 
 from __future__ import annotations
 
 from mtls_operator.domain.account_demands import Account, Agenda, Demand
 from mtls_operator.domain.account_disposal import Disposal, dispose
+from mtls_operator.domain.account_recall import recall
 from mtls_operator.domain.account_steps import ClearPendingUpload, ReadCertificates, RecordRotation
 from mtls_operator.domain.account_upload import is_announced_settled
 from mtls_operator.domain.observed import CertificateId
@@ -13,23 +17,26 @@ from mtls_operator.domain.rotation import without_object
 
 def release(account: Account, agenda: Agenda, demand: Demand) -> None:
     """Let a CA go when no binding uses it any more, and nothing of it is left that is ours to remove."""
-    if demand.used_by or not demand.has_finalizer:
+    if not demand.has_finalizer:
         return
-    if demand.pending_upload:
+    if demand.is_forgotten and (demand.used_by or not demand.retains):
+        recall(account, agenda, demand)
+    elif demand.used_by:
+        return
+    elif demand.pending_upload:
         _settle_pending(account, agenda, demand)
     elif demand.retains:
         _leave(account, agenda, demand)
     elif demand.standing.objects:
         for certificate_id in demand.standing.objects:
             discard(account, agenda, demand, certificate_id)
-    elif demand.certificate_id is not None:
-        disposal = dispose(account, agenda, demand, demand.certificate_id)
+    else:
+        (current,) = demand.objects
+        disposal = dispose(account, agenda, demand, current)
         if disposal is Disposal.KEPT:
             agenda.in_use_elsewhere.add(demand.authority)
         if disposal is not Disposal.PENDING:
             agenda.steps.append(RemoveFinalizer(demand.authority))
-    else:
-        agenda.steps.append(RemoveFinalizer(demand.authority))
 
 
 def _leave(account: Account, agenda: Agenda, demand: Demand) -> None:

@@ -92,6 +92,11 @@ def find_marked_or_not(account: Account, demand: Demand, fingerprint: str) -> Fo
     return min(matching, key=rank, default=None)
 
 
+def marked_by(account: Account, demand: Demand, owner: str) -> list[Found]:
+    """The account's certificates that an installation uploaded."""
+    return [each for each in _readable(account, demand) if certificate_owner(each[0].name) == owner]
+
+
 def certificates_by_fingerprint(account: Account, demand: Demand) -> Mapping[str, CaCertificate]:
     """Every CA certificate that the account holds, in whatever object."""
     return {each.fingerprint: each for _, bundle in _readable(account, demand) for each in bundle.certificates}

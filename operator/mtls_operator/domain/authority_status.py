@@ -167,7 +167,8 @@ def _deletion(record: AuthorityRecord, view: AuthorityView) -> Verdict:
     if view.used_by:
         named = ", ".join(f"MtlsHostBinding {each}" for each in view.used_by)
         return waiting(Reason.IN_USE, f"still used by {named}; the CA goes with the last of them")
-    made, blocker = _has_made_something(record), view.rivalry or view.trouble
+    made = _has_made_something(record) or is_forgotten(record)
+    blocker = view.rivalry or view.trouble
     kept_by = retaining_field(record.spec)
     if kept_by is not None and not record.status.pending_upload:
         return waiting(Reason.DELETING, f"let go of, the certificate stays: {kept_by}")
@@ -178,6 +179,12 @@ def _deletion(record: AuthorityRecord, view: AuthorityView) -> Verdict:
             " let go and leave the certificate behind.",
         )
     return waiting(Reason.DELETING, "the certificate is being deleted at Cloudflare")
+
+
+def is_forgotten(record: AuthorityRecord) -> bool:
+    """Whether a CA is held by our finalizer and its status names nothing, so that nobody knows what was made for it; be
+    it for the moment in which one that comes is about to announce its first upload."""
+    return record.metadata.has_finalizer and not (_has_made_something(record) or record.status.retiring)
 
 
 def _has_made_something(record: AuthorityRecord) -> bool:

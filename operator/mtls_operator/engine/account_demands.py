@@ -6,6 +6,7 @@ from mtls_operator.api.certificate_authority import Ownership
 from mtls_operator.api.policies import RotationStrategy
 from mtls_operator.domain.account_demands import Demand
 from mtls_operator.domain.authority_assessment import AuthorityAssessment
+from mtls_operator.domain.binding_assessment import authority_of
 from mtls_operator.domain.handling import adopts, is_idle, is_observed, is_retained
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AuthorityRecord
@@ -40,9 +41,15 @@ def demand_of(
         idle=is_idle(record, owns_something=owns_something),
         halted=is_halted and not is_free,
         used_by=tuple(users),
+        named_by_users=_named_by_users(record, situation),
         occupied=situation.occupied(record) if standing.objects else frozenset(),
         behind=tuple(each.key for each in situation.behind(record)) if standing.rotation else (),
         claimed_by_others=situation.claimed_by_others(),
         overlap=rotation.overlap.total_seconds(),
         side_by_side=rotation.strategy == RotationStrategy.SIDE_BY_SIDE,
     )
+
+
+def _named_by_users(record: AuthorityRecord, situation: Situation) -> frozenset[CertificateId]:
+    users = (each for each in situation.bindings if authority_of(each) == record.key) if record.deleting else ()
+    return frozenset(CertificateId(each.certificate_id) for binding in users for each in binding.status.managed)

@@ -19,6 +19,7 @@ from mtls_operator.domain.authority_assessment import (
     assess_authority,
     assess_revocation_lists,
 )
+from mtls_operator.domain.authority_status import is_forgotten
 from mtls_operator.domain.binding_assessment import (
     BindingAssessment,
     Surroundings,
@@ -320,7 +321,7 @@ class Situation:
     def _uses(self, binding: BindingRecord, authority: AuthorityRecord) -> bool:
         if not binding.status_is_readable:
             return authority_of(binding) == authority.key
-        if self._named(binding, authority):
+        if self._named(binding, authority) or self._may_rely_on(binding, authority):
             return True
         is_going = binding.deleting or authority.deleting
         return authority_of(binding) == authority.key and not is_going and self._is_admitted(binding)
@@ -337,9 +338,13 @@ class Situation:
         elsewhere = other is not None and other.key != authority.key and not other.deleting
         return named - objects_of(other) if other is not None and elsewhere else named
 
+    def _may_rely_on(self, binding: BindingRecord, authority: AuthorityRecord) -> bool:
+        """Whether its CA has lost its status and a binding may have hostnames on the list of what that named."""
+        is_lost = authority_of(binding) == authority.key and is_forgotten(authority)
+        return is_lost and (bool(binding.status.managed) or self._may_be_anywhere(binding))
+
     def _may_be_anywhere(self, binding: BindingRecord) -> bool:
-        """Whether nobody knows where a binding has hostnames. One that its CA does not admit is held by our finalizer
-        without anything too."""
+        """Whether nobody knows where a binding has hostnames. One that its CA refuses may be held without any."""
         if not binding.status_is_readable:
             return True
         return has_lost_its_status(binding) and self.assess(binding).resolved.reason is not Reason.REF_NOT_PERMITTED

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from testbed.cloudflare.settings import Consistency, Kind, Settings, Staleness
 from tests.contract.cluster.engine_world import ACCOUNT, World
-from tests.contract.cluster.world import CA
+from tests.contract.cluster.world import BINDING, CA
 from tests.virtual_time import in_virtual_time, until
 
 
@@ -28,4 +30,22 @@ async def test_what_was_left_a_moment_ago_is_not_uploaded_again_before_a_listing
         await until(lambda: world.is_ready(CA, "partners"))
 
     assert len(world.cloudflare.state.certificates[ACCOUNT]) == 1
+    assert world.cloudflare.monitor.finish() == []
+
+
+@pytest.mark.parametrize("of", [CA, BINDING], ids=["CA first", "binding first"])
+@in_virtual_time
+async def test_a_ca_that_lost_its_status_and_is_deleted_takes_its_certificate_along(of: str) -> None:
+    world = World.begin()
+    async with world.running():
+        world.apply_both()
+        await until(world.all_ready)
+    world.cluster.users.write_status(CA, "shop", "partners", None)
+    world.cluster.users.delete(CA, "shop", "partners")
+    async with world.running():
+        await asyncio.sleep(600.0 if of == CA else 0.0)
+        world.cluster.users.delete(BINDING, "shop", "api")
+        await until(world.all_gone)
+
+    assert world.cloudflare.state.certificates[ACCOUNT] == {}
     assert world.cloudflare.monitor.finish() == []

@@ -14,8 +14,13 @@ from mtls_operator.domain.account_steps import (
     AccountStep,
     ConfirmGone,
     DeleteCertificate,
+    RecordCertificate,
 )
+from mtls_operator.domain.marks import certificate_name
+from mtls_operator.domain.observed import Certificate
+from mtls_operator.domain.rotation import Retiring
 from tests.unit.domain.account_demands import (
+    BOTH,
     CA,
     DELETED,
     DELETED_ANNOUNCED,
@@ -50,8 +55,74 @@ def test_a_deleted_ca_that_is_used_or_not_held_is_left_alone(demand: Demand) -> 
     assert plan(demand) == AccountPlan((), None)
 
 
-def test_a_deleted_ca_that_never_sent_anything_is_let_go_at_once() -> None:
-    assert steps(replace(WANTED, deleting=True)) == LET_GO
+FORGOTTEN = replace(WANTED, deleting=True)
+BY_ANOTHER_NAME = replace(uploaded(TWO), name=certificate_name("else", TWO.fingerprint, US))
+LOST = [
+    (FORGOTTEN, uploaded(), TAKE),
+    (replace(FORGOTTEN, bundle=None), uploaded(), TAKE),
+    (FORGOTTEN, uploaded(BOTH), (RecordCertificate(CA, CERTIFICATE, Ownership.CREATED, BOTH),)),
+    (
+        replace(FORGOTTEN, named_by_users=frozenset({CERTIFICATE})),
+        BY_ANOTHER_NAME,
+        (RecordCertificate(CA, CERTIFICATE, Ownership.CREATED, TWO),),
+    ),
+    (FORGOTTEN, BY_ANOTHER_NAME, LET_GO),
+    (FORGOTTEN, uploaded(owner=OTHERS), LET_GO),
+    (FORGOTTEN, uploaded(owner=None), LET_GO),
+]
+
+
+@pytest.mark.parametrize(
+    ("demand", "there", "expected"),
+    LOST,
+    ids=[
+        "of its source",
+        "source gone",
+        "of its name",
+        "of its bindings",
+        "of another CA",
+        "of another installation",
+        "of nobody",
+    ],
+)
+def test_a_deleted_ca_that_may_have_lost_its_status_finds_what_is_its_own_before_it_is_let_go(
+    demand: Demand, there: Certificate, expected: tuple[AccountStep, ...]
+) -> None:
+    assert steps(demand) == READ
+    assert steps(demand, known=listed(there)) == expected
+
+
+def test_what_another_ca_of_the_cluster_has_is_not_its_own() -> None:
+    assert steps(FORGOTTEN, replace(HAS_ONE, authority=TWIN), known=listed(uploaded())) == LET_GO
+
+
+def test_of_several_objects_that_are_its_own_the_one_of_its_source_becomes_current_and_the_others_earlier() -> None:
+    earlier = Retiring(frozenset(), NOW, certificate_id=CERTIFICATE)
+    known = listed(uploaded(BOTH, CERTIFICATE), uploaded(ONE, OTHER_CERTIFICATE))
+
+    assert steps(FORGOTTEN, known=known) == (
+        RecordCertificate(CA, OTHER_CERTIFICATE, Ownership.CREATED, ONE, (earlier,)),
+    )
+
+
+def test_what_may_have_been_deleted_by_the_process_before_is_not_recorded_yet() -> None:
+    assert plan(FORGOTTEN, known=listed(uploaded(), begun=84.0), now=85.0) == waits_until(90.0)
+
+
+def test_a_deleted_ca_that_may_have_lost_its_status_is_let_go_a_window_after_the_start() -> None:
+    without_source = replace(FORGOTTEN, bundle=None)
+
+    assert plan(without_source, known=listed(begun=89.0), now=89.5) == waits_until(90.0)
+    assert steps(without_source, known=listed(begun=90.0), now=91.0) == LET_GO
+
+
+def test_a_deleted_ca_that_may_have_lost_its_status_is_looked_for_while_it_is_used_and_stays() -> None:
+    used = replace(FORGOTTEN, used_by=(USER,))
+
+    assert steps(used) == READ
+    assert plan(used, known=listed()) == AccountPlan((), None)
+    assert steps(replace(used, retains=True), known=listed(uploaded())) == TAKE
+    assert steps(replace(FORGOTTEN, retains=True)) == LET_GO
 
 
 def test_an_announced_upload_is_looked_for_before_its_ca_is_let_go() -> None:

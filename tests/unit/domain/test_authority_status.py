@@ -194,7 +194,15 @@ def test_that_another_cluster_uses_our_owner_id_is_said_whatever_a_ca_has(fields
                 " apishield-mtls.io/force-orphan=true to let go and leave the certificate behind.",
             ),
         ),
-        (replace(VIEW, trouble=OUTAGE), {}, ("Deleting", "the certificate is being deleted at Cloudflare")),
+        (
+            replace(VIEW, trouble=OUTAGE),
+            {},
+            (
+                "DeletionBlocked",
+                "Cloudflare does not answer. Retried until it succeeds; annotate with"
+                " apishield-mtls.io/force-orphan=true to let go and leave the certificate behind.",
+            ),
+        ),
         (VIEW, IN_FORCE, ("Deleting", "the certificate is being deleted at Cloudflare")),
     ],
     ids=[
@@ -202,7 +210,7 @@ def test_that_another_cluster_uses_our_owner_id_is_said_whatever_a_ca_has(fields
         "in use",
         "blocked",
         "blocked while an upload is looked for",
-        "nothing there",
+        "blocked where the status may be lost",
         "under way",
     ],
 )

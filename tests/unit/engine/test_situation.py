@@ -113,3 +113,19 @@ def test_the_account_of_a_recorded_zone_is_the_recorded_one(recorded: str | None
     )
 
     assert situation.assess(ours).resolved.reason == reason
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["CA's status lost", "CA not held"])
+def test_who_refers_to_a_deleted_ca_that_lost_its_status_uses_it_unless_it_has_nothing(lost: bool) -> None:
+    ca = authority(meta=metadata("ca", deleting=True, finalizer=lost))
+    elsewhere = {"certificateAuthorityRef": {"name": "another"}}
+    bindings = [
+        binding("has", managed={OLD: ["api.example.com"]}),
+        binding("forgot", "b.example.com"),
+        binding("comes", "c.example.com", meta=metadata("comes", finalizer=False)),
+        binding("goes", "d.example.com", meta=metadata("goes", deleting=True)),
+        binding("elsewhere", "e.example.com", spec=elsewhere, managed={NEW: ["e.example.com"]}),
+    ]
+    users = situation_of(FixedClock(), [ca], bindings).users_of(ca)
+
+    assert [each.key.name for each in users] == (["forgot", "has"] if lost else [])
