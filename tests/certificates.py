@@ -6,6 +6,7 @@ arguments, are other certificates.
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -145,6 +146,15 @@ def make_crl(
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
     return builder.sign(issuer.key, None if isinstance(issuer.key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
+
+
+def of_version(made: x509.Certificate | x509.CertificateRevocationList, version: int) -> bytes:
+    """What was made as PEM, saying that it is of another version than it is: nobody has signed that."""
+    data, is_list = made.public_bytes(Encoding.DER), isinstance(made, x509.CertificateRevocationList)
+    said = b"\x02\x01\x01" if is_list else b"\xa0\x03\x02\x01\x02"
+    other = data.replace(said, said[:-1] + bytes([version - 1]), 1)
+    kind = "X509 CRL" if is_list else "CERTIFICATE"
+    return f"-----BEGIN {kind}-----\n{base64.encodebytes(other).decode()}-----END {kind}-----\n".encode()
 
 
 def crl_pem(*lists: x509.CertificateRevocationList) -> str:

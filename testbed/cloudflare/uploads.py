@@ -65,7 +65,7 @@ def read_upload(pem: str) -> Upload:
         raise _unparsable()
     try:
         return Upload(tuple(x509.load_pem_x509_certificates(pem.encode())))
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise _unparsable() from None
 
 

@@ -46,7 +46,15 @@ _SIGNATURES = frozenset(
     }
 )
 
-_UNPARSABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+UNPARSABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""All that the parser raises for what somebody else has written, at once or when a part is asked for: most of it is no
+ValueError."""
 
 
 class InvalidBundleError(ValueError):
@@ -154,12 +162,12 @@ def _load_all(text: str) -> list[x509.Certificate]:
 def _load(position: int, block: str) -> x509.Certificate:
     try:
         certificate = x509.load_pem_x509_certificate(block.encode())
-    except (ValueError, UnsupportedAlgorithm):
+    except UNPARSABLE:
         raise InvalidBundleError(f"PEM block {position} is not a certificate that can be parsed") from None
     try:
         # These are parsed only when they are asked for.
         _ = certificate.subject, certificate.extensions, certificate.public_key()
-    except _UNPARSABLE:
+    except UNPARSABLE:
         raise InvalidBundleError(
             f"PEM block {position} is a certificate whose subject, extensions or key cannot be parsed"
         ) from None

@@ -19,17 +19,16 @@ from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from mtls_operator.domain.certificates import CaCertificate
+from mtls_operator.domain.certificates import UNPARSABLE, CaCertificate
 from mtls_operator.domain.revoked import RevokedSerials
 from mtls_operator.domain.serial_numbers import serial_number
 
 _MOST_KEPT = 64
 _BLOCK = re.compile(rb"-----BEGIN X509 CRL-----[^-]*-----END X509 CRL-----")
 _BEGIN = b"-----BEGIN X509 CRL-----"
-_UNPARSABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, TypeError)
+_UNPARSABLE = (*UNPARSABLE, TypeError)
 _SEQUENCE, _LONG_FORM, _LONGEST_LENGTH = 0x30, 0x80, 4
 
 E = TypeVar("E", bound=x509.ExtensionType)

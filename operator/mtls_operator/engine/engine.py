@@ -32,6 +32,7 @@ from mtls_operator.domain.sources import CredentialKey, SourceKey
 from mtls_operator.engine.account_reconciler import AccountReconciler
 from mtls_operator.engine.clock import Clock
 from mtls_operator.engine.credentials import Credentials
+from mtls_operator.engine.defects import kept_up
 from mtls_operator.engine.exposure_checks import ExposureChecks
 from mtls_operator.engine.keys import AccountKey, Key, UnzonedKey, ZoneKey
 from mtls_operator.engine.listing import ListedKind, Listing
@@ -176,20 +177,21 @@ class Engine:
         self._situation.found_outside = self._checks.found
 
     async def run(self) -> None:
-        """List everything, then work, until cancelled. A defect of a task ends all of them: ExceptionGroup."""
+        """List everything, then work, until cancelled. A defect ends all only where nothing else could go on: in what
+        comes before the work, or in the queue itself (ExceptionGroup)."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._beat())
-            tasks.create_task(self._labels.run())
+            tasks.create_task(kept_up(self._beat, "telling that the loop turns"))
+            tasks.create_task(kept_up(self._labels.run, "following the labels of namespaces"))
             tasks.create_task(self._follow_references())
             await self._listing.complete()
             self.listed.set()
             await self._wait_for_sources()
             await self._labels.listed.wait()
             self._health.ready()
-            tasks.create_task(self._listing.keep_up())
-            tasks.create_task(self._tokens.run())
-            tasks.create_task(self._exposures.run())
-            tasks.create_task(self._checks.run())
+            tasks.create_task(kept_up(self._listing.keep_up, "listing all resources"))
+            tasks.create_task(kept_up(self._tokens.run, "verifying tokens"))
+            tasks.create_task(kept_up(self._exposures.run, "looking at what others have"))
+            tasks.create_task(kept_up(self._checks.run, "checking from outside"))
             self._add(self._situation.all_keys())
             await self._queue.run()
 
@@ -321,13 +323,16 @@ class Engine:
     async def _follow_references(self) -> None:
         """Watches the Secrets and ConfigMaps that resources refer to, and no others."""
         try:
-            while True:
-                self._sources.watch_only(self._situation.sources())
-                await self._references_changed.wait()
-                self._references_changed.clear()
-                await asyncio.sleep(_COALESCE_SECONDS)
+            await kept_up(self._watch_references, "following what resources refer to")
         finally:
             await self._sources.stop()
+
+    async def _watch_references(self) -> None:
+        while True:
+            self._sources.watch_only(self._situation.sources())
+            await self._references_changed.wait()
+            self._references_changed.clear()
+            await asyncio.sleep(_COALESCE_SECONDS)
 
     async def _wait_for_sources(self) -> None:
         """Until all that is referred to has been read, so that a restart finds nothing new to say."""

@@ -29,6 +29,7 @@ from mtls_operator.domain.resync import CEILING_SECONDS, pause, period
 from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.urgency import Urgency
 from mtls_operator.engine.credentials import Credentials
+from mtls_operator.engine.defects import is_done
 from mtls_operator.engine.resync_schedule import leeway_of
 from mtls_operator.engine.situation import Situation
 from mtls_operator.observability.metrics import Metrics
@@ -101,16 +102,23 @@ class ExposureChecks:
 
     async def run(self) -> None:
         """Until cancelled."""
-        self._note(self._in_force(), interval_first=True)
+        await is_done(self._begin(), "looking for zones in use")
         while True:
             # Jitter: clusters that were started together share their user's limit.
             await asyncio.sleep(_TICK_SECONDS * self.situation.clock.chance.uniform(0.5, 1.0))
-            wanted = self._in_force()
-            self._forget(self._due.keys() - wanted.keys())
-            self._note(wanted, interval_first=False)
-            for subject in sorted(wanted, key=str):
-                if self.situation.clock.now() >= self._due[subject]:
-                    await self._take(subject, wanted[subject])
+            await is_done(self._take_all(), "looking for zones in use")
+
+    async def _begin(self) -> None:
+        self._note(self._in_force(), interval_first=True)
+
+    async def _take_all(self) -> None:
+        wanted = self._in_force()
+        self._forget(self._due.keys() - wanted.keys())
+        self._note(wanted, interval_first=False)
+        for subject in sorted(wanted, key=str):
+            if self.situation.clock.now() >= self._due[subject]:
+                taken = self._take(subject, wanted[subject])
+                await is_done(taken, "looking at what others have in a zone", zone=subject.zone_id)
 
     def _in_force(self) -> Mapping[_Subject, _Wanted]:
         """What is in force in each zone with each token."""

@@ -17,6 +17,7 @@ from mtls_operator.cluster.cluster_api import ClusterApi, Listed
 from mtls_operator.cluster.errors import ClusterError, ResourceGone
 from mtls_operator.domain.records import AuthorityRecord, BindingRecord, ResourceKey
 from mtls_operator.engine.clock import Clock
+from mtls_operator.engine.defects import is_done
 from mtls_operator.engine.resource_cache import ResourceCache
 from mtls_operator.engine.troubles import pause_after
 from mtls_operator.observability.metrics import Metrics
@@ -80,9 +81,12 @@ class Listing:
             lists = [await self._list(kind.name) for kind in self.kinds]
             await asyncio.sleep(_GRACE_SECONDS)
             for kind, listed in zip(self.kinds, lists, strict=True):
-                self.metrics.deaf_watch(kind.name, kind.forget_vanished(listed))
-                for key in kind.news(listed):
-                    await self._look_at(kind.name, key)
+                await is_done(self._correct(kind, listed), "comparing what is known with a list", kind=kind.name)
+
+    async def _correct(self, kind: ListedKind[AuthorityRecord] | ListedKind[BindingRecord], listed: Listed) -> None:
+        self.metrics.deaf_watch(kind.name, kind.forget_vanished(listed))
+        for key in kind.news(listed):
+            await is_done(self._look_at(kind.name, key), "looking at what the watch did not tell", resource=str(key))
 
     async def _look_at(self, kind: str, key: ResourceKey) -> None:
         """Read a resource that a list held and the watch did not tell: it may have been told, and gone, since."""

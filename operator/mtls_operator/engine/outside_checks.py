@@ -20,6 +20,7 @@ from mtls_operator.domain.sources import SourceKey, Unreadable
 from mtls_operator.domain.verdicts import Verdict
 from mtls_operator.domain.verification import Caller, Refusal, interpret, judge
 from mtls_operator.domain.verification_task import Task, said_before, task_of
+from mtls_operator.engine.defects import PAUSE_AFTER_DEFECT_SECONDS, is_done
 from mtls_operator.engine.situation import Situation
 from mtls_operator.observability.metrics import Metrics
 from mtls_operator.outside.identities import Identity, Imitated
@@ -87,7 +88,7 @@ class OutsideChecks:
                 tasks = self._tasks()
                 for key in [each for each, task in tasks.items() if self._is_due(each, task)]:
                     self._states[key].running = True
-                    checks.create_task(self._check(key, tasks[key]))
+                    checks.create_task(self._begin(key, tasks[key]))
                 await self._sleep()
 
     def _tasks(self) -> Mapping[ResourceKey, Task]:
@@ -131,19 +132,21 @@ class OutsideChecks:
         except TimeoutError:
             return
 
+    async def _begin(self, key: ResourceKey, task: Task) -> None:
+        state = self._states[key]
+        if not await is_done(self._check(key, task), "a check from outside", binding=str(key)):
+            state.due = self.situation.clock.now() + PAUSE_AFTER_DEFECT_SECONDS
+        state.running = False
+        self._changed.set()
+
     async def _check(self, key: ResourceKey, task: Task) -> None:
         state = self._states[key]
-        try:
-            async with self._slots:
-                papers, missing = self._papers(key, task)
-                report = await self.outside.visit(task.hostnames, task.path, papers)
-            record = self.situation.bindings.get(key)
-            if record is None or not _still_holds(state, task, record):
-                return
+        async with self._slots:
+            papers, missing = self._papers(key, task)
+            report = await self.outside.visit(task.hostnames, task.path, papers)
+        record = self.situation.bindings.get(key)
+        if record is not None and _still_holds(state, task, record):
             self._conclude(record, state, task, self._judge(record, task, report, missing))
-        finally:
-            state.running = False
-            self._changed.set()
 
     def _papers(self, key: ResourceKey, task: Task) -> tuple[Papers, str | None]:
         """What clients come with, and why no good one comes though one was asked for."""

@@ -19,6 +19,7 @@ from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.domain.token_state import TokenState, next_verification
 from mtls_operator.domain.urgency import Urgency
 from mtls_operator.engine.credentials import Credentials
+from mtls_operator.engine.defects import is_done
 from mtls_operator.engine.situation import Situation
 from mtls_operator.observability.metrics import Metrics
 
@@ -74,12 +75,15 @@ class TokenChecks:
         while True:
             # Jitter: clusters that were started together share their user's limit.
             await self._sleep(_LOOK_SECONDS * self.situation.clock.chance.uniform(0.5, 1.0))
-            places = self.situation.tokens_in_use()
-            for place in self._verified.keys() - places.keys():
-                del self._verified[place]
-                self.metrics.token_expires(str(place.source), None)
-            for place in sorted(places.keys(), key=str):
-                await self._verify(place, sorted(places[place]))
+            await is_done(self._verify_all(), "looking for tokens")
+
+    async def _verify_all(self) -> None:
+        places = self.situation.tokens_in_use()
+        for place in self._verified.keys() - places.keys():
+            del self._verified[place]
+            self.metrics.token_expires(str(place.source), None)
+        for place in sorted(places.keys(), key=str):
+            await is_done(self._verify(place, sorted(places[place])), "verifying a token", credential=str(place))
 
     async def _sleep(self, seconds: float) -> None:
         try:

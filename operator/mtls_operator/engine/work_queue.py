@@ -10,10 +10,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from mtls_operator.engine.defects import PAUSE_AFTER_DEFECT_SECONDS
 from mtls_operator.engine.keys import Key
 
 _LOG = logging.getLogger(__name__)
-_PAUSE_AFTER_DEFECT_SECONDS = 30.0
 
 Reconcile = Callable[[Key], Awaitable[float | None]]
 """Works on a key and returns after how many seconds to look again, None for only when something happens."""
@@ -82,7 +82,7 @@ class WorkQueue:
         if defect is not None:
             # A defect of ours in one zone must not stop the others; it is loud, and tried again.
             _LOG.error("a reconcile failed in an unforeseen way", exc_info=defect, extra={"key": str(key)})
-            self._schedule(key, _PAUSE_AFTER_DEFECT_SECONDS)
+            self._schedule(key, PAUSE_AFTER_DEFECT_SECONDS)
         elif (again := task.result()) is not None:
             self._schedule(key, again)
 

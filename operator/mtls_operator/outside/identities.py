@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from mtls_operator.domain.certificates import UNPARSABLE
+
 _VALID: Final = timedelta(hours=1)
 _NAME: Final = "cfmtls verify"
 
@@ -72,7 +74,7 @@ def imitated_by(certificate: bytes) -> Imitated:
         own = x509.load_pem_x509_certificate(certificate)
         issuer = own.issuer.rfc4514_string()
         extension = own.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (*UNPARSABLE, x509.ExtensionNotFound):
         return Imitated()
     return Imitated(issuer, extension.key_identifier.hex().upper() if extension.key_identifier else None)
 

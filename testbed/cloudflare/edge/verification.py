@@ -45,7 +45,13 @@ class Verification:
         return self.error is None
 
 
-UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 """What is raised for certificates that our library cannot read."""
 NOT_PRESENTED = Verification("no certificate")
 

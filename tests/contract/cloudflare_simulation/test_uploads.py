@@ -6,7 +6,7 @@ import cloudflare
 import pytest
 
 from testbed.cloudflare.settings import Duplicates, Settings
-from tests.certificates import KeyKind, make_ca, make_intermediate
+from tests.certificates import KeyKind, make_ca, make_intermediate, of_version
 from tests.contract.cloudflare_simulation.world import ACCOUNT, NOW, OTHER_ACCOUNT, World, ca, code, make_world, pointer
 
 ROOT = ca("Root A")
@@ -19,6 +19,7 @@ GARBLED = "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTI
     [
         pytest.param("", 1464, id="nothing"),
         pytest.param("no certificate", 1464, id="no PEM"),
+        pytest.param(of_version(ROOT.certificate, 2).decode(), 1464, id="a version that nobody knows"),
         pytest.param(GARBLED, 1464, id="PEM without a certificate in it"),
         pytest.param(ROOT.public_key_pem, 1464, id="bare public key"),
         pytest.param(ROOT.pem + ROOT.key_pem, 1464, id="private key beside the certificate"),

@@ -20,11 +20,12 @@ from testbed.cloudflare.edge.verification import Chain
 @dataclass
 class EdgeVisitor:
     """`visits` are the hostnames of each visit so far. A visit takes `seconds`. `instead`: what everybody is answered
-    instead of what the edge says."""
+    instead of what the edge says. `cannot_bear`: a hostname with which every visit ends in a defect."""
 
     edge: Edge
     seconds: float = 1.0
     instead: Answer | None = None
+    cannot_bear: str | None = None
     visits: list[tuple[str, ...]] = field(default_factory=list)
     papers: list[Papers] = field(default_factory=list)
     at_once: int = 0
@@ -34,6 +35,8 @@ class EdgeVisitor:
         """See `Outside`."""
         self.visits.append(tuple(hostnames))
         self.papers.append(papers)
+        if self.cannot_bear in hostnames:
+            raise RuntimeError("a defect")
         self.at_once += 1
         self.most_at_once = max(self.at_once, self.most_at_once)
         await asyncio.sleep(self.seconds)

@@ -345,3 +345,19 @@ async def test_a_deleted_binding_is_not_asked_for_any_more() -> None:
 
     assert len(stage.visitor.visits) - visits <= 1
     assert stage.warnings("BadClientAdmitted") == []
+
+
+@in_virtual_time
+async def test_a_defect_in_one_check_keeps_no_other_binding_from_being_checked() -> None:
+    stage = Stage.begin()
+    stage.visitor.cannot_bear = "www.example.com"
+    async with stage.running() as process:
+        stage.world.apply_binding("second", "www.example.com", **CHECKED)
+        stage.world.apply_binding("api", HOST, **CHECKED)
+        await until(lambda: stage.verified() == VERIFIED and ("www.example.com",) in stage.visitor.visits)
+        begun = len(stage.visitor.visits)
+        await asyncio.sleep(INTERVAL)
+        again = stage.visitor.visits[begun:]
+
+    assert (stage.verified("second"), process.failure()) == (PENDING, None)
+    assert 8 <= again.count(("www.example.com",)) <= 10

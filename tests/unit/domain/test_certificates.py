@@ -16,10 +16,11 @@ from mtls_operator.domain.certificates import (
     MAX_SOURCE_BYTES,
     InvalidBundleError,
     bundle_fingerprint,
+    certificates_of_ca,
     read_bundle,
     uploaded_bundle,
 )
-from tests.certificates import Ca, make_ca
+from tests.certificates import Ca, make_ca, of_version
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ROOT = make_ca("Root", now=NOW)
@@ -135,6 +136,14 @@ def test_a_block_that_is_no_certificate_is_named_by_its_position() -> None:
     broken = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUQ\n-----END CERTIFICATE-----\n"
 
     assert str(refusal(ROOT.pem, broken)) == "PEM block 2 is not a certificate that can be parsed"
+
+
+@pytest.mark.parametrize("version", [2, 5])
+def test_a_certificate_of_a_version_that_the_parser_does_not_know_is_refused(version: int) -> None:
+    text = of_version(OTHER.certificate, version)
+
+    assert str(refusal(ROOT.pem, text.decode())) == "PEM block 2 is not a certificate that can be parsed"
+    assert (uploaded_bundle(text.decode()), certificates_of_ca(text)) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mtls_operator.domain.certificates import CaCertificate, uploaded_bundle
 from mtls_operator.domain.revocation_lists import ReadLists, read_lists
 from mtls_operator.domain.serial_numbers import serial_number
-from tests.certificates import Ca, crl_pem, make_ca, make_crl, make_intermediate, make_leaf
+from tests.certificates import Ca, crl_pem, make_ca, make_crl, make_intermediate, make_leaf, of_version
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 ROOT, RSA, OTHER = make_ca("Root"), make_ca("RSA Root", key="rsa"), make_ca("Other")
@@ -100,6 +100,7 @@ NO_LISTS = {
     "a short sequence": b"0\x03\x02\x01\x01",
     "a length without end": b"0\x80\x00\x00",
     "a length of lengths": b"0\x89" + bytes(9),
+    "an unknown version": of_version(make_crl(ROOT, [1]), 3),
     "something behind": der(make_crl(ROOT, [1])) + b"x",
 }
 
