@@ -33,6 +33,7 @@ from mtls_operator.domain.observed import BlockResponse
 from mtls_operator.domain.revoked import RevokedSerials
 from mtls_operator.domain.rule_groups import Edit, Group
 from mtls_operator.domain.serial_packing import Chunks, additions, fitting, rules_needed, surplus
+from mtls_operator.domain.serial_room import edits_without_room
 from mtls_operator.domain.zone_agenda import Agenda
 from mtls_operator.domain.zone_places import ZoneState
 from mtls_operator.domain.zone_stakes import Target
@@ -105,9 +106,13 @@ def _is_about_nothing(zone: ZoneState) -> bool:
 
 
 def edits(zone: ZoneState, wanted: Wanted) -> list[Edit[RevocationKey]]:
-    """The rules to write, additions before removals."""
-    existing = zone.view.revocations
-    return [*additions(existing, wanted, _most_rules(zone))] or surplus(existing, wanted, _most_rules(zone))
+    """The rules to write, additions before removals, as long as there is room for that."""
+    existing, most, limit = zone.view.revocations, _most_rules(zone), zone.known.most_revocation_rules
+    if limit is not None and len(existing) >= limit:
+        return edits_without_room(existing, wanted, most)
+    # A new rule is tried first: when it is refused, no other one has been filled with what then has to go again.
+    added = sorted(additions(existing, wanted, most), key=lambda rule: rule.rule_id is not None)
+    return [*added] or surplus(existing, wanted, most)
 
 
 def _most_rules(zone: ZoneState) -> int:

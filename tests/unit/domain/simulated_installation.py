@@ -20,6 +20,7 @@ from mtls_operator.api.metadata import Metadata
 from mtls_operator.api.policies import AdoptionPolicy, DeletionPolicy, ManagementPolicy
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.references import CertificateAuthorityRef
+from mtls_operator.cloudflare.errors import QuotaExceeded
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.binding_status import with_managed
 from mtls_operator.domain.marks import Installation
@@ -45,10 +46,12 @@ from mtls_operator.domain.zone_steps import (
     WriteRule,
     ZoneStep,
 )
-from tests.unit.domain.simulated_zone import RefusedError, SimulatedZone
+from mtls_operator.engine.zone_failures import after_failure, is_no_failure
+from tests.unit.domain.simulated_zone import FullError, RefusedError, SimulatedZone
 from tests.unit.domain.virtual_time import Body, Process, Sleep, VirtualTime, Wait
 
 T = TypeVar("T")
+_PAUSE_AFTER_FAILURE = 60.0
 COVERED = frozenset({HostStage.ENFORCED, HostStage.MOVING})
 SETTLED = COVERED | {HostStage.ASSOCIATED}
 _OK = ok(Reason.ACCEPTED, "")
@@ -239,6 +242,8 @@ class Operator:
     peaceful: Callable[[], bool] = lambda: False
     known: ZoneKnowledge = field(default_factory=lambda: nothing_known(0.0))
     calls: Counter[str] = field(default_factory=Counter)
+    failures: int = 0
+    """How often nothing was done for a while, because Cloudflare had no more rules."""
 
     def __post_init__(self) -> None:
         deadly = self.troubles.deadly
@@ -288,13 +293,13 @@ class Operator:
             case WriteList(certificate, hostnames):
                 yield from self._write_list(certificate, hostnames)
             case WriteRule(body, None, _) if self.known.rules is None or self.known.rules.value is None:
-                yield from self._write_rules(lambda: self.zone.create_ruleset(body))
+                yield from self._write_rules(step, lambda: self.zone.create_ruleset(body))
             case WriteRule(body, None, before):
-                yield from self._write_rules(lambda: self.zone.create_rule(body, before))
+                yield from self._write_rules(step, lambda: self.zone.create_rule(body, before))
             case WriteRule(body, str() as rule_id, before):
-                yield from self._write_rules(lambda: self.zone.change_rule(rule_id, body, before))
+                yield from self._write_rules(step, lambda: self.zone.change_rule(rule_id, body, before))
             case DeleteRule(rule_id):
-                yield from self._write_rules(lambda: self.zone.delete_rule(rule_id))
+                yield from self._write_rules(step, lambda: self.zone.delete_rule(rule_id))
             case NoteReplacement() | Conclude():
                 self.known = self._remembering(step)
 
@@ -348,10 +353,18 @@ class Operator:
             return
         self.known = self.known.with_list_written(certificate, hostnames, self.time.now)
 
-    def _write_rules(self, effect: Callable[[], Ruleset]) -> Body:
+    def _write_rules(self, step: WriteRule | DeleteRule, effect: Callable[[], Ruleset]) -> Body:
         begun = self.time.now
         try:
             ruleset = yield from self._call(effect)
+        except FullError:
+            error, before = QuotaExceeded("POST rules", "no place for one more", status=400), self.known
+            us = self.cluster.installation
+            self.known = after_failure(before, step, error, self.time.now, us=us, timing=self.timing)
+            if not is_no_failure(before, self.known, step, error):
+                self.failures += 1
+                yield _PAUSE_AFTER_FAILURE
+            return
         except (LostError, RefusedError):
             self.known = self.known.with_rules_unknown(self.time.now + self.timing.late_write)
             yield self.rng.uniform(1, 5)

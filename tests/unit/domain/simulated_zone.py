@@ -41,6 +41,10 @@ class Past(Generic[T]):
         return self.values[max(0, bisect_right(self.moments, moment) - 1)]
 
 
+class FullError(RefusedError):
+    """Cloudflare refuses one more rule: the zone's plan has no more."""
+
+
 @dataclass
 class SimulatedZone:
     """The truth of one zone. `watch` is called after every change with who made it."""
@@ -51,6 +55,10 @@ class SimulatedZone:
     lists: dict[CertificateId, Past[frozenset[str]]]
     ruleset: Past[Ruleset | None]
     watch: Callable[[], None] = lambda: None
+    most_rules: int | None = None
+    """How many rules the zone's plan has; None: enough."""
+    refused: list[RuleBody] = field(default_factory=list)
+    """Those for which there was none left."""
     _rules_made: int = 0
     put_log: list[tuple[CertificateId, frozenset[str], frozenset[str]]] = field(default_factory=list)
 
@@ -82,6 +90,9 @@ class SimulatedZone:
         rules = self._rules()
         if any(rule.body.ref == body.ref for rule in rules):
             raise RefusedError(f"ref {body.ref} is taken")
+        if self.most_rules is not None and len(rules) >= self.most_rules:
+            self.refused.append(body)
+            raise FullError("the zone's plan has no more rules")
         index = len(rules) if before is None else self._index(before)
         self._rules_made += 1
         rule = Rule(f"rule-{self._rules_made}", body)
