@@ -90,8 +90,9 @@ class ZoneKnowledge:
     replaced_since: float | None = None
     """When it was seen that somebody had replaced the ruleset by one without any rule of ours."""
     most_revocation_rules: int | None = None
-    """How many rules about revoked certificates there were when Cloudflare refused one more, because the zone's plan
-    has no more rules. Until a look is due, no more are tried."""
+    """How many rules about revoked certificates there may be since Cloudflare refused a new rule, because the zone's
+    plan has no more: as many as there were, or one fewer where it was a rule of another kind. Until a look is due, no
+    more are tried."""
     released: frozenset[Place] = frozenset()
     """Given up: seen gone, or claimed by another installation, and our own claim is gone too."""
 
@@ -219,11 +220,14 @@ class ZoneKnowledge:
         """A look is due: what was read before is read again, once."""
         return replace(self, doubted=now, most_revocation_rules=None)
 
-    def with_revocations_limited(self, us: Installation) -> ZoneKnowledge:
-        """After Cloudflare refused one more rule about revoked certificates."""
+    def with_revocations_limited(self, us: Installation, *, give_way: bool = False) -> ZoneKnowledge:
+        """After Cloudflare refused one more rule: about revoked certificates, or (`give_way`) of another kind, to which
+        one of them gives way if there is one."""
         marks = [read_mark(rule) for rule in self.rules.value.rules] if self.rules and self.rules.value else []
         present = [mark for mark in marks if isinstance(mark, Revocation) and mark.installation == us]
-        return replace(self, most_revocation_rules=len(present))
+        if give_way and not present:
+            return self
+        return replace(self, most_revocation_rules=len(present) - give_way)
 
     def with_replaced(self, now: float) -> ZoneKnowledge:
         """After it was noticed that no rule of ours is left, though there should be some."""

@@ -115,6 +115,12 @@ def edits(zone: ZoneState, wanted: Wanted) -> list[Edit[RevocationKey]]:
     return [*added] or surplus(existing, wanted, most)
 
 
+def gives_way(zone: ZoneState) -> bool:
+    """Whether there are more rules than there may be, since a rule of another kind was refused."""
+    limit = zone.known.most_revocation_rules
+    return limit is not None and len(zone.view.revocations) > limit
+
+
 def _most_rules(zone: ZoneState) -> int:
     limited = zone.known.most_revocation_rules
     most = zone.desired.revocation.most_rules

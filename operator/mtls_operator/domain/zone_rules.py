@@ -7,7 +7,8 @@ Rules of this module:
 - A rule that exists is written only on exact knowledge of what it holds, and the ruleset is created only just after it
   was not there (safety invariant 9). A rule is put before those of others only just after they were read.
 - What `zone_revocation` wants comes after what can be done for enforcement without it: a rule that is put right, or
-  asks for more, does not wait for a list of revoked certificates.
+  asks for more, does not wait for a list of revoked certificates. Only where the plan has no rule left for it does a
+  revocation give way first.
 """
 
 from __future__ import annotations
@@ -59,11 +60,7 @@ def edits(zone: ZoneState, agenda: Agenda, revocation: Intent) -> list[ZoneStep]
     because what a process before us sent last may come to light only then."""
     proposed = (
         zone_succession.inheritances(zone)
-        or [
-            *_claim_edits(zone, agenda),
-            *_enforcement_edits(zone, agenda, revocation),
-            *(_revocation_step(zone, edit) for edit in zone_revocation.edits(zone, revocation.wanted)),
-        ]
+        or _own_edits(zone, agenda, revocation)
         or [*_repairs(zone), *zone_succession.adoptions(zone)]
     )
     if zone.rules.begun < zone.now - FRESH_SECONDS and any(_needs_a_look(zone, step) for step in proposed):
@@ -79,6 +76,12 @@ def edits(zone: ZoneState, agenda: Agenda, revocation: Intent) -> list[ZoneStep]
         and not (_releases(step) or _begins_to_block(zone, step))
     ]
     return creations if creations or zone.now < exact_from else [ReadRules()]
+
+
+def _own_edits(zone: ZoneState, agenda: Agenda, revocation: Intent) -> list[ZoneStep]:
+    others = [*_claim_edits(zone, agenda), *_enforcement_edits(zone, agenda, revocation)]
+    revocations = [_revocation_step(zone, edit) for edit in zone_revocation.edits(zone, revocation.wanted)]
+    return [*revocations, *others] if zone_revocation.gives_way(zone) else [*others, *revocations]
 
 
 def _needs_a_look(zone: ZoneState, step: ZoneStep) -> bool:

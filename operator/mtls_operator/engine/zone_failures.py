@@ -24,8 +24,9 @@ def after_failure(
     if error.status is None and not error.answer_lost:
         return known
     if isinstance(step, WriteRule | DeleteRule):
-        limited = isinstance(error, QuotaExceeded) and _is_new_revocation(step)
-        return replace(known.with_revocations_limited(us) if limited else known, rules_must_be_read=True)
+        if isinstance(error, QuotaExceeded) and isinstance(step, WriteRule) and step.rule_id is None:
+            known = known.with_revocations_limited(us, give_way=not _is_revocation(step))
+        return replace(known, rules_must_be_read=True)
     if isinstance(step, ReadList | WriteList) and is_missing(step, error):
         return known.with_list_missing(step.certificate, now)
     if isinstance(step, WriteList):
@@ -49,11 +50,10 @@ def has_gone(
 
 def is_no_failure(before: ZoneKnowledge, after: ZoneKnowledge, step: CloudflareStep, error: CloudflareError) -> bool:
     """Whether what was refused is known now and says nothing of the token: what else is to be done goes on. That the
-    zone's plan has no rule left for one more about revoked certificates is told as what does not fit."""
+    zone's plan has no rule left is told as what does not fit, be it for one more about revoked certificates or for what
+    one of those has to give way to."""
     return is_missing(step, error) or before.most_revocation_rules != after.most_revocation_rules
 
 
-def _is_new_revocation(step: WriteRule | DeleteRule) -> bool:
-    if isinstance(step, DeleteRule) or step.rule_id is not None:
-        return False
+def _is_revocation(step: WriteRule) -> bool:
     return isinstance(read_mark(Rule("new", step.body)), Revocation)
