@@ -5,8 +5,11 @@
 | is not named                                 | nothing                   | goes                                      |
 | is missing, or its key                       | `RevocationListMissing`   | stays                                     |
 | cannot be read, or has not been yet          | `SourceUnreadable`        | stays                                     |
-| has a list that is none, or of an unknown CA | `RevocationListInvalid`   | stays, but for CAs with another good list |
-| has a list that is past its nextUpdate       | `RevocationListExpired`   | stays for the CA of that list             |
+| has a list that is none, or of an unknown CA | `RevocationListInvalid`   | stays, and the good lists add to it       |
+| has a list that is past its nextUpdate       | `RevocationListExpired`   | stays, and the list adds to it            |
+
+As long as something is wrong with a source nothing is taken back: a list that cannot be read may be a part of any CA's,
+and what was revoked stays revoked when its list is over.
 
 A certificate of a CA that retires may not be known any more (the source has another one, the account was not listed
 since the start). A list of nobody known is not called invalid then, because it may be of that one.
@@ -94,13 +97,16 @@ def assess_revocation(
 def _judged(
     what: str, read: ReadLists, authorities: InForce, now: datetime, before: Condition | None
 ) -> RevocationAssessment:
-    current = [(issuer, each) for issuer, each in read.by_issuer if not _is_over(each, now)]
     expired = [(issuer, each) for issuer, each in read.by_issuer if _is_over(each, now)]
     problem = _invalid(what, read, authorities, before) or _expired(what, expired)
+    is_whole = not (read.problems or read.strangers)
+    lists = (
+        (issuer, each.revoked if is_whole and not _is_over(each, now) else each.revoked.in_part)
+        for issuer, each in read.by_issuer
+    )
+    updates = (each.next_update for _, each in read.by_issuer if each.next_update is not None)
     return RevocationAssessment(
-        Revocations(tuple((issuer, each.revoked) for issuer, each in current)),
-        problem,
-        min((each.next_update for _, each in current if each.next_update is not None), default=None),
+        Revocations(tuple(lists)), problem, min((at for at in updates if now < at), default=None)
     )
 
 

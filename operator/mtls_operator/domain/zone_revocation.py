@@ -6,12 +6,15 @@ rules beside the enforcement rules. What is wanted is worked out per hostname an
 | for a hostname and an issuer                         | serial numbers                                          |
 |------------------------------------------------------|---------------------------------------------------------|
 | its CA has a list of the issuer                      | those of the list, newest first, as far as there is room|
+| something is wrong with that list, or beside it      | those of the list, and those that are in force          |
 | it is an issuer of its CA, which names no lists      | none                                                    |
 | its rule accepts the issuer, or it is still on the   | those of the list of whichever CA of the cluster, else  |
 | list of another certificate                          | those that are in force                                 |
 | lists are not known; nobody acts for it; it is laid  | those that are in force                                 |
 | aside or retained                                    |                                                         |
 | it has no rule, or is given up                       | none                                                    |
+
+What is in force is that of the hostname's rules; for one that comes, whatever rules of the zone name of the issuer.
 
 Hostnames for which the same is wanted share rules; long lists of them are cut into chunks that stay as they are.
 
@@ -28,6 +31,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from mtls_operator.domain.observed import BlockResponse
 from mtls_operator.domain.revoked import RevokedSerials
@@ -81,8 +85,9 @@ def intent(zone: ZoneState, agenda: Agenda) -> Intent:
     shares: defaultdict[_Share, set[str]] = defaultdict(set)
     lists: dict[_Share, RevokedSerials] = {}
     present = _in_force(zone)
+    of_zone = _in_force_by_issuer(zone)
     for hostname in sorted(zone.wanted_hostnames | present.keys()):
-        for share, dated in _shares(zone, agenda, hostname, present.get(hostname, {})):
+        for share, dated in _shares(zone, agenda, hostname, present.get(hostname, {}), of_zone):
             shares[share].add(hostname)
             if dated is not None:
                 lists[share] = dated
@@ -145,12 +150,20 @@ def _in_force(zone: ZoneState) -> Mapping[str, _Present]:
     return found
 
 
+def _in_force_by_issuer(zone: ZoneState) -> Mapping[str, frozenset[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for group in zone.view.revocations:
+        if group.key.enabled:
+            found[group.key.issuer] |= group.hostnames
+    return {issuer: frozenset(serials) for issuer, serials in found.items()}
+
+
 def _manner_of(key: RevocationKey) -> _Manner:
     return _Manner(key.action, key.response, key.tolerant, key.enabled, key.retained)
 
 
 def _shares(
-    zone: ZoneState, agenda: Agenda, hostname: str, present: _Present
+    zone: ZoneState, agenda: Agenda, hostname: str, present: _Present, of_zone: Mapping[str, frozenset[str]]
 ) -> Iterator[tuple[_Share, RevokedSerials | None]]:
     target = _governing(zone, hostname)
     if hostname not in zone.wanted_hostnames:
@@ -161,8 +174,10 @@ def _shares(
         yield from ((share, None) for share in _as_present(present))
     elif not target.policy.is_bare:
         manner = _Manner(target.policy.action, target.policy.response, target.policy.tolerant)
-        for issuer in sorted({*present, *_listed(target), *_accepted(zone, hostname)}):
-            serials = _wanted_of(zone, hostname, target, issuer, present.get(issuer, {}))
+        is_new = not zone.view.enforcement_keys(hostname) and hostname not in zone.told_enforced
+        for issuer in sorted({*present, *_listed(target), *target.issuers, *_accepted(zone, hostname)}):
+            in_force = of_zone.get(issuer, frozenset()) if is_new else _together(present.get(issuer, {}))
+            serials = _wanted_of(zone, hostname, target, issuer, in_force)
             if isinstance(serials, RevokedSerials):
                 yield _Share(manner, issuer, serials.serials), serials
             elif serials:
@@ -211,20 +226,30 @@ def _accepted(zone: ZoneState, hostname: str) -> frozenset[str]:
     return frozenset[str]().union(*accepted)
 
 
+def _together(present: Mapping[_Manner, frozenset[str]]) -> frozenset[str]:
+    return next(iter(present.values())) if len(present) == 1 else frozenset[str]().union(*present.values())
+
+
 def _wanted_of(
-    zone: ZoneState, hostname: str, target: Target, issuer: str, present: Mapping[_Manner, frozenset[str]]
+    zone: ZoneState, hostname: str, target: Target, issuer: str, in_force: frozenset[str]
 ) -> RevokedSerials | frozenset[str]:
-    as_present = frozenset[str]().union(*present.values()) if len(present) != 1 else next(iter(present.values()))
     if target.revoked is None:
-        return as_present
+        return in_force
     listed = target.revoked.of(issuer)
     if listed is not None:
-        return listed
+        return _listed_beside(listed, in_force)
     if issuer in target.issuers:
-        return as_present if target.revoked.wanted else frozenset()
+        return in_force if target.revoked.wanted else frozenset()
     if issuer in _accepted(zone, hostname) or _is_between_lists(zone, hostname):
-        return zone.desired.revocation.of(issuer) or as_present
+        other = zone.desired.revocation.of(issuer)
+        return in_force if other is None else _listed_beside(other, in_force)
     return frozenset()
+
+
+@lru_cache(maxsize=64)
+def _listed_beside(listed: RevokedSerials, in_force: frozenset[str]) -> RevokedSerials:
+    """Kept for the next time, because it is the same for thousands of hostnames."""
+    return listed if listed.is_whole else listed.beside(in_force)
 
 
 def _is_between_lists(zone: ZoneState, hostname: str) -> bool:

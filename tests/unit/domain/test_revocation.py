@@ -46,6 +46,12 @@ def reason(assessment: RevocationAssessment) -> str | None:
     return None if assessment.problem is None else assessment.problem.reason.value
 
 
+def whole(assessment: RevocationAssessment) -> dict[str, bool]:
+    """Whose lists count, and whether they take anything back."""
+    assert assessment.revoked is not None
+    return {issuer: each.is_whole for issuer, each in assessment.revoked.lists}
+
+
 def issuers(assessment: RevocationAssessment) -> list[str]:
     assert assessment.revoked is not None
     return [issuer for issuer, _ in assessment.revoked.lists]
@@ -60,7 +66,7 @@ def test_without_a_source_nothing_is_wanted() -> None:
 def test_a_good_list_counts_until_its_next_update() -> None:
     found = assess(holding(make_crl(ROOT, [1], now=NOW)))
 
-    assert (issuers(found), reason(found), found.changes_at) == ([ROOT.key_identifier], None, NOW + timedelta(days=7))
+    assert (whole(found), reason(found), found.changes_at) == ({ROOT.key_identifier: True}, None, NOW + 7 * DAY)
     assert found.revoked is not None
     assert found.revoked.of(OTHER.key_identifier) is None
 
@@ -99,19 +105,30 @@ def test_a_list_that_cannot_be_believed_is_invalid(data: bytes) -> None:
     assert found.problem.outcome is Outcome.BLOCKED
 
 
-def test_a_list_that_cannot_be_believed_does_not_keep_another_from_counting() -> None:
-    found = assess(holding(make_crl(OTHER, [1]), make_crl(ROOT, [2], now=NOW)))
+@pytest.mark.parametrize("bad", [crl_pem(make_crl(OTHER, [1])), crl_pem(make_crl(ROOT, [1]))[:-40]])
+def test_beside_a_list_that_cannot_be_believed_another_counts_and_takes_nothing_back(bad: str) -> None:
+    found = assess({"crl.pem": (crl_pem(make_crl(ROOT, [2], now=NOW)) + bad).encode()})
 
-    assert (reason(found), issuers(found)) == ("RevocationListInvalid", [ROOT.key_identifier])
+    assert (reason(found), whole(found)) == ("RevocationListInvalid", {ROOT.key_identifier: False})
+
+
+def test_beside_a_list_that_may_be_of_a_ca_in_force_nothing_is_taken_back() -> None:
+    found = assess(holding(make_crl(OTHER, [1]), make_crl(ROOT, [2], now=NOW)), signers(ROOT, complete=False))
+
+    assert (reason(found), whole(found)) == (None, {ROOT.key_identifier: False})
 
 
 @pytest.mark.parametrize("before", [0, 1], ids=["at that moment", "later"])
-def test_a_list_past_its_next_update_is_expired_and_counts_no_more(before: int) -> None:
+def test_a_list_past_its_next_update_is_expired_and_takes_nothing_back(before: int) -> None:
     crl = make_crl(ROOT, [1], now=NOW - 7 * DAY - timedelta(seconds=before))
 
     found = assess(holding(crl))
 
-    assert (reason(found), issuers(found), found.changes_at) == ("RevocationListExpired", [], None)
+    assert (reason(found), whole(found), found.changes_at) == (
+        "RevocationListExpired",
+        {ROOT.key_identifier: False},
+        None,
+    )
 
 
 def test_a_list_that_is_expired_leaves_the_others() -> None:
@@ -119,7 +136,8 @@ def test_a_list_that_is_expired_leaves_the_others() -> None:
 
     found = assess(holding(expired, good), signers(ROOT, OTHER))
 
-    assert (reason(found), issuers(found)) == ("RevocationListExpired", [OTHER.key_identifier])
+    assert (reason(found), found.changes_at) == ("RevocationListExpired", NOW + 7 * DAY)
+    assert whole(found) == {ROOT.key_identifier: False, OTHER.key_identifier: True}
 
 
 def test_no_more_than_three_problems_are_named() -> None:

@@ -154,6 +154,76 @@ def test_what_is_in_force_stays_for_a_ca_without_a_list_that_can_be_believed(zon
     assert revoked(zone) == {A: {"1"}, B: {"3"}}
 
 
+def in_part(*serials: str) -> Revocations:
+    """A list beside one that cannot be read, or one that is over."""
+    return Revocations(((A, listed(*serials).in_part),))
+
+
+def test_a_list_that_may_not_be_all_adds_and_takes_nothing_back(zone: CalmZone) -> None:
+    in_force(zone, revoking("1", "2"))
+    states = seen(zone)
+
+    assert changed(zone, in_part("2", "3")) == ["WriteRule"]
+    assert revoked(zone) == {A: {"1", "2", "3"}}
+    assert changed(zone, in_part("2")) == []
+    assert changed(zone, revoking("2")) == ["WriteRule"]
+    assert all(each[A] >= {"2"} for _, each in states)
+
+
+def test_what_a_list_names_that_may_not_be_all_comes_back_when_somebody_takes_its_rule_away(zone: CalmZone) -> None:
+    in_force(zone, revoking("1"))
+    changed(zone, in_part("1"))
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules(ruleset.rules[1:])
+    zone.operator.look()
+    zone.wait(1_000.0)
+
+    assert (zone.steps.count("WriteRule"), revoked(zone)) == (1, {A: {"1"}})
+
+
+def test_the_newest_that_are_listed_come_before_what_no_list_names(zone: CalmZone) -> None:
+    undated = f"{10**30 - 1:X}"
+    in_force(zone, revoking(undated))
+    zone.cluster.revocation = ZoneRevocation(most_rules=1)
+    new = [f"{10**30 + number:X}" for number in range(200)]
+
+    changed(zone, in_part(*new))
+
+    assert (new[0] in revoked(zone)[A], undated in revoked(zone)[A]) == (True, False)
+
+
+@pytest.mark.parametrize("known", [None, Revocations(), in_part("1")], ids=["nothing", "no list", "a part"])
+def test_a_hostname_that_comes_has_what_its_neighbours_have_while_the_lists_are_not_known(
+    zone: CalmZone, known: Revocations | None
+) -> None:
+    many_of_them = many(150)
+    in_force(zone, many_of_them)
+    expected = revoked(zone)[A] | ({"1"} if known and known.lists else set())
+
+    zone.after(replace(zone.ours(), hostnames=(API, WEB), target=target(known)))
+
+    assert revoked(zone, WEB) == {A: expected}
+    assert zone.stage(WEB).stage is HostStage.ENFORCED
+
+
+def test_a_hostname_that_was_there_keeps_what_is_in_force_for_it(zone: CalmZone) -> None:
+    in_force(zone, revoking("1"))
+    zone.after(replace(wanted(WEB, target=target(revoking("2"))), key=ResourceKey("apps", "other")))
+
+    assert changed(zone, None) == []
+    assert (revoked(zone), revoked(zone, WEB)) == ({A: {"1"}}, {A: {"2"}})
+
+
+def test_another_cas_list_that_may_not_be_all_takes_nothing_back_from_a_hostname_that_moves(zone: CalmZone) -> None:
+    in_force(zone, revoking("1"))
+    zone.cluster.revocation = ZoneRevocation(lists=((A, listed("3").in_part),))
+
+    changed(zone, moved(revoking("2", issuer=B)), seconds=7_000.0)
+
+    assert revoked(zone) == {A: {"1", "3"}, B: {"2"}}
+
+
 def test_a_spec_that_names_no_lists_any_more_takes_the_rules_away(zone: CalmZone) -> None:
     in_force(zone, revoking("1"))
 
