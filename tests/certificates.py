@@ -71,14 +71,15 @@ def make_ca(
     subject_key_identifier: bool | bytes = True,
     serial: int | None = None,
     now: datetime | None = None,
+    key_of: Ca | None = None,
 ) -> Ca:
-    """A certificate, self-signed unless an `issuer` is given.
+    """A certificate, self-signed unless an `issuer` is given. `key_of`: it has no key of its own.
 
     Its subject key identifier is a digest of its key, unless it is given as bytes or (False) left out.
     It is valid from 30 days before `now` (None: the present) until `days` after it; negative days make it expired.
     """
     moment = now or datetime.now(UTC)
-    private = _key(key, common_name)
+    private = key_of.key if key_of else _key(key, common_name)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     builder = (
         x509.CertificateBuilder()

@@ -3,7 +3,8 @@
 Rules of this module:
 - Nothing is believed that is not signed by one of the CAs given, found by its name and key identifier.
 - Of several lists of a CA for the same certificates the newest counts; lists for different parts of its certificates
-  (distribution points) count together; a delta list counts on top of a full one that is no newer.
+  (distribution points, or names that the CA has had) count together; a delta list counts on top of a full one that is
+  no newer.
 - A list that is past its nextUpdate is read like any other: what follows from that is decided elsewhere.
 - What was read once is kept for the next time, by content: sources are judged again with every step, and a list may
   have thousands of entries.
@@ -67,8 +68,9 @@ class _Signed:
 
     issuer: str
     crl: x509.CertificateRevocationList
-    scope: bytes
-    """Which part of the CA's certificates it is about."""
+    scope: tuple[bytes, bytes]
+    """Which certificates it is about: the name of their issuer, because a renamed CA may go on with its key, and which
+    part of them."""
     is_delta: bool
 
 
@@ -158,7 +160,8 @@ def _verified(crl: x509.CertificateRevocationList, authorities: Collection[CaCer
         if point is not None and point.indirect_crl:
             raise UnreadableListError("is indirect: it speaks of certificates of other CAs, too")
         delta = _extension(crl.extensions, x509.DeltaCRLIndicator) is not None
-        return _Signed(authority.key_identifier, crl, point.public_bytes() if point else b"", delta)
+        scope = crl.issuer.public_bytes(), point.public_bytes() if point else b""
+        return _Signed(authority.key_identifier, crl, scope, delta)
     return None
 
 

@@ -232,6 +232,13 @@ def test_lists_for_different_distribution_points_count_together() -> None:
     assert serials(read(crl_pem(make_crl(ROOT, [1]), make_crl(ROOT, [2], extensions=[POINT])))) == [1, 2]
 
 
+def test_lists_of_a_ca_that_was_renamed_and_kept_its_key_count_together() -> None:
+    renamed = make_ca("Renamed", key_of=ROOT)
+    older, newer = make_crl(ROOT, [1, 2], now=NOW), make_crl(ROOT, [3], named="Renamed", now=NOW + MINUTE)
+
+    assert sorted(serials(read(crl_pem(older, newer), ROOT, renamed))) == [1, 2, 3]
+
+
 def test_a_delta_list_adds_and_takes_away() -> None:
     full = make_crl(ROOT, [1, 2], now=NOW, number=1)
     delta = make_crl(
