@@ -246,8 +246,14 @@ def _about_people(world: World) -> Iterator[str]:
                 yield f"rule {rule_id}, which is of people, was changed or removed"
     for rule in rules_of(world):
         mark = read_mark(rule)
-        if isinstance(mark, Unreadable) and mark.names.isdisjoint(_forgotten(world)):
+        if isinstance(mark, Unreadable) and mark.names.isdisjoint(_forgotten(world) | _retained(world)):
             yield f"rule {rule.id} has a mark that nobody can read: {rule.description!r}"
+
+
+def _retained(world: World) -> set[str]:
+    """What was let go of with everything in force, also a rule that somebody had rewritten, and is wanted no more."""
+    wanted = {name for _, body in world.site_bodies(BINDING) for name in body["spec"]["hostnames"]}
+    return world.retention.hostnames - wanted
 
 
 def _zone_id(hostname: str) -> str:

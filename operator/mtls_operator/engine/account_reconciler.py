@@ -48,10 +48,11 @@ from mtls_operator.engine.account_demands import demand_of
 from mtls_operator.engine.account_judgement import AccountJudgement
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.outcome import Reconciled, failed, reconciled
+from mtls_operator.engine.referred_sources import sources_of_authority
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
 from mtls_operator.engine.rivalry import rivalry_in
 from mtls_operator.engine.setbacks import Setbacks
-from mtls_operator.engine.situation import Situation, sources_of_authority
+from mtls_operator.engine.situation import Situation
 from mtls_operator.engine.troubles import pause_after, told_trouble
 from mtls_operator.observability.metrics import Metrics
 

@@ -41,16 +41,14 @@ from mtls_operator.domain.sources import (
     Contents,
     CredentialKey,
     SourceKey,
-    credential_of,
-    revocation_source_of,
-    source_of,
 )
 from mtls_operator.domain.token_state import TokenState, remark_on_token
 from mtls_operator.domain.verdicts import Verdict
 from mtls_operator.domain.verification import Refusal
-from mtls_operator.domain.verification_task import client_certificate_of, refusals_in
+from mtls_operator.domain.verification_task import refusals_in
 from mtls_operator.engine.clock import Clock
 from mtls_operator.engine.keys import AccountKey, Key, UnzonedKey, ZoneKey
+from mtls_operator.engine.referred_sources import sources_of_authority, sources_of_binding
 from mtls_operator.engine.resource_cache import ResourceCache
 
 
@@ -379,24 +377,3 @@ def rotation_of(authority: AuthorityRecord) -> EffectiveRotation:
 
 def _recorded(binding: BindingRecord) -> frozenset[str]:
     return frozenset(each.certificate_id for each in binding.status.managed)
-
-
-def sources_of_authority(authority: AuthorityRecord) -> frozenset[SourceKey]:
-    """The objects that a CA refers to."""
-    if authority.spec is None:
-        return frozenset()
-    namespace = authority.metadata.namespace
-    source = source_of(authority.spec, namespace)
-    credential = credential_of(authority.spec.credentials_ref, namespace)
-    lists = revocation_source_of(authority.spec, namespace)
-    named = [each[0] for each in (source, lists) if each is not None]
-    return frozenset([*named, *([credential.source] if credential else [])])
-
-
-def sources_of_binding(binding: BindingRecord) -> frozenset[SourceKey]:
-    """The objects that a binding refers to itself."""
-    if binding.spec is None:
-        return frozenset()
-    credential = credential_of(binding.spec.credentials_ref, binding.metadata.namespace)
-    client = client_certificate_of(binding)
-    return frozenset(({credential.source} if credential else set()) | ({client} if client else set()))

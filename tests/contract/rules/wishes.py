@@ -21,7 +21,8 @@ from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_steps import DeleteRule, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import BLOCK, LOG, Policy
-from tests.unit.domain.simulated_installation import Binding, Cluster, Operator, Troubles
+from tests.unit.domain.simulated_binding import Binding
+from tests.unit.domain.simulated_installation import Cluster, Operator, Troubles
 from tests.unit.domain.simulated_zone import Past, SimulatedZone
 from tests.unit.domain.virtual_time import Chance, VirtualTime
 

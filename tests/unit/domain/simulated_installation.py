@@ -10,25 +10,14 @@ import random
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TypeVar
 
-from mtls_operator.api.conditions import Condition
-from mtls_operator.api.constants import FINALIZER
-from mtls_operator.api.host_binding import HostBindingSpec, HostBindingStatus, HostnameStatus, ZoneRef
-from mtls_operator.api.metadata import Metadata
-from mtls_operator.api.policies import AdoptionPolicy, DeletionPolicy, ManagementPolicy
-from mtls_operator.api.reasons import Reason
-from mtls_operator.api.references import CertificateAuthorityRef
 from mtls_operator.cloudflare.errors import QuotaExceeded
-from mtls_operator.domain.binding_assessment import BindingAssessment
-from mtls_operator.domain.binding_status import with_managed
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import CertificateId, Ruleset
-from mtls_operator.domain.records import AddFinalizer, BindingRecord, Record, RemoveFinalizer, ResourceKey
+from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.revoked import ZoneRevocation
 from mtls_operator.domain.stakes import stakes_of
-from mtls_operator.domain.verdicts import blocked, ok
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge, nothing_known
 from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
@@ -37,7 +26,6 @@ from mtls_operator.domain.zone_stakes import Desired, Stake, Target, desired_of
 from mtls_operator.domain.zone_steps import (
     Conclude,
     DeleteRule,
-    Managed,
     NoteReplacement,
     ReadList,
     ReadRules,
@@ -47,6 +35,7 @@ from mtls_operator.domain.zone_steps import (
     ZoneStep,
 )
 from mtls_operator.engine.zone_failures import after_failure, is_no_failure
+from tests.unit.domain.simulated_binding import Binding
 from tests.unit.domain.simulated_zone import FullError, RefusedError, SimulatedZone
 from tests.unit.domain.virtual_time import Body, Process, Sleep, VirtualTime, Wait
 
@@ -54,84 +43,10 @@ T = TypeVar("T")
 _PAUSE_AFTER_FAILURE = 60.0
 COVERED = frozenset({HostStage.ENFORCED, HostStage.MOVING})
 SETTLED = COVERED | {HostStage.ASSOCIATED}
-_OK = ok(Reason.ACCEPTED, "")
-_ASSOCIATED = Condition(
-    type="Associated",
-    status="True",
-    reason="Associated",
-    message="",
-    observed_generation=0,
-    last_transition_time=datetime(1970, 1, 1, tzinfo=UTC),
-)
 
 
 class LostError(Exception):
     """No answer came: the request may have had its effect, or not."""
-
-
-@dataclass(frozen=True)
-class Binding:
-    """A binding in the cluster. A blocked one cannot be reconciled now: its Secret is gone, say."""
-
-    key: ResourceKey
-    hostnames: tuple[str, ...]
-    target: Target
-    party: int = 0
-    """Bindings of one party act with one token."""
-    blocked: bool = False
-    refused: bool = False
-    """Whether it is blocked because nobody consents any more."""
-    adopts: bool = True
-    observed: bool = False
-    suspended: bool = False
-    retained: bool = False
-    """Whether its deletion policy is Retain."""
-    managed: Managed = field(default_factory=dict)
-    enforced: frozenset[str] = frozenset()
-    settled: frozenset[str] = frozenset()
-    moving: frozenset[str] = frozenset()
-    """What its status says of hostnames: covered, covered or at least safely on their list, and on their way."""
-    removals_from: float | None = None
-    has_finalizer: bool = False
-    deleting: bool = False
-
-    def places(self) -> set[Place]:
-        """What its status records."""
-        return {(certificate, name) for certificate, names in self.managed.items() for name in names}
-
-    def judged(self) -> tuple[BindingRecord, BindingAssessment]:
-        """As the planner's callers see it."""
-        told = tuple(
-            HostnameStatus(name=name, state=self._state(name)) for name in sorted(self.enforced | self.settled)
-        )
-        is_well = not self.moving and self.enforced | self.settled >= frozenset(self.hostnames)
-        record = Record(
-            metadata=Metadata(
-                name=self.key.name,
-                namespace=self.key.namespace,
-                finalizers=(FINALIZER,) if self.has_finalizer else (),
-                deletion_timestamp="2026-01-01T00:00:00Z" if self.deleting else None,
-            ),
-            spec=HostBindingSpec(
-                certificate_authority_ref=CertificateAuthorityRef(name="ca"),
-                zone=ZoneRef(name="example.com"),
-                hostnames=self.hostnames,
-                suspend=self.suspended,
-                management_policy=ManagementPolicy.OBSERVE if self.observed else None,
-                adoption_policy=None if self.adopts else AdoptionPolicy.NEVER,
-                deletion_policy=DeletionPolicy.RETAIN if self.retained else None,
-            ),
-            status=with_managed(
-                HostBindingStatus(hostnames=told, conditions=(_ASSOCIATED,) if is_well else ()), self.managed
-            ),
-        )
-        resolved = blocked(Reason.REF_NOT_PERMITTED, "") if self.refused else _OK
-        return record, BindingAssessment(_OK, resolved, None, None if self.blocked or self.refused else self.target)
-
-    def _state(self, hostname: str) -> str:
-        if hostname in self.moving:
-            return "Moving"
-        return "Enforced" if hostname in self.enforced else "Associated"
 
 
 @dataclass
@@ -314,7 +229,7 @@ class Operator:
         def effect() -> None:
             binding = self.cluster.bindings.get(key)
             if binding is not None:
-                self.cluster.put(_after(binding, step))
+                self.cluster.put(binding.after(step))
 
         yield from self._call(effect, slowest=0.5, lost=0.0)
 
@@ -404,13 +319,3 @@ class Operator:
 
     def _latency(self, slowest: float) -> float:
         return self.rng.uniform(min(0.05, slowest / 10), self.rng.choice([min(1.0, slowest), slowest]))
-
-
-def _after(binding: Binding, step: AddFinalizer | RemoveFinalizer | RecordManaged) -> Binding:
-    match step:
-        case AddFinalizer():
-            return replace(binding, has_finalizer=True)
-        case RemoveFinalizer():
-            return replace(binding, has_finalizer=False)
-        case RecordManaged(_, managed):
-            return replace(binding, managed=managed)

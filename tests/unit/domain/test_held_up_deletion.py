@@ -16,7 +16,7 @@ from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.verdicts import ok
 from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from tests.unit.domain.binding_records import CERTIFICATE, binding, metadata
-from tests.unit.domain.simulated_installation import Binding
+from tests.unit.domain.simulated_binding import Binding
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_moves import CA, ELSEWHERE, MOVED
 from tests.unit.domain.test_zone_plan import API, TARGET, WEB, CalmZone, wanted

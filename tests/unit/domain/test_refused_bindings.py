@@ -9,7 +9,7 @@ import pytest
 from mtls_operator.domain.marks import ClaimState
 from mtls_operator.domain.zone_progress import HostStage
 from mtls_operator.domain.zone_steps import Managed
-from tests.unit.domain.simulated_installation import Binding
+from tests.unit.domain.simulated_binding import Binding
 from tests.unit.domain.test_zone_plan import (
     API,
     CERTIFICATE,

@@ -19,7 +19,7 @@ from mtls_operator.domain.stakes import stakes_of
 from mtls_operator.domain.verdicts import Verdict, ok, waiting
 from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from tests.unit.domain.binding_records import CERTIFICATE, binding, metadata
-from tests.unit.domain.simulated_installation import Binding
+from tests.unit.domain.simulated_binding import Binding
 from tests.unit.domain.test_zone_plan import API, OTHERS, TARGET, WEB, CalmZone, claim, enforced, wanted
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from mtls_operator.domain.marks import Enforcement
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
-from tests.unit.domain.simulated_installation import Binding
+from tests.unit.domain.simulated_binding import Binding
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_retained import OTHER, kept, retained, rule_of_others
 from tests.unit.domain.test_zone_plan import API, CERTIFICATE, OTHERS, TARGET, CalmZone, enforced, wanted

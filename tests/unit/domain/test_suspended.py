@@ -26,7 +26,7 @@ from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from mtls_operator.domain.zone_stakes import Target
 from tests.unit.domain.account_demands import ANNOUNCED, CA, HAS_ONE, WANTED, listed, plan
 from tests.unit.domain.binding_records import CERTIFICATE, authority, binding, metadata
-from tests.unit.domain.simulated_installation import Binding
+from tests.unit.domain.simulated_binding import Binding
 from tests.unit.domain.test_zone_plan import API, SET_UP, TARGET, TEAR_DOWN, WEB, CalmZone, claim, enforced, wanted
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

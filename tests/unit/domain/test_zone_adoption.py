@@ -19,7 +19,7 @@ from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.verdicts import ok
 from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from tests.unit.domain.binding_records import binding
-from tests.unit.domain.simulated_installation import Binding
+from tests.unit.domain.simulated_binding import Binding
 from tests.unit.domain.test_zone_plan import (
     API,
     CERTIFICATE,

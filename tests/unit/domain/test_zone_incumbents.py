@@ -36,7 +36,7 @@ def test_a_hostname_whose_claim_somebody_deleted_is_no_newcomers() -> None:
     zone.wait(5_000.0)
 
     assert issuers(zone) == [frozenset({"AA01", "BB02"})]
-    assert zone.stage() == HostProgress(HostStage.MOVING, waits_for=("them",), refused=True)
+    assert zone.stage() == HostProgress(HostStage.MOVING, waits_for=("them",), refused=True, meanwhile=Action.BLOCK)
 
 
 def test_a_hostname_that_is_held_but_was_never_enforced_is_a_newcomer_still() -> None:

@@ -16,7 +16,8 @@ from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from mtls_operator.domain.zone_stakes import Desired, Target
 from mtls_operator.domain.zone_steps import ReadRules, WriteRule, ZoneStep
 from mtls_operator.domain.zone_view import Policy
-from tests.unit.domain.simulated_installation import Binding, Cluster, Operator, Troubles
+from tests.unit.domain.simulated_binding import Binding
+from tests.unit.domain.simulated_installation import Cluster, Operator, Troubles
 from tests.unit.domain.simulated_zone import Past, SimulatedZone
 from tests.unit.domain.virtual_time import Chance, VirtualTime
 

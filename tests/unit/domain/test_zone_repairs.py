@@ -15,7 +15,7 @@ from mtls_operator.domain.zone_progress import HostStage
 from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_steps import WriteRule
 from mtls_operator.domain.zone_view import Policy
-from tests.unit.domain.simulated_installation import Binding
+from tests.unit.domain.simulated_binding import Binding
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_plan import (
     API,

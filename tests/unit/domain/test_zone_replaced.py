@@ -18,7 +18,7 @@ from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.verdicts import ok
 from mtls_operator.domain.zone_progress import HostStage
 from tests.unit.domain.binding_records import binding
-from tests.unit.domain.simulated_installation import Binding
+from tests.unit.domain.simulated_binding import Binding
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_plan import API, FOREIGN, OTHERS, TARGET, WEB, CalmZone, claim, enforced, wanted
 from tests.unit.domain.test_zone_succession import plan, replace_ruleset

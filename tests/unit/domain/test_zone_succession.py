@@ -21,7 +21,7 @@ from mtls_operator.domain.zone_plan import ZonePlan, plan_zone
 from mtls_operator.domain.zone_progress import HostStage
 from mtls_operator.domain.zone_stakes import Desired, desired_of
 from mtls_operator.domain.zone_steps import WriteRule
-from tests.unit.domain.simulated_installation import Binding
+from tests.unit.domain.simulated_binding import Binding
 from tests.unit.domain.test_zone_plan import (
     API,
     CERTIFICATE,

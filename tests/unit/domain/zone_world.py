@@ -28,7 +28,8 @@ from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_places import Timing
 from mtls_operator.domain.zone_stakes import Target
 from mtls_operator.domain.zone_view import Policy
-from tests.unit.domain.simulated_installation import Binding, Cluster, Operator, Troubles
+from tests.unit.domain.simulated_binding import Binding
+from tests.unit.domain.simulated_installation import Cluster, Operator, Troubles
 from tests.unit.domain.simulated_zone import Past, SimulatedZone
 from tests.unit.domain.virtual_time import Body, Chance, Process, VirtualTime
 from tests.unit.domain.zone_end import FOREIGN, check_end
