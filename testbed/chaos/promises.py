@@ -19,7 +19,8 @@ is blocked, and where the binding is not Ready clients whom another installation
 overlap that is going on elsewhere, nor does an incumbent pin issuers while others are relied on elsewhere.
 
 Of further issuers that a binding names clients get in as those of its CA do once it is Ready with them. Until it is
-Ready again without them, or with pinned issuers, those of before may get in.
+Ready again without them, or with pinned issuers, those of before may get in, and those that it named in between; so may
+those of another binding from which it gets a hostname.
 """
 
 from __future__ import annotations
@@ -84,17 +85,22 @@ class Promises:
     """By the uid of a binding and a hostname."""
     _besides: dict[str, frozenset[str | None]] = field(default_factory=dict)
     """By the uid of a binding, the CAs that it accepted besides its own when it was last Ready."""
+    _asked_since: dict[str, frozenset[str | None]] = field(default_factory=dict)
+    """The same, and those that it was to accept since."""
 
     def now(self, contents: Contents, elsewhere: frozenset[tuple[str, str]]) -> Iterator[Promise]:
         """What is promised by what the cluster holds at this moment. `elsewhere`: what is `accepted` in any cluster."""
         bodies = self.site.bodies(BINDING)
         authorities = {place_of(each): each for each in self.site.bodies(CA)}
         for body in bodies:
+            self._remember(body)
+        for body in bodies:
             for hostname, word in _said_of(body).items():
                 rivals = [each for each in bodies if hostname in _named_by(each)]
-                possible = _NOTHING.union(*(_possible(each, hostname, authorities, contents) for each in rivals))
+                possible: frozenset[str | None] = _NOTHING.union(*(_possible(each, hostname, authorities, contents) for each in rivals))
                 if word != READY:
                     possible |= {each for each, name in elsewhere if name == hostname}
+                    possible = possible.union(*(self._asked_since[each["metadata"]["uid"]] for each in rivals))
                 authority = authorities.get(authority_place(body))
                 good = tuple(sorted(self._good(body, hostname, authority, contents)))
                 besides = self._accepted_besides(body)
@@ -107,7 +113,7 @@ class Promises:
                     hostname,
                     word,
                     (*good, *certain),
-                    _admitted_anyway(body) | besides | possible,
+                    _admitted_anyway(body) | possible,
                     _objects(body, hostname),
                     self.lists.of(authority) if authority is not None else (),
                 )
@@ -137,12 +143,18 @@ class Promises:
             yield accepted[fingerprint] if _pins(body) else Accepted(fingerprint, accepted[fingerprint].until)
 
     def _accepted_besides(self, body: Body) -> frozenset[str | None]:
-        """The CAs other than its own that a binding accepted when it was last Ready: until it is so again with others,
-        or with pinned issuers, their clients may get in."""
-        if is_ready(body):
-            anyway = _admitted_anyway(body) if _blocks(body) else _NOTHING
-            self._besides[body["metadata"]["uid"]] = anyway | _branches_named_by(body)
+        """The CAs other than its own that a binding accepted when it was last Ready."""
         return self._besides.get(body["metadata"]["uid"], _NOTHING)
+
+    def _remember(self, body: Body) -> None:
+        """Until it is Ready again with other CAs besides its own, or with pinned issuers, clients of those that it
+        accepted, or was to accept since, may get in."""
+        uid, anyway = body["metadata"]["uid"], _admitted_anyway(body) if _blocks(body) else _NOTHING
+        asked = anyway | _branches_named_by(body)
+        if is_ready(body):
+            self._besides[uid] = self._asked_since[uid] = asked
+        else:
+            self._asked_since[uid] = self._asked_since.get(uid, _NOTHING) | asked
 
 
 def _branches_named_by(body: Body) -> frozenset[str]:

@@ -40,6 +40,8 @@ class AccountKnowledge:
     """Uploaded by this process, so not deleted by the one before it."""
     gone: frozenset[CertificateId] = frozenset()
     """Deleted by us, or 404."""
+    deletions_lost: Mapping[CertificateId, float] = field(default_factory=dict)
+    """When a deletion was given up without an answer: it may take effect for some time yet."""
     refused_since: Mapping[CertificateId, float] = field(default_factory=dict)
     """Since when a deletion is refused as in use."""
     refused_last: Mapping[CertificateId, float] = field(default_factory=dict)
@@ -119,6 +121,10 @@ class AccountKnowledge:
 
     def with_gone(self, certificate_id: CertificateId) -> AccountKnowledge:
         return replace(self, gone=self.gone | {certificate_id}, listings={})
+
+    def with_deletion_lost(self, certificate_id: CertificateId, now: float) -> AccountKnowledge:
+        """The certificate may be gone now, or soon."""
+        return replace(self, deletions_lost={**self.deletions_lost, certificate_id: now})
 
     def with_deletion_refused(self, certificate_id: CertificateId, now: float) -> AccountKnowledge:
         earlier = self.refusals(certificate_id, now)

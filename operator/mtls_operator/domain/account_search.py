@@ -24,14 +24,18 @@ Found = tuple[Certificate, Bundle]
 
 def is_there(account: Account, agenda: Agenda, demand: Demand, certificate: Certificate) -> bool:
     """Whether a listed certificate can be relied on. One with a mark that nothing of ours relies on may have been
-    deleted by the process before us, and still be listed for a window."""
+    deleted by the process before us, and still be listed for a window; and a deletion that nobody has answered may be
+    carried out later still."""
     used = any(
         certificate.id in each.occupied or (each.certificate_id == certificate.id and not each.deleting)
         for each in account.demands
     )
     unmarked = certificate_owner(certificate.name) is None
-    believed_at = account.known.started + account.timing.window
-    if used or unmarked or certificate.id in account.known.uploaded or is_listed(account, demand, believed_at):
+    is_known = used or unmarked or certificate.id in account.known.uploaded
+    lost = account.known.deletions_lost.get(certificate.id)
+    since = account.known.started if lost is None else lost + account.timing.slow_call
+    believed_at = since + account.timing.window
+    if (is_known and lost is None) or is_listed(account, demand, believed_at):
         return True
     if account.now >= believed_at:
         agenda.steps.append(ReadCertificates(demand.authority))

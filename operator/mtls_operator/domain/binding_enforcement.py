@@ -73,12 +73,17 @@ def _covered(record: BindingRecord, view: BindingView, count: int) -> Verdict:
             " logged and get through",
         )
     left_out = _left_out(view)
-    if record.spec is not None and record.spec.issuer_pinning is IssuerPinning.NEVER:
+    never = record.spec is not None and record.spec.issuer_pinning is IssuerPinning.NEVER
+    if never or any(each.unpinned for each in (view.progress or {}).values()):
+        way_out = (
+            "set spec.enforcement.issuerPinning to Always to accept only those of this CA"
+            if never
+            else "that ends when what the spec asks for now can be put in force"
+        )
         return ok(
             Reason.ISSUER_NOT_PINNED,
             f"{count} hostname(s) covered by an enabled rule that accepts certificates of any CA that is associated"
-            " with them, whoever associated it: set spec.enforcement.issuerPinning to Always to accept only those of"
-            " this CA" + (f". Besides, {left_out}" if left_out else ""),
+            f" with them, whoever associated it: {way_out}" + (f". Besides, {left_out}" if left_out else ""),
         )
     if left_out:
         return ok(Reason.REVOCATION_INCOMPLETE, f"{count} hostname(s) covered by an enabled rule, but {left_out}")

@@ -36,6 +36,9 @@ class HostStage(StrEnum):
     REFUSED = "Refused"
 
 
+_BLOCKED = frozenset({HostStage.ENFORCED, HostStage.MOVING})
+
+
 @dataclass(frozen=True, slots=True)
 class HostProgress:
     """The stage of a hostname, and until when (same clock as the plan) it cannot go on, if that is known."""
@@ -60,6 +63,8 @@ class HostProgress:
     """Another binding that gets it, with another CA: both are accepted until its overlap is over."""
     meanwhile: Action | None = None
     """What the rule does that covers one which is moving; None where somebody took that away."""
+    unpinned: bool = False
+    """The rule in force accepts clients of any CA that the hostname is associated with."""
     unrevoked: int = 0
     """How many serial numbers that its CAs revoked are not in rules, for lack of room."""
     to_revoke: int = 0
@@ -87,6 +92,7 @@ def _told_of(zone: ZoneState, agenda: Agenda, stake: Stake, place: Place, revoca
     return replace(
         reached,
         meanwhile=_acting(zone, place[1]) if reached.stage is HostStage.MOVING else None,
+        unpinned=reached.stage in _BLOCKED and zone.known.accepted.get(place[1], frozenset()) is None,
         contested=zone.now < zone.contested_until(place),
         overruled=zone.now < zone.overruled_until(place[1]),
         unrevoked=revocation.left_out.get(place[1], 0),

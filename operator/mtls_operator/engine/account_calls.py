@@ -89,6 +89,10 @@ class AccountCalls:
         except (CertificateInUse, Rejected) as error:
             # How Cloudflare words "in use" is not documented: a refusal counts as one until the facts say otherwise.
             return known.with_deletion_refused(step.certificate_id, self.clock.now()), error
+        except CloudflareError as error:
+            if error.answer_lost:
+                return known.with_deletion_lost(step.certificate_id, self.clock.now()), error
+            raise
         return known.with_gone(step.certificate_id), None
 
     async def _is_used(self, step: DeleteCertificate) -> bool:

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from testbed.cloudflare.faults import Call, Cut, Fault, Match, Moment
+from testbed.cloudflare.messages import Answer, Request
 from testbed.cloudflare.settings import Consistency, Kind, Settings, Staleness
 from tests.contract.cluster.engine_world import ACCOUNT, World
 from tests.contract.cluster.world import BINDING, CA
@@ -48,4 +50,24 @@ async def test_a_ca_that_lost_its_status_and_is_deleted_takes_its_certificate_al
         await until(world.all_gone)
 
     assert world.cloudflare.state.certificates[ACCOUNT] == {}
+    assert world.cloudflare.monitor.finish() == []
+
+
+@in_virtual_time
+async def test_what_may_be_deleted_by_a_request_without_an_answer_is_relied_on_by_nobody() -> None:
+    world = World.begin(settings=Settings(consistency=Consistency(Staleness.EXACT, {Kind.CERTIFICATES: 60.0})))
+
+    def come_with_a_twin(_index: int, _request: Request) -> None:
+        world.apply_authority("twin", source={"secretRef": {"name": "partners"}})
+
+    async with world.running():
+        world.apply_authority("partners")
+        await until(lambda: world.is_ready(CA, "partners"))
+        await asyncio.sleep(600.0)
+        world.cloudflare.faults.add(Fault(Cut(Moment.AFTER), Match("DELETE")))
+        world.cloudflare.faults.add(Fault(Call(come_with_a_twin), Match("DELETE")))
+        world.cluster.users.delete(CA, "shop", "partners")
+        await until(lambda: world.is_ready(CA, "twin"))
+
+        assert [*world.cloudflare.state.certificates[ACCOUNT]] == [world.status(CA, "twin")["certificateId"]]
     assert world.cloudflare.monitor.finish() == []

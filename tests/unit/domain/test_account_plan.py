@@ -20,6 +20,7 @@ from mtls_operator.domain.account_steps import (
 from mtls_operator.domain.observed import Certificate
 from mtls_operator.domain.records import AddFinalizer
 from mtls_operator.domain.rotation import Standing
+from mtls_operator.domain.zone_places import Timing
 from tests.unit.domain.account_demands import (
     ADOPT,
     ANNOUNCED,
@@ -337,3 +338,11 @@ def test_two_cas_with_one_token_read_for_both() -> None:
 @pytest.mark.parametrize("first", range(0, 1000, 250))
 def test_no_history_of_a_crowded_account_leaves_anything_behind_or_wakes_in_vain(first: int) -> None:
     assert dict(failures(range(first, first + 250))) == {}
+
+
+def test_one_whose_deletion_nobody_has_answered_is_relied_on_when_that_cannot_come_any_more() -> None:
+    lost = STARTED.with_uploaded("t", uploaded(), 100.0).with_deletion_lost(CERTIFICATE, 500.0)
+    settled = 500.0 + Timing(window=WINDOW, settle=WINDOW).slow_call + WINDOW
+
+    assert plan(WANTED, known=listed(uploaded(), begun=501.0, known=lost), now=502.0) == waits_until(settled)
+    assert steps(WANTED, known=listed(uploaded(), begun=settled, known=lost), now=settled + 1) == TAKE

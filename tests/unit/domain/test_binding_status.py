@@ -387,3 +387,12 @@ def test_what_is_owned_is_recorded_sorted_and_without_empty_entries() -> None:
         ManagedHostnames(certificate_id=OTHER_CERTIFICATE, hostnames=(API, WWW)),
     )
     assert with_managed(HostBindingStatus(), {CERTIFICATE: frozenset()}).managed == ()
+
+
+def test_a_rule_that_pins_no_issuers_yet_is_not_said_to_pin_them() -> None:
+    seen = view({API: HostProgress(HostStage.ENFORCED, unpinned=True), WWW: HostStage.ENFORCED})
+
+    status, reason, message = condition(conditions(seen), ConditionType.ENFORCED)
+
+    assert (status, reason) == ("True", "IssuerNotPinned")
+    assert message.endswith("that ends when what the spec asks for now can be put in force")

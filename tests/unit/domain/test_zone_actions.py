@@ -161,6 +161,18 @@ def test_a_hostname_is_matched_tolerantly_by_one_write(zone: CalmZone) -> None:
     assert becomes(zone, under(tolerant)) == [[tolerant]]
 
 
+def test_that_a_rule_pins_no_issuers_is_known_also_of_one_that_stays_as_it_is(zone: CalmZone) -> None:
+    in_force(zone, UNPINNED)
+    unpinned = zone.stage()
+    zone.after(replace(zone.ours(), blocked=True))
+    kept = zone.stage()
+    zone.after(replace(zone.ours(), blocked=False, target=under(BLOCKED)))
+
+    assert (unpinned.stage, unpinned.unpinned) == (HostStage.ENFORCED, True)
+    assert (kept.stage, kept.unpinned) == (HostStage.ENFORCED, True)
+    assert (zone.stage().stage, zone.stage().unpinned) == (HostStage.ENFORCED, False)
+
+
 @pytest.mark.parametrize("policy", [UNPINNED, BARE, replace(LOGGED, issuers=None)], ids=["unpinned", "none", "log"])
 def test_where_no_rule_tells_two_cas_apart_the_hostname_is_on_both_lists_for_the_overlap(
     zone: CalmZone, policy: Policy
