@@ -86,21 +86,22 @@ class Promises:
     _besides: dict[str, frozenset[str | None]] = field(default_factory=dict)
     """By the uid of a binding, the CAs that it accepted besides its own when it was last Ready."""
     _asked_since: dict[str, frozenset[str | None]] = field(default_factory=dict)
-    """The same, and those that it was to accept since."""
+    """By hostname, those that any binding was to accept besides its own since one of them was last Ready."""
 
     def now(self, contents: Contents, elsewhere: frozenset[tuple[str, str]]) -> Iterator[Promise]:
         """What is promised by what the cluster holds at this moment. `elsewhere`: what is `accepted` in any cluster."""
         bodies = self.site.bodies(BINDING)
         authorities = {place_of(each): each for each in self.site.bodies(CA)}
-        for body in bodies:
-            self._remember(body)
+        self._remember(bodies)
         for body in bodies:
             for hostname, word in _said_of(body).items():
                 rivals = [each for each in bodies if hostname in _named_by(each)]
-                possible: frozenset[str | None] = _NOTHING.union(*(_possible(each, hostname, authorities, contents) for each in rivals))
+                possible: frozenset[str | None] = _NOTHING.union(
+                    *(_possible(each, hostname, authorities, contents) for each in rivals)
+                )
                 if word != READY:
                     possible |= {each for each, name in elsewhere if name == hostname}
-                    possible = possible.union(*(self._asked_since[each["metadata"]["uid"]] for each in rivals))
+                    possible |= self._asked_since[hostname]
                 authority = authorities.get(authority_place(body))
                 good = tuple(sorted(self._good(body, hostname, authority, contents)))
                 besides = self._accepted_besides(body)
@@ -146,15 +147,28 @@ class Promises:
         """The CAs other than its own that a binding accepted when it was last Ready."""
         return self._besides.get(body["metadata"]["uid"], _NOTHING)
 
-    def _remember(self, body: Body) -> None:
-        """Until it is Ready again with other CAs besides its own, or with pinned issuers, clients of those that it
-        accepted, or was to accept since, may get in."""
-        uid, anyway = body["metadata"]["uid"], _admitted_anyway(body) if _blocks(body) else _NOTHING
-        asked = anyway | _branches_named_by(body)
-        if is_ready(body):
-            self._besides[uid] = self._asked_since[uid] = asked
-        else:
-            self._asked_since[uid] = self._asked_since.get(uid, _NOTHING) | asked
+    def _remember(self, bodies: Iterable[Body]) -> None:
+        """Until a binding is Ready again with other CAs besides its own, or with pinned issuers, clients of those that
+        it accepted, or that anybody was to accept since, may get in: also if the hostname came from another binding."""
+        asked: dict[str, frozenset[str | None]] = {}
+        ready: set[str] = set()
+        for body in bodies:
+            besides = _asked_besides(body)
+            if is_ready(body):
+                self._besides[body["metadata"]["uid"]] = besides
+                ready.update(body["spec"]["hostnames"])
+            for hostname in _named_by(body):
+                asked[hostname] = asked.get(hostname, _NOTHING) | besides
+        for hostname, each in asked.items():
+            before = _NOTHING if hostname in ready else self._asked_since.get(hostname, _NOTHING)
+            self._asked_since[hostname] = before | each
+
+
+def _asked_besides(body: Body) -> frozenset[str | None]:
+    """The CAs that a binding asks for besides its own: all where issuers are not pinned."""
+    pins = body["spec"].get("enforcement", {}).get("issuerPinning", "Always") == "Always"
+    anyway = _NOTHING if pins else frozenset(each.authority for each in clients()) - {None}
+    return anyway | _branches_named_by(body)
 
 
 def _branches_named_by(body: Body) -> frozenset[str]:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from testbed.cloudflare.faults import Call, Cut, Fault, Match, Moment
-from testbed.cloudflare.messages import Answer, Request
+from testbed.cloudflare.messages import Request
 from testbed.cloudflare.settings import Consistency, Kind, Settings, Staleness
 from tests.contract.cluster.engine_world import ACCOUNT, World
 from tests.contract.cluster.world import BINDING, CA
