@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from mtls_operator.api.conditions import Condition
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.observed import CertificateId
@@ -57,16 +58,33 @@ RESYNC_DELAYED: Final = ok(
 )
 
 
-def overdue(trouble: Verdict | None, since: float, now: float) -> Verdict | None:
-    """What is said of what was in force when it was last read (seconds since the epoch), where Cloudflare cannot be
-    read: nothing before a look is late."""
-    if trouble is None or now - since <= CEILING_SECONDS + SHORTEST_SECONDS:
+_PASSING: Final = {
+    Reason.RATE_LIMITED: "the rate limit of the API token is used up.",
+    Reason.CLOUDFLARE_UNAVAILABLE: "Cloudflare does not answer, or answers with errors.",
+}
+"""What is said of troubles whose own words change from one try to the next: a status must not."""
+
+
+def overdue(trouble: Verdict | None, read_at: float | None, started: float, now: float) -> Verdict | None:
+    """What is said of what was in force when this process read it last (seconds since the epoch), where Cloudflare
+    cannot be read: nothing before a look is late. None as `read_at`: not since it started."""
+    if trouble is None or now - (started if read_at is None else read_at) <= CEILING_SECONDS + SHORTEST_SECONDS:
         return None
+    when = "the operator was started, " if read_at is None else "when it was last read, "
+    known = "was in force before" if read_at is None else "was in force"
+    moment = format_moment(datetime.fromtimestamp(started if read_at is None else read_at, UTC))
     return ok(
         Reason.RESYNC_DELAYED,
-        "everything that the spec asks for was in force when it was last read,"
-        f" {format_moment(datetime.fromtimestamp(since, UTC))}; since then that cannot be told: {trouble.message}",
+        f"everything that the spec asks for {known} {when}{moment}; since then that cannot be told:"
+        f" {_PASSING.get(trouble.reason, trouble.message)}",
     )
+
+
+def said_before(condition: Condition | None, read_at: float | None) -> Verdict | None:
+    """That a look was late is said on by a process that has read nothing yet."""
+    if read_at is not None or condition is None or condition.reason != Reason.RESYNC_DELAYED:
+        return None
+    return ok(Reason.RESYNC_DELAYED, condition.message)
 
 
 def period(rounds: Iterable[tuple[int, Leeway]]) -> float:

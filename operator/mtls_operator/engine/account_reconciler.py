@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.reasons import Reason
 from mtls_operator.cluster.errors import AccessDenied, ClusterError, ResourceChanged, ResourceGone, WriteRefused
 from mtls_operator.domain.account_foresight import foresee
@@ -38,7 +39,7 @@ from mtls_operator.domain.certificates import bundle_fingerprint
 from mtls_operator.domain.marks import certificate_owner
 from mtls_operator.domain.observed import Certificate, CertificateId
 from mtls_operator.domain.records import AddFinalizer, AuthorityRecord, RemoveFinalizer, ResourceKey
-from mtls_operator.domain.resync import overdue
+from mtls_operator.domain.resync import overdue, said_before
 from mtls_operator.domain.rotation_status import with_rotation
 from mtls_operator.domain.urgency import urgency_in_account
 from mtls_operator.domain.verdicts import Verdict, waiting
@@ -333,12 +334,18 @@ class AccountReconciler:
                 is_doubted=self._is_doubted(account, judged, plan, record.key),
                 bundle_refused=plan.bundle_refused.get(record.key),
                 rivalry=judged.rivalry,
-                remark=overdue(trouble, account.listed_at.get(record.key, self.started), self.situation.clock.now()),
+                remark=self._lateness(record, trouble, account.listed_at.get(record.key)),
                 trouble=trouble,
             )
             status = authority_status(record, view, self.situation.clock.moment())
             written = await self._try(account, record, self.writer.write_status(record, status)) or written
         return written
+
+    def _lateness(self, record: AuthorityRecord, trouble: Verdict | None, listed_at: float | None) -> Verdict | None:
+        """That the account could not be listed for too long."""
+        ready = find(record.status.conditions, ConditionType.READY)
+        late = overdue(trouble, listed_at, self.started, self.situation.clock.now())
+        return said_before(ready, listed_at) or late
 
     def _has_tried(self, plan: AccountPlan, key: ResourceKey) -> bool:
         """Whether nothing is left to do for a CA, or nothing that a process could have done since its start."""

@@ -67,8 +67,6 @@ class _Zone:
     setbacks: Setbacks[CredentialKey | None]
     unwritable: Setbacks[ResourceKey]
     """Bindings whose status or finalizer the API server does not let us write."""
-    looked_at: float
-    """Since when all that is relied on was known last; before the first look the start."""
     cluster_failures: int = 0
     barred: frozenset[Place] = frozenset()
     """What another installation has otherwise, by the reading of the rules beside it."""
@@ -79,6 +77,8 @@ class _Zone:
     """Parties of which this process knows itself whether they get on."""
     foresight: dict[CredentialKey | None, tuple[object, Plans]] = field(default_factory=dict)
     """What would be done for observed bindings, with what that was worked out from."""
+    read_at: dict[ResourceKey, float] = field(default_factory=dict)
+    """Of each binding, since when all that it relies on was known last."""
     last: tuple[CloudflareStep, ZoneKnowledge] | None = None
     """The last call of this reconcile, and what was known after it."""
 
@@ -110,7 +110,7 @@ class ZoneReconciler:
         """Work until nothing can be done now."""
         clock = self.situation.clock
         if zone_id not in self._zones:
-            self._zones[zone_id] = _Zone(nothing_known(self.started), Setbacks(clock), Setbacks(clock), self.started)
+            self._zones[zone_id] = _Zone(nothing_known(self.started), Setbacks(clock), Setbacks(clock))
         zone = self._zones[zone_id]
         zone.last = None
         try:
@@ -203,9 +203,8 @@ class ZoneReconciler:
         for party, plan in planned:
             if not plan.steps and plan.wake_at is None:
                 zone.setbacks.clear(party.credential)
-        zone.looked_at = self.looked_at(zone_id) or zone.looked_at
         remark = RESYNC_DELAYED if self.resyncs.is_delayed(ZoneKey(zone_id)) else None
-        report = ZoneReport(self.situation, self.installation, judged, zone.known, remark, zone.looked_at)
+        report = ZoneReport(self.situation, self.installation, judged, zone.known, remark, zone.read_at, self.started)
         written = False
         for party, plan in planned:
             trouble = zone.setbacks.verdict(party.credential) or self._lack_of_token(party, plan)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from mtls_operator.api.conditions import ConditionType, find
 from mtls_operator.api.host_binding import HostBindingStatus, HostnameState, ManagedRule
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
@@ -16,8 +17,8 @@ from mtls_operator.domain.exposure import ZoneLook, alteration
 from mtls_operator.domain.handling import is_observed, is_suspended
 from mtls_operator.domain.marks import Installation
 from mtls_operator.domain.observed import CertificateId, Ruleset
-from mtls_operator.domain.records import BindingRecord
-from mtls_operator.domain.resync import looked_at, overdue
+from mtls_operator.domain.records import BindingRecord, ResourceKey
+from mtls_operator.domain.resync import looked_at, overdue, said_before
 from mtls_operator.domain.verdicts import Verdict, blocked, waiting
 from mtls_operator.domain.zone_foresight import Plans
 from mtls_operator.domain.zone_knowledge import ZoneKnowledge
@@ -39,10 +40,12 @@ class ZoneReport:
     installation: Installation
     judged: Judgement
     known: ZoneKnowledge
-    remark: Verdict | None = None
+    remark: Verdict | None
     """What to say of bindings that have all they ask for."""
-    looked_at: float = float("inf")
-    """Since when all of the zone that is relied on was known last."""
+    read_at: MutableMapping[ResourceKey, float]
+    """Of each binding, since when all that it relies on was known last in this process."""
+    started: float
+    """When the process was."""
 
     def statuses(
         self, party: Party, plan: ZonePlan, trouble: Verdict | None, foreseen: Plans | None
@@ -65,7 +68,7 @@ class ZoneReport:
                 rules=_rules_of(record, rules),
                 zone=self.situation.zone_of(record) if assessment.resolved.is_ok else None,
                 trouble=_conflict(plan) or trouble or _replacement(plan),
-                remark=_conflict(plan) or overdue(trouble, self.looked_at, self.situation.clock.now()) or self.remark,
+                remark=_conflict(plan) or self._lateness(record, trouble) or self.remark,
                 plan=None if foreseen is None else foreseen.get(record.key, ()),
                 is_fresh=self._is_fresh(record, plan),
                 removals_from=plan.put_back_until,
@@ -75,6 +78,15 @@ class ZoneReport:
                 verification=self.situation.found_outside(record),
             )
             yield record, binding_status(record, view, now)
+
+    def _lateness(self, record: BindingRecord, trouble: Verdict | None) -> Verdict | None:
+        """That what it relies on could not be read for too long."""
+        certificates = {CertificateId(each.certificate_id) for each in record.status.managed}
+        if (since := looked_at(self.known, certificates)) is not None:
+            self.read_at[record.key] = since
+        read_at, ready = self.read_at.get(record.key), find(record.status.conditions, ConditionType.READY)
+        late = overdue(trouble, read_at, self.started, self.situation.clock.now())
+        return said_before(ready, read_at) or late
 
     def _lost(self, record: BindingRecord, plan: ZonePlan) -> Mapping[str, str]:
         """Hostnames that the binding does not get, and who has them."""

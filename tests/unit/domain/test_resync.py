@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtls_operator.api.conditions import Condition
 from mtls_operator.api.reasons import Reason
 from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.resync import (
@@ -19,6 +22,7 @@ from mtls_operator.domain.resync import (
     overdue,
     pause,
     period,
+    said_before,
 )
 from mtls_operator.domain.verdicts import ok, waiting
 from mtls_operator.domain.zone_knowledge import Reading, ZoneKnowledge
@@ -117,14 +121,45 @@ def test_a_certificate_that_is_not_there_was_looked_at_when_that_was_said() -> N
     assert looked_at(zone.with_list_missing(TWO, 40.0), {TWO}) == 40.0
 
 
-def test_a_look_that_fails_is_late_when_the_ceiling_and_one_more_pause_are_over() -> None:
-    trouble = waiting(Reason.CLOUDFLARE_UNAVAILABLE, "Cloudflare does not answer.")
-    last = CEILING_SECONDS + SHORTEST_SECONDS
+LATE = CEILING_SECONDS + SHORTEST_SECONDS + 1
+REFUSED = waiting(Reason.CREDENTIALS_INSUFFICIENT, "the token lacks a permission.")
 
-    assert overdue(trouble, 0.0, last) is None
-    assert overdue(None, 0.0, last + 1) is None
-    assert overdue(trouble, 0.0, last + 1) == ok(
+
+def test_a_look_that_fails_is_late_when_the_ceiling_and_one_more_pause_are_over() -> None:
+    assert overdue(REFUSED, 0.0, 0.0, LATE - 1) is None
+    assert overdue(None, 0.0, 0.0, LATE) is None
+    assert overdue(REFUSED, 0.0, 0.0, LATE) == ok(
         Reason.RESYNC_DELAYED,
         "everything that the spec asks for was in force when it was last read, 1970-01-01T00:00:00Z; since then that"
-        " cannot be told: Cloudflare does not answer.",
+        " cannot be told: the token lacks a permission.",
     )
+
+
+def test_a_process_that_has_read_nothing_does_not_say_that_it_has() -> None:
+    late = overdue(REFUSED, None, 60.0, 60.0 + LATE)
+
+    assert late is not None
+    assert late.message.startswith("everything that the spec asks for was in force before the operator was started, 19")
+
+
+@pytest.mark.parametrize("reason", [Reason.RATE_LIMITED, Reason.CLOUDFLARE_UNAVAILABLE])
+def test_what_is_said_of_a_late_look_does_not_change_from_try_to_try(reason: Reason) -> None:
+    one, other = (overdue(waiting(reason, words), 0.0, 0.0, LATE) for words in ("at 10:00", "at 10:05"))
+
+    assert one == other
+
+
+def test_that_a_look_was_late_is_said_on_until_something_is_read() -> None:
+    said = Condition(
+        type="Ready",
+        status="True",
+        reason="ResyncDelayed",
+        message="said",
+        last_transition_time=datetime(2026, 3, 1, tzinfo=UTC),
+        observed_generation=1,
+    )
+
+    assert said_before(said, None) == ok(Reason.RESYNC_DELAYED, "said")
+    assert said_before(said, 1.0) is None
+    assert said_before(said.model_copy(update={"reason": "Reconciled"}), None) is None
+    assert said_before(None, None) is None
