@@ -70,7 +70,7 @@ async def test_a_process_that_has_read_nothing_says_on_that_nobody_can_tell(kind
 
 @in_virtual_time
 async def test_what_is_read_all_the_while_is_not_late_because_of_what_is_not() -> None:
-    """A token that is refused keeps one binding's list from being read; another one's is read, but cannot be written."""
+    """A token that is refused keeps one binding's list from being read; another's is read, but cannot be written."""
     world = World.begin()
     world.cloudflare.add_token(OWN, owner="cluster-a")
     world.cluster.users.put_secret("shop", "own", {"token": OWN})
