@@ -173,7 +173,9 @@ def _records(zone: ZoneState, gone: frozenset[Place]) -> list[ZoneStep]:
         others = {place for place, holder in holders.items() if holder != stake.binding}
         struck = (recorded - wanted) & (gone | others)
         if struck or not wanted <= recorded:
-            steps.append(RecordManaged(stake.binding, _managed((recorded - struck) | wanted)))
+            # What stands still of the same binding stays in its status.
+            standing = recorded_by(each for each in zone.desired.idle if each.binding == stake.binding)
+            steps.append(RecordManaged(stake.binding, _managed((recorded - struck) | wanted | standing)))
     return steps
 
 

@@ -7,15 +7,20 @@ from dataclasses import replace
 import pytest
 
 from mtls_operator.domain.marks import ClaimState
+from mtls_operator.domain.zone_plan import plan_zone
 from mtls_operator.domain.zone_progress import HostStage
-from mtls_operator.domain.zone_steps import Managed
+from mtls_operator.domain.zone_stakes import Stake, Target, desired_of
+from mtls_operator.domain.zone_steps import Managed, RecordManaged
 from tests.unit.domain.simulated_binding import Binding
+from tests.unit.domain.test_zone_moves import ELSEWHERE
 from tests.unit.domain.test_zone_plan import (
     API,
     CERTIFICATE,
     KEY,
     TARGET,
     TEAR_DOWN,
+    TIMING,
+    US,
     WEB,
     CalmZone,
     claim,
@@ -106,3 +111,17 @@ def test_consent_that_is_given_again_finishes_what_was_begun() -> None:
     zone.after(replace(zone.ours(), refused=False))
 
     assert zone.marks() == [enforced(), None, claim(ClaimState.HELD)]
+
+
+def test_what_stands_still_of_a_binding_stays_recorded_when_the_rest_of_it_moves() -> None:
+    zone = CalmZone()
+    zone.after(wanted())
+    acting = Stake(
+        KEY, {CERTIFICATE: frozenset({API})}, {API: replace(TARGET, certificate=ELSEWHERE)}, has_finalizer=True
+    )
+    standing = Stake(KEY, {CERTIFICATE: frozenset({WEB})}, {WEB: Target(CERTIFICATE)}, has_finalizer=True, idle=True)
+
+    plan = plan_zone(desired_of(US, own=[acting, standing], still=[]), zone.operator.known, zone.time.now, TIMING)
+
+    recorded = {CERTIFICATE: frozenset({API, WEB}), ELSEWHERE: frozenset({API})}
+    assert [step for step in plan.steps if isinstance(step, RecordManaged)] == [RecordManaged(KEY, recorded)]
