@@ -98,5 +98,6 @@ def _left_out(view: BindingView) -> str:
     return (
         f"{unrevoked} revoked certificate(s) get through, those that were revoked first: their serial numbers do not"
         " fit into the rules that there may be in the zone. Raise revocation.maxRulesPerZone of the operator's chart if"
-        " the zone's plan has more, or have the CA drop certificates that have expired from its revocation list."
+        " the zone's plan has more, or have the CA drop certificates that have expired from its revocation list. Where"
+        " SourceResolved of the CA resource says that a list cannot be read, mend that first."
     )

@@ -14,7 +14,8 @@ rules beside the enforcement rules. What is wanted is worked out per hostname an
 | aside or retained                                    |                                                         |
 | it has no rule, or is given up                       | none                                                    |
 
-What is in force is that of the hostname's rules; for one that comes, whatever rules of the zone name of the issuer.
+What is in force is that of the hostname's rules, and stays whatever the budget is. One that comes borrows what rules of
+the zone name of the issuer, as far as there is room.
 
 Hostnames for which the same is wanted share rules; long lists of them are cut into chunks that stay as they are.
 
@@ -29,9 +30,10 @@ Rules of this module:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Final
 
 from mtls_operator.domain.observed import BlockResponse
 from mtls_operator.domain.revoked import RevokedSerials
@@ -45,6 +47,8 @@ from mtls_operator.domain.zone_view import BLOCK, RevocationKey
 
 RevocationGroup = Group[RevocationKey]
 Wanted = Mapping[RevocationKey, frozenset[str]]
+_UNKNOWN: Final = RevokedSerials(is_whole=False)
+_NOBODY: Final = RevokedSerials()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,38 +75,91 @@ class _Manner:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """What hostnames share rules by. `dated`: the list, where it is known, so that the newest can come first."""
+    """What hostnames share rules by."""
 
     manner: _Manner
     issuer: str
     serials: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is wanted for a hostname of an issuer."""
+
+    share: _Share
+    dated: RevokedSerials | None = None
+    """The same in the order in which it finds room; None where it is in force, of which nothing is dropped."""
+    missed: int = 0
+    """How many serial numbers others of the zone keep out, where nobody knows what is revoked."""
+
+
+@dataclass(slots=True)
+class _Sharing:
+    """Who shares rules."""
+
+    staying: set[str] = field(default_factory=set)
+    """Those for whom it is in force, and nothing is dropped."""
+    others: set[str] = field(default_factory=set)
+    dated: RevokedSerials = _UNKNOWN
+
+    def add(self, hostname: str, wish: _Wish) -> None:
+        if wish.dated is None:
+            self.staying.add(hostname)
+        else:
+            self.others.add(hostname)
+            # A list says when; what is borrowed does not.
+            self.dated = max(self.dated, wish.dated, key=lambda each: each.entries[:1])
+
+
 def intent(zone: ZoneState, agenda: Agenda) -> Intent:
     """Work out what is wanted for every hostname, and what of it fits."""
     if _is_about_nothing(zone):
         return Intent({})
-    shares: defaultdict[_Share, set[str]] = defaultdict(set)
-    lists: dict[_Share, RevokedSerials] = {}
+    shares: defaultdict[_Share, _Sharing] = defaultdict(_Sharing)
+    missed: defaultdict[str, int] = defaultdict(int)
     present = _in_force(zone)
     of_zone = _in_force_by_issuer(zone)
     for hostname in sorted(zone.wanted_hostnames | present.keys()):
-        for share, dated in _shares(zone, agenda, hostname, present.get(hostname, {}), of_zone):
-            shares[share].add(hostname)
-            if dated is not None:
-                lists[share] = dated
-    kept: dict[RevocationKey, frozenset[str]] = {}
-    dated_keys: dict[RevocationKey, RevokedSerials] = {}
-    for share, hostnames in shares.items():
-        for key in _keys(zone, share, hostnames):
-            if share in lists:
-                dated_keys[key] = lists[share]
-            else:
-                kept[key] = share.serials
-    room = _most_rules(zone) - sum(rules_needed(key, serials) for key, serials in kept.items())
-    fitted = fitting(dated_keys, room)
+        for wish in _wishes(zone, agenda, hostname, present.get(hostname, {}), of_zone):
+            if wish.share.serials:
+                shares[wish.share].add(hostname, wish)
+            missed[hostname] += wish.missed
+    kept, dated = _grouped(zone, shares)
+    fitted = fitting(dated, _most_rules(zone) - _needed(kept))
     wanted = {**kept, **{key: serials for key, serials in fitted.items() if serials}}
-    return Intent(wanted, _lacking(wanted, present), _left_out(dated_keys, fitted))
+    return Intent(wanted, _lacking(wanted, present), _left_out(dated, fitted, missed))
+
+
+def _grouped(
+    zone: ZoneState, shares: Mapping[_Share, _Sharing]
+) -> tuple[Wanted, Mapping[RevocationKey, RevokedSerials]]:
+    """The groups of which nothing is dropped, and those that find as much room as there is.
+
+    Other hostnames are in the rules of those that keep what they have where that takes no more rules, or all has room.
+    Else they have rules of their own: only of those something can be left out."""
+    kept = {key: share.serials for share, by in shares.items() for key in _keys(zone, share, by.staying)}
+    dated = {key: by.dated for share, by in shares.items() if not by.staying for key in _keys(zone, share, by.others)}
+    mixed = {share: by for share, by in shares.items() if by.staying and by.others}
+    room = _most_rules(zone) - _needed({key: of.serials for key, of in dated.items()}) if mixed else 0
+    for share, by in mixed.items():
+        alone = _keys(zone, share, by.staying)
+        joined = dict.fromkeys(_keys(zone, share, by.staying | by.others), share.serials)
+        together = {key: serials for key, serials in kept.items() if key not in alone} | joined
+        if _is_free(zone, alone, joined) or _needed(together) <= room:
+            kept = together
+        else:
+            dated |= dict.fromkeys(_keys(zone, share, by.others), by.dated)
+    return kept, dated
+
+
+def _is_free(zone: ZoneState, alone: Collection[RevocationKey], joined: Wanted) -> bool:
+    """Whether the rules that are there have room for more hostnames."""
+    rules = [rule for rule in zone.view.revocations if rule.key in alone or rule.key in joined]
+    return all(rule.rule_id is not None for rule in additions(rules, joined, len(rules)))
+
+
+def _needed(groups: Wanted) -> int:
+    return sum(rules_needed(key, serials) for key, serials in groups.items())
 
 
 def _is_about_nothing(zone: ZoneState) -> bool:
@@ -162,29 +219,33 @@ def _manner_of(key: RevocationKey) -> _Manner:
     return _Manner(key.action, key.response, key.tolerant, key.enabled, key.retained)
 
 
-def _shares(
+def _wishes(
     zone: ZoneState, agenda: Agenda, hostname: str, present: _Present, of_zone: Mapping[str, frozenset[str]]
-) -> Iterator[tuple[_Share, RevokedSerials | None]]:
+) -> Iterator[_Wish]:
     target = _governing(zone, hostname)
     if hostname not in zone.wanted_hostnames:
-        yield from _left_alone(zone, hostname, present)
+        yield from map(_Wish, _left_alone(zone, hostname, present))
     elif target is None or target.policy is None:
-        yield from ((share, None) for share in _as_present(present, enabled=True))
+        yield from map(_Wish, _as_present(present, enabled=True))
     elif not (target.policy.is_bare or _is_due(zone, agenda, hostname, target, present)):
-        yield from ((share, None) for share in _as_present(present))
+        yield from map(_Wish, _as_present(present))
     elif not target.policy.is_bare:
         manner = _Manner(target.policy.action, target.policy.response, target.policy.tolerant)
         is_new = not zone.view.enforcement_keys(hostname) and hostname not in zone.told_enforced
-        for issuer in sorted({*present, *_listed(target), *target.issuers, *_accepted(zone, hostname)}):
-            in_force = of_zone.get(issuer, frozenset()) if is_new else _together(present.get(issuer, {}))
-            serials = _wanted_of(zone, hostname, target, issuer, in_force)
-            if isinstance(serials, RevokedSerials):
-                yield _Share(manner, issuer, serials.serials), serials
-            elif serials:
-                yield _Share(manner, issuer, serials), None
+        accepted = target.issuers | _accepted(zone, hostname)
+        for issuer in sorted({*present, *_listed(target), *accepted}):
+            others = of_zone.get(issuer, frozenset())
+            in_force = others if is_new else _together(present.get(issuer, {}))
+            known = _known_of(zone, hostname, target, issuer, in_force)
+            if known is None and not is_new:
+                missed = max(0, len(others) - len(in_force)) if issuer in accepted else 0
+                yield _Wish(_Share(manner, issuer, in_force), missed=missed)
+            else:
+                dated = _listed_beside(_UNKNOWN, in_force) if known is None else known
+                yield _Wish(_Share(manner, issuer, dated.serials), dated)
 
 
-def _left_alone(zone: ZoneState, hostname: str, present: _Present) -> Iterator[tuple[_Share, RevokedSerials | None]]:
+def _left_alone(zone: ZoneState, hostname: str, present: _Present) -> Iterator[_Share]:
     """What nobody who acts now wants: it goes, is left with everything in force, or stays as it is."""
     for share in _as_present(present):
         is_given_up = hostname in zone.enforcement_to_give_up
@@ -194,7 +255,7 @@ def _left_alone(zone: ZoneState, hostname: str, present: _Present) -> Iterator[t
         if is_given_up:
             continue
         retained = share.manner.retained or hostname in zone.retained_hostnames
-        yield replace(share, manner=replace(share.manner, retained=retained)), None
+        yield replace(share, manner=replace(share.manner, retained=retained))
 
 
 def _as_present(present: _Present, *, enabled: bool | None = None) -> Iterator[_Share]:
@@ -230,20 +291,19 @@ def _together(present: Mapping[_Manner, frozenset[str]]) -> frozenset[str]:
     return next(iter(present.values())) if len(present) == 1 else frozenset[str]().union(*present.values())
 
 
-def _wanted_of(
+def _known_of(
     zone: ZoneState, hostname: str, target: Target, issuer: str, in_force: frozenset[str]
-) -> RevokedSerials | frozenset[str]:
+) -> RevokedSerials | None:
+    """What is to be kept out of a hostname; None where nothing can be believed, and what is in force is to stay."""
     if target.revoked is None:
-        return in_force
+        return None
     listed = target.revoked.of(issuer)
-    if listed is not None:
-        return _listed_beside(listed, in_force)
-    if issuer in target.issuers:
-        return in_force if target.revoked.wanted else frozenset()
-    if issuer in _accepted(zone, hostname) or _is_between_lists(zone, hostname):
-        other = zone.desired.revocation.of(issuer)
-        return in_force if other is None else _listed_beside(other, in_force)
-    return frozenset()
+    if listed is None and issuer in target.issuers:
+        return None if target.revoked.wanted else _NOBODY
+    if listed is None and (issuer in _accepted(zone, hostname) or _is_between_lists(zone, hostname)):
+        listed = zone.desired.revocation.of(issuer)
+        return None if listed is None else _listed_beside(listed, in_force)
+    return _NOBODY if listed is None else _listed_beside(listed, in_force)
 
 
 @lru_cache(maxsize=64)
@@ -287,9 +347,11 @@ def _effective(present: Mapping[_Manner, frozenset[str]], key: RevocationKey) ->
 
 
 def _left_out(
-    dated: Mapping[RevocationKey, RevokedSerials], fitted: Mapping[RevocationKey, frozenset[str]]
+    dated: Mapping[RevocationKey, RevokedSerials],
+    fitted: Mapping[RevocationKey, frozenset[str]],
+    missed: Mapping[str, int],
 ) -> Mapping[str, int]:
-    left_out: defaultdict[str, int] = defaultdict(int)
+    left_out = defaultdict(int, missed)
     for key, serials in dated.items():
         missing = len(serials.serials) - len(fitted[key])
         if missing:

@@ -7,14 +7,16 @@ from dataclasses import replace
 import pytest
 
 from mtls_operator.domain.marks import Enforcement
+from mtls_operator.domain.observed import BlockResponse
 from mtls_operator.domain.records import ResourceKey
-from mtls_operator.domain.revoked import Revocations, RevokedSerials
-from mtls_operator.domain.zone_progress import HostStage
+from mtls_operator.domain.revoked import Revocations, RevokedSerials, ZoneRevocation
+from mtls_operator.domain.zone_progress import HostProgress, HostStage
 from tests.unit.domain.revoking import A, B, changed, in_force, revocations, revoked, seen, target, with_two_lists
 from tests.unit.domain.test_zone_plan import API, WEB, CalmZone, wanted
 
 DAY = 86_400.0
 BOTH = frozenset({A, B})
+PLAIN = BlockResponse(403, "text/plain", "no")
 
 
 @pytest.fixture
@@ -146,3 +148,116 @@ def test_rules_of_a_binding_that_is_laid_aside_give_way_to_nobody(zone: CalmZone
 
     assert revoked(zone) == before
     assert zone.operator.failures > 1
+
+
+UNREADABLE = pytest.mark.parametrize("known", [None, Revocations()], ids=["nothing is known", "no list is believed"])
+"""A list of the CA that is in force cannot be read any more."""
+
+
+def second(zone: CalmZone, known: Revocations | None, response: BlockResponse | None = None) -> CalmZone:
+    """Another binding comes, after the list of the CA has become another."""
+    zone.cluster.put(replace(zone.ours(), target=target(known)))
+    comes = wanted(WEB, target=target(known, response=response))
+    zone.after(replace(comes, key=ResourceKey("apps", "second")), seconds=DAY)
+    return zone
+
+
+def more_room(zone: CalmZone, rules: int) -> None:
+    assert zone.zone.most_rules is not None
+    zone.zone.most_rules += rules
+
+
+def progress(zone: CalmZone, hostname: str) -> HostProgress:
+    """What is known of the hostname of the second binding."""
+    (plan,) = zone.operator.plans()
+    assert plan.progress is not None
+    return plan.progress[ResourceKey("apps", "second")][hostname]
+
+
+@UNREADABLE
+@pytest.mark.parametrize("response", [None, PLAIN], ids=["alike", "with rules of its own"])
+@pytest.mark.parametrize("room", [1, 2, 3])
+def test_what_a_hostname_borrows_keeps_it_from_nothing_where_the_plan_has_no_more(
+    zone: CalmZone, known: Revocations | None, response: BlockResponse | None, room: int
+) -> None:
+    full(zone, Revocations(((A, OLD),)))
+    more_room(zone, room)
+    before = revoked(zone)[A]
+
+    second(zone, known, response)
+
+    assert (progress(zone, WEB).stage, progress(zone, WEB).to_revoke) == (HostStage.ENFORCED, 0)
+    assert progress(zone, WEB).unrevoked == len(OLD.entries) - len(revoked(zone, WEB).get(A, ()))
+    assert (revoked(zone)[A], zone.operator.failures) == (before, 0)
+    assert (after_looks(zone, 20), zone.operator.failures) == (0, 0)
+
+
+@UNREADABLE
+@pytest.mark.parametrize("response", [None, PLAIN], ids=["alike", "with rules of its own"])
+@pytest.mark.parametrize("most", [1, 5, 6, 8])
+def test_what_a_hostname_borrows_is_within_the_budget(
+    zone: CalmZone, known: Revocations | None, response: BlockResponse | None, most: int
+) -> None:
+    in_force(zone, Revocations(((A, OLD),)))
+    rules, before = len(revocations(zone)), revoked(zone)[A]
+    zone.cluster.revocation = ZoneRevocation(most_rules=most)
+    states = seen(zone)
+
+    second(zone, known, response)
+
+    assert len(revocations(zone)) <= max(rules, most)
+    assert all(before <= each[A] for _, each in states)
+    assert progress(zone, WEB).stage is HostStage.ENFORCED
+    assert progress(zone, WEB).unrevoked == len(OLD.entries) - len(revoked(zone, WEB).get(A, ()))
+
+
+@UNREADABLE
+def test_what_a_hostname_borrows_comes_after_what_a_list_names(zone: CalmZone, known: Revocations | None) -> None:
+    zone.cluster.revocation = ZoneRevocation(most_rules=12)
+    listed = wanted("list.example.com", target=replace(target(Revocations(((B, NEW),))), issuers=frozenset({B})))
+    zone.after(replace(listed, key=ResourceKey("apps", "listed")))
+    in_force(zone, Revocations(((A, OLD),)))
+
+    second(zone, known, PLAIN)
+
+    assert len(revoked(zone, "list.example.com")[B]) == len(NEW.entries)
+    assert progress(zone, WEB).unrevoked > 0
+
+
+def test_what_was_left_out_for_a_hostname_comes_in_when_there_is_room(zone: CalmZone) -> None:
+    full(zone, Revocations(((A, OLD),)))
+    second(zone, None)
+    more_room(zone, 10)
+
+    zone.cluster.put(replace(zone.ours(), target=target(Revocations(((A, OLD),)))))
+    second(zone, Revocations(((A, OLD),)))
+    after_looks(zone, 10)
+
+    assert len(revoked(zone, WEB)[A]) == len(OLD.entries)
+    assert progress(zone, WEB).unrevoked == 0
+
+
+@pytest.mark.parametrize("known", [None, Revocations(((A, OLD),))], ids=["nothing is known", "with a list"])
+def test_who_comes_takes_nothing_from_a_hostname_of_which_no_list_can_be_read(
+    zone: CalmZone, known: Revocations | None
+) -> None:
+    in_force(zone, Revocations(((A, OLD),)))
+    zone.cluster.revocation = ZoneRevocation(most_rules=2)
+    zone.cluster.put(replace(zone.ours(), target=target(None)))
+    comes = wanted(WEB, target=target(known))
+
+    zone.after(replace(comes, key=ResourceKey("apps", "second")), seconds=DAY)
+
+    assert len(revoked(zone)[A]) == len(OLD.entries)
+    assert progress(zone, WEB).stage is HostStage.ENFORCED
+
+
+def test_who_comes_is_written_into_rules_that_have_room_though_there_are_too_many(zone: CalmZone) -> None:
+    few = Revocations(((A, numbered(A, 20, 1_000.0)),))
+    in_force(zone, few)
+    zone.cluster.revocation = ZoneRevocation(most_rules=0)
+
+    second(zone, None)
+
+    assert len(revocations(zone)) == 1
+    assert revoked(zone, WEB) == revoked(zone) == {A: set(few.lists[0][1].serials)}
