@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from mtls_operator.api.reasons import Reason
@@ -88,7 +89,9 @@ class OutsideChecks:
                 tasks = self._tasks()
                 for key in [each for each, task in tasks.items() if self._is_due(each, task)]:
                     self._states[key].running = True
-                    checks.create_task(self._begin(key, tasks[key]))
+                    check = checks.create_task(self._begin(key, tasks[key]))
+                    # Not in the check: a defect of the loop cancels it, perhaps before it has begun.
+                    check.add_done_callback(partial(self._ended, self._states[key]))
                 await self._sleep()
 
     def _tasks(self) -> Mapping[ResourceKey, Task]:
@@ -136,6 +139,8 @@ class OutsideChecks:
         state = self._states[key]
         if not await is_done(self._check(key, task), "a check from outside", binding=str(key)):
             state.due = self.situation.clock.now() + PAUSE_AFTER_DEFECT_SECONDS
+
+    def _ended(self, state: _State, _check: asyncio.Task[None]) -> None:
         state.running = False
         self._changed.set()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import httpx
@@ -16,9 +16,11 @@ from mtls_operator.domain.sources import CredentialKey
 from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.defects import is_done, kept_up
 from mtls_operator.engine.exposure_checks import ExposureChecks
+from mtls_operator.engine.outside_checks import OutsideChecks
 from mtls_operator.engine.situation import Situation
 from mtls_operator.engine.token_checks import TokenChecks
 from mtls_operator.observability.metrics import Metrics
+from mtls_operator.outside.visits import Papers, Report
 from testbed.cluster import VirtualClock
 from tests.unit.domain.binding_records import CERTIFICATE, authority, binding
 from tests.unit.engine.situations import OF_THE_TEAM, OPERATORS_OWN, situation_of
@@ -180,3 +182,56 @@ async def test_zones_are_looked_for_again_after_defects() -> None:
     task = await during(2_000, checks.run())
 
     assert (task.cancelled(), sorted(news)) == (True, [ONE, TWO])
+
+
+class Silent:
+    """Is asked, and never answers."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+
+    async def visit(self, hostnames: Sequence[str], path: str, papers: Papers) -> Report:
+        """See `Outside`."""
+        self.asked.append((hostnames, path, papers))
+        await asyncio.sleep(7 * 86_400)
+        return Report(())
+
+
+class Perplexing(dict[Any, Any]):
+    """Secrets of which at one moment nobody can say whether they are there."""
+
+    def __init__(self, contents: dict[Any, Any], question: int) -> None:
+        super().__init__(contents)
+        self._left = question
+
+    def __contains__(self, key: object) -> bool:
+        self._left -= 1
+        if self._left == 0:
+            raise RuntimeError("a defect")
+        return super().__contains__(key)
+
+
+def checked(name: str) -> BindingRecord:
+    """A binding that is to be checked with a client of its own."""
+    told = {
+        "observedGeneration": 3,
+        "hostnames": [{"name": HOST, "state": "Enforced"}],
+    }
+    wish = {"verification": {"interval": "5m", "clientCertificateRef": {"name": "own"}}}
+    return binding(name, HOST, spec=wish, status=HostBindingStatus.model_validate(told), managed={CERTIFICATE: [HOST]})
+
+
+@in_virtual_time
+async def test_a_check_from_outside_that_a_defect_of_the_loop_has_ended_is_made_again() -> None:
+    one, client = checked("one"), OF_THE_TEAM.source
+    situation, outside = situation_of(VirtualClock(), [authority("ca")], [one]), Silent()
+    situation.contents = Perplexing({client: {"tls.crt": b"", "tls.key": b""}}, question=3)
+    checks = OutsideChecks(situation, outside, 60.0, Metrics(), lambda _: None)
+    work = asyncio.create_task(kept_up(checks.run, "checking from outside"))
+
+    await asyncio.sleep(100)
+    at_first = len(outside.asked)
+    checks.look_at_source(client)
+    await during(100, asyncio.wait_for(work, None))
+
+    assert (at_first, len(outside.asked)) == (1, 2)
