@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from mtls_operator.api.conditions import Conditions
 from mtls_operator.api.constants import HOST_BINDING_KIND
@@ -281,6 +281,15 @@ class ManagedRule(Part):
     """Its ref, which stays when the rule is edited."""
 
 
+class Rival(Part):
+    """An installation of another cluster that uses our ownerId, as `takeover` of the chart names one."""
+
+    owner_id: str
+    """The ownerId that is used twice."""
+    cluster_uid: Annotated[str, Field(alias="clusterUID")]
+    """UID of the other cluster's kube-system namespace."""
+
+
 class HostBindingStatus(Part):
     """What is the case. Written by the operator only, and only when its meaning changes."""
 
@@ -309,6 +318,9 @@ class HostBindingStatus(Part):
     removals_from: Moment | None = None
     """Somebody replaced the zone's custom rules: nothing is removed in the zone before this moment, so that other
     installations can put their claims back. Absent: nothing of the kind was noticed lately."""
+    rival: Rival | None = None
+    """Another cluster that had rules in the zone under our ownerId when these were last read: nothing is written in the
+    account. Absent: there was none."""
     plan: Annotated[tuple[str, ...], limits(**list_type("atomic"))] = ()
     """With managementPolicy Observe: what would be done, one step a line, in order."""
     last_handled_reconcile_at: str | None = None

@@ -55,7 +55,7 @@ class AuthorityView:
     is_doubted: bool = False
     """Whether a fresh look at the account was asked for that has not been taken yet."""
     rivalry: Verdict | None = None
-    """That another cluster uses our ownerId in a zone of the account, or may do so: nothing is written."""
+    """That another cluster uses our ownerId in a zone of the account: nothing is written."""
     remark: Verdict | None = None
     """What Ready says of a CA that has all it asks for, besides that."""
     trouble: Verdict | None = None

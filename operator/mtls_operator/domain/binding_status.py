@@ -53,6 +53,7 @@ def binding_status(record: BindingRecord, view: BindingView, now: datetime) -> H
             "zone_id": view.zone.id if view.zone else record.status.zone_id,
             "zone_name": view.zone.name if view.zone else record.status.zone_name,
             "account_id": (view.zone.account_id if view.zone else None) or record.status.account_id,
+            "rival": view.rival,
             "removals_from": _ceiling_of(view.removals_from),
             "certificate_authority_not_after": view.not_after or record.status.certificate_authority_not_after,
             "last_handled_reconcile_at": record.status.last_handled_reconcile_at

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mtls_operator.api.host_binding import ManagedRule
+from mtls_operator.api.host_binding import ManagedRule, Rival
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.binding_assessment import BindingAssessment
 from mtls_operator.domain.exposure import ZoneLook
@@ -28,6 +28,8 @@ class BindingView:
     """By ownerId, the UIDs of the clusters from which other installations have signed what they have in the zone."""
     rules: Sequence[ManagedRule] | None = ()
     """Rules that cover its hostnames; None while the rules are not known."""
+    rival: Rival | None = None
+    """Another cluster that uses our ownerId in the zone, by the last reading of its rules."""
     zone: Zone | None = None
     trouble: Verdict | None = None
     """What Cloudflare said when the zone was last worked on, if it went wrong. It says nothing about a binding of

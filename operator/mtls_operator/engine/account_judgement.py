@@ -9,7 +9,7 @@ from mtls_operator.domain.account_demands import Demand
 from mtls_operator.domain.authority_assessment import AuthorityAssessment
 from mtls_operator.domain.records import AuthorityRecord, ResourceKey
 from mtls_operator.domain.sources import CredentialKey
-from mtls_operator.domain.verdicts import Outcome, Verdict
+from mtls_operator.domain.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,7 @@ class AccountJudgement:
     authorities: Sequence[tuple[AuthorityRecord, AuthorityAssessment]]
     demands: tuple[Demand, ...]
     rivalry: Verdict | None = None
-    """That another cluster uses our ownerId in a zone of the account, or may do so."""
-
-    @property
-    def is_rivalry_open(self) -> bool:
-        """Whether a zone has to be read first to tell whether there is another cluster."""
-        return self.rivalry is not None and self.rivalry.outcome is Outcome.WAITING
+    """That another cluster uses our ownerId in a zone of the account."""
 
     def record(self, key: ResourceKey) -> AuthorityRecord:
         """The CA of this name."""

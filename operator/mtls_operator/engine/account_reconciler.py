@@ -51,7 +51,7 @@ from mtls_operator.engine.credentials import Credentials
 from mtls_operator.engine.outcome import Reconciled, failed, reconciled
 from mtls_operator.engine.referred_sources import sources_of_authority
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
-from mtls_operator.engine.rivalry import rivalry_in
+from mtls_operator.engine.rivalry import Rivalries
 from mtls_operator.engine.setbacks import Setbacks
 from mtls_operator.engine.situation import Situation
 from mtls_operator.engine.troubles import pause_after, told_trouble
@@ -93,6 +93,7 @@ class AccountReconciler:
     writer: ResourceWriter[AuthorityRecord]
     credentials: Credentials
     owner: str
+    rivalries: Rivalries
     timing: Timing
     limit: int
     metrics: Metrics
@@ -225,7 +226,7 @@ class AccountReconciler:
             (each, self.situation.assess_authority(each)) for each in self.situation.authorities_in(account_id)
         ]
         readable = [(record, verdict) for record, verdict in authorities if record.status_is_readable]
-        rivalry = rivalry_in(account_id, self.situation)
+        rivalry = self.rivalries.verdict_on(account_id)
         demands = (
             demand_of(record, verdict, self.situation, is_halted=rivalry is not None) for record, verdict in readable
         )
@@ -304,8 +305,6 @@ class AccountReconciler:
             gone = record.deleting and not record.metadata.has_finalizer
             mute = gone or not record.status_is_readable or _is_held(account, record)
             if mute or self.situation.is_loading(sources_of_authority(record)):
-                continue
-            if judged.is_rivalry_open and told_trouble(record) is not None:
                 continue
             if plan.wake_at is None and all(authority_of_step(step) != record.key for step in plan.steps):
                 account.setbacks.clear(record.key)

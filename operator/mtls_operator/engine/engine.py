@@ -41,6 +41,7 @@ from mtls_operator.engine.outside_checks import OutsideChecks
 from mtls_operator.engine.resource_cache import ResourceCache
 from mtls_operator.engine.resource_writer import ResourceWriter
 from mtls_operator.engine.resync_schedule import ResyncSchedule
+from mtls_operator.engine.rivalry import Rivalries
 from mtls_operator.engine.settings import operator_credentials, predecessors_of, timing_of, visitor_of
 from mtls_operator.engine.situation import Situation, account_of, objects_of
 from mtls_operator.engine.token_checks import TokenChecks
@@ -130,6 +131,8 @@ class Engine:
             remember=self._remember_binding,
             forget=self._forget_binding,
         )
+        predecessors = predecessors_of(configuration)
+        self._rivalries = Rivalries(self._situation, identity.installation, predecessors, timing.window)
         self._zones = ZoneReconciler(
             self._situation,
             binding_writer,
@@ -137,16 +140,18 @@ class Engine:
             identity.installation,
             timing,
             self._resyncs,
+            self._rivalries,
             metrics,
             self._on_gone,
             self._on_no_zone,
-            predecessors_of(configuration),
+            predecessors,
         )
         self._accounts = AccountReconciler(
             self._situation,
             authority_writer,
             credentials,
             identity.installation.owner,
+            self._rivalries,
             timing,
             configuration.cloudflare.certificate_limit,
             metrics,
@@ -277,6 +282,7 @@ class Engine:
         self._add(keys)
 
     def _on_no_zone(self, zone_id: str) -> None:
+        self._rivalries.note_no_zone(zone_id)
         self._directory.doubt(zone_id)
 
     def _on_finding(self, key: ResourceKey) -> None:

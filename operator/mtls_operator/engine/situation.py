@@ -84,8 +84,6 @@ class Situation:
     """Whether rules match hostnames with a port or a trailing dot too."""
     claimed_elsewhere: dict[str, frozenset[CertificateId]] = field(default_factory=dict)
     """By zone, the certificates that other installations claim there."""
-    rivals: dict[str, Installation] = field(default_factory=dict)
-    """By zone, a cluster that was seen to use our ownerId."""
     refusals: dict[str, Mapping[str, frozenset[Refusal]]] = field(default_factory=dict)
     """By zone and hostname, how the block rules that are there answer whom they block."""
     found_outside: Callable[[BindingRecord], Verdict | None] = lambda _: None

@@ -180,7 +180,11 @@ class ZoneDirectory:
         elif binding.deleting and not binding.status.managed:
             await self.writer.remove_finalizer(binding)
         elif not self.situation.is_binding_loading(binding):
-            view = BindingView(self.situation.assess(binding), verification=self.situation.found_outside(binding))
+            view = BindingView(
+                self.situation.assess(binding),
+                rival=binding.status.rival,
+                verification=self.situation.found_outside(binding),
+            )
             await self.writer.write_status(binding, binding_status(binding, view, self.situation.clock.moment()))
 
 

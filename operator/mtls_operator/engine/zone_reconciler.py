@@ -43,7 +43,7 @@ from mtls_operator.engine.outcome import Reconciled, failed, reconciled
 from mtls_operator.engine.parties import Judgement, Party, barred_by, judgement_of
 from mtls_operator.engine.resource_writer import ResourceWriter, is_waived
 from mtls_operator.engine.resync_schedule import ResyncSchedule
-from mtls_operator.engine.rivalry import note_rival
+from mtls_operator.engine.rivalry import Rivalries
 from mtls_operator.engine.setbacks import Setbacks
 from mtls_operator.engine.situation import Situation
 from mtls_operator.engine.troubles import pause_after, told_trouble
@@ -93,6 +93,7 @@ class ZoneReconciler:
     installation: Installation
     timing: Timing
     resyncs: ResyncSchedule
+    rivalries: Rivalries
     metrics: Metrics
     on_gone: Callable[[CertificateId], object]
     """Hears of a certificate that Cloudflare said twice it does not have."""
@@ -324,7 +325,7 @@ class ZoneReconciler:
             zone.last = (step, zone.known)
             if zone.known.rules is not None and zone.known.rules is not before.rules:
                 self.situation.note_rules(zone_id, zone.known.rules.value, {self.installation, *self.predecessors})
-                note_rival(zone_id, zone.known.rules.value, self.installation, self.predecessors, self.situation)
+                self.rivalries.note_rules(zone_id, zone.known.rules.value)
             self._count_repair(zone_id, step, before, zone.known)
             if isinstance(step, WriteList | WriteRule | DeleteRule):
                 # A read that goes well says nothing about a write that did not.

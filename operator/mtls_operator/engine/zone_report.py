@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mtls_operator.api.conditions import ConditionType, find
-from mtls_operator.api.host_binding import HostBindingStatus, HostnameState, ManagedRule
+from mtls_operator.api.host_binding import HostBindingStatus, HostnameState, ManagedRule, Rival
 from mtls_operator.api.reasons import Reason
 from mtls_operator.api.times import format_moment
 from mtls_operator.domain.binding_assessment import BindingAssessment
@@ -66,6 +66,7 @@ class ZoneReport:
                 lost=self._lost(record, plan),
                 clusters=_clusters_of_others(seen),
                 rules=_rules_of(record, rules),
+                rival=_rival(plan) if self.known.rules else record.status.rival,
                 zone=self.situation.zone_of(record) if assessment.resolved.is_ok else None,
                 trouble=_conflict(plan) or trouble or _replacement(plan),
                 remark=_conflict(plan) or self._lateness(record, trouble) or self.remark,
@@ -157,6 +158,10 @@ def _conflict(plan: ZonePlan) -> Verdict | None:
         " written. Give one of the two installations another ownerId, or, if the other is gone, name it in takeover of"
         " the operator's chart.",
     )
+
+
+def _rival(plan: ZonePlan) -> Rival | None:
+    return Rival(owner_id=plan.rival.owner, cluster_uid=plan.rival.cluster) if plan.rival else None
 
 
 def _replacement(plan: ZonePlan) -> Verdict | None:

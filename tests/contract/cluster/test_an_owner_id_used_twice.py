@@ -6,15 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
-from testbed.chaos.operator_process import OperatorProcess
+import pytest
+
+from mtls_operator.configuration import Predecessor
+from testbed.chaos.operator_process import OperatorProcess, running_operator
 from testbed.cloudflare.faults import AnswerStatus, Fault, Match
-from tests.contract.cluster.engine_world import ACCOUNT, HOST, WINDOW, ZONE, World, authority_pem
+from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, HOST, WINDOW, ZONE, World, authority_pem
 from tests.contract.cluster.test_acknowledged_requests import TWIN, with_a_rival
 from tests.contract.cluster.world import BINDING, CA
 from tests.virtual_time import in_virtual_time, until
 
 HOUR = 3600.0
+LOST = "c" * 32
 CONFLICT = ("False", "ManagementConflict")
 
 
@@ -106,10 +111,89 @@ async def test_a_process_that_takes_over_writes_nothing_before_it_has_read_the_z
             world.cloudflare.faults.clear()
             await asyncio.sleep(HOUR)
 
-            assert said == [CONFLICT, ("False", "Progressing")]
-            assert "zone example.com is being read" in words
+            assert said == [CONFLICT] * 2
+            assert "has rules in zone example.com under our ownerId cluster-a, as these were last read" in words
             assert [world.condition(CA, name) for name in ("partners", "other")] == [CONFLICT] * 2
             assert writes(world, begun) == []
+
+
+@pytest.mark.parametrize("fields", [{"suspend": True}, {"managementPolicy": "Observe"}], ids=["suspended", "observed"])
+@in_virtual_time
+async def test_a_process_that_takes_over_goes_by_the_word_of_a_binding_that_is_set_aside(
+    fields: dict[str, Any],
+) -> None:
+    async with halted() as (world, operator):
+        world.apply_binding("api", HOST, **fields)
+        await asyncio.sleep(HOUR / 2)
+        operator.die()
+        begun = len(world.cloudflare.log)
+        world.cloudflare.faults.add(Fault(AnswerStatus(503), Match("GET", ZONE), times=None))
+        world.apply_authority("other")
+        async with world.running():
+            await asyncio.sleep(HOUR)
+
+            assert world.condition(CA, "other") == CONFLICT
+            assert writes(world, begun) == []
+
+
+@in_virtual_time
+async def test_a_zone_that_showed_nobody_halts_nothing_when_it_cannot_be_read_any_more() -> None:
+    async with halted() as (world, operator):
+        world.cloudflare.add_zone(LOST, "example.org", ACCOUNT)
+        without_the_rival(world)
+        await asyncio.sleep(HOUR)
+        world.apply_binding("lost", "api.example.org", zone="example.org")
+        await until(lambda: world.is_ready(BINDING, "lost"))
+        with_a_rival(world)
+        await asyncio.sleep(HOUR)
+        world.cloudflare.faults.add(Fault(AnswerStatus(403), Match("GET", LOST), times=None))
+        operator.die()
+        without_the_rival(world)
+        async with world.running():
+            world.apply_authority("other")
+            await asyncio.sleep(HOUR)
+
+            assert world.is_ready(CA, "partners")
+            assert world.is_ready(CA, "other")
+
+
+@in_virtual_time
+async def test_a_zone_that_is_gone_takes_the_rules_of_the_other_cluster_along() -> None:
+    async with halted() as (world, _):
+        world.cloudflare.faults.add(Fault(AnswerStatus(404), Match("GET", ZONE), times=None))
+        world.apply_authority("other")
+        await asyncio.sleep(HOUR)
+
+        assert world.is_ready(CA, "other")
+
+
+@in_virtual_time
+async def test_a_process_that_takes_over_finds_out_that_the_zone_is_gone() -> None:
+    async with halted() as (world, operator):
+        world.cloudflare.faults.add(Fault(AnswerStatus(404), Match("GET", ZONE), times=None))
+        operator.die()
+        world.apply_authority("other")
+        async with world.running():
+            await asyncio.sleep(WINDOW / 2)
+            at_first = world.condition(CA, "other")
+            await asyncio.sleep(HOUR)
+
+            assert at_first == CONFLICT
+            assert world.is_ready(CA, "other")
+
+
+@in_virtual_time
+async def test_who_is_told_that_the_other_cluster_has_gone_does_not_wait_for_the_zone() -> None:
+    async with halted() as (world, operator):
+        operator.die()
+        world.cloudflare.faults.add(Fault(AnswerStatus(403), Match("GET", ZONE), times=None))
+        world.apply_authority("other")
+        gone = Predecessor(owner_id="cluster-a", cluster_uid=TWIN)
+        successor = CONFIGURATION.model_copy(update={"takeover": (gone,)})
+        async with running_operator(successor, world.cluster, world.cloudflare, world.clock):
+            await asyncio.sleep(HOUR)
+
+            assert world.is_ready(CA, "other")
 
 
 @in_virtual_time
