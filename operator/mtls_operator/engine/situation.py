@@ -129,6 +129,13 @@ class Situation:
         zone = binding.spec.zone
         return ZoneQuestion(zone.id, zone.name, authority.spec.account_id, credential)
 
+    def account_question_of(self, binding: BindingRecord) -> ZoneQuestion | None:
+        """How to ask for the account of the recorded zone of a binding, which an older status does not name."""
+        status = binding.status
+        is_told = not status.managed or status.zone_id is None or status.account_id is not None
+        question = None if is_told else self.question_of(binding)
+        return replace(question, zone_id=status.zone_id, zone_name=None) if question else None
+
     # CAs
 
     def assess_authority(self, authority: AuthorityRecord) -> AuthorityAssessment:
@@ -228,7 +235,7 @@ class Situation:
         keys: set[Key] = {ZoneKey(zone.id) if zone and binding.status_is_readable else UnzonedKey()}
         if authority is not None:
             keys.add(AccountKey(account_of(authority)))
-        return keys
+        return keys | ({UnzonedKey()} if self.account_question_of(binding) else set())
 
     def keys_of_authority(self, authority: AuthorityRecord) -> set[Key]:
         """What to look at again when a CA has changed."""
@@ -310,9 +317,14 @@ class Situation:
     def _zone_or_verdict(self, binding: BindingRecord) -> Zone | Verdict | None:
         status = binding.status
         if status.managed and status.zone_id is not None:
-            return Zone(status.zone_id, status.zone_name or "", status.account_id or "")
+            return Zone(status.zone_id, status.zone_name or "", status.account_id or self._account_found(binding))
         question = self.question_of(binding)
         return self.zones.get(question) if question else None
+
+    def _account_found(self, binding: BindingRecord) -> str:
+        question = self.account_question_of(binding)
+        zone = self.zones.get(question) if question else None
+        return zone.account_id if isinstance(zone, Zone) else ""
 
     def _uses(self, binding: BindingRecord, authority: AuthorityRecord) -> bool:
         if not binding.status_is_readable:

@@ -2,7 +2,8 @@
 
 A zone is asked for once per account, zone and token; every binding of it then finds the answer in memory. It is asked
 for again for those that own nothing there when Cloudflare says that there is no such zone: it may have been deleted and
-made again, under another id.
+made again, under another id. The zone of one that has something there is known, but not its account if the status is of
+a time when that was not recorded: it is asked for as well, once, and nothing waits for that.
 """
 
 from __future__ import annotations
@@ -87,6 +88,9 @@ class ZoneDirectory:
         return token is not None and self._setbacks.held_until(question, token) is None
 
     def _open_questions(self) -> list[ZoneQuestion]:
+        return list(dict.fromkeys((*self._awaited(), *self._account_questions())))
+
+    def _awaited(self) -> list[ZoneQuestion]:
         questions = [
             self.situation.question_of(binding)
             for binding in self.situation.unzoned()
@@ -94,6 +98,17 @@ class ZoneDirectory:
         ]
         found = dict.fromkeys(question for question in questions if question is not None)
         return list(found | dict.fromkeys(self._doubted_questions()))
+
+    def _account_questions(self) -> Iterator[ZoneQuestion]:
+        """Those without an answer whose token serves who asks. That there is no such zone is one."""
+        for binding in self.situation.bindings:
+            question = self.situation.account_question_of(binding)
+            answer = self.situation.zones.get(question) if question else None
+            is_answered = isinstance(answer, Zone) or (answer is not None and answer.reason is Reason.ZONE_NOT_FOUND)
+            if question is None or is_answered:
+                continue
+            if self.situation.assess(binding).credential == question.credential:
+                yield question
 
     def _doubted_questions(self) -> Iterator[ZoneQuestion]:
         """Those that a binding relies on and whose token serves it."""
@@ -106,7 +121,8 @@ class ZoneDirectory:
                 yield question
 
     async def _ask(self, question: ZoneQuestion) -> None:
-        client = self.credentials.client(question.credential, Urgency.ARRIVAL)
+        urgency = Urgency.ARRIVAL if question in self._awaited() else Urgency.DRIFT_CHECK
+        client = self.credentials.client(question.credential, urgency)
         if client is None:
             return
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from testbed.cloudflare.faults import AnswerStatus, Fault, Match
 from tests.contract.cluster.engine_world import ACCOUNT, HOST, ZONE, World
@@ -110,3 +112,60 @@ async def test_a_zone_that_gives_404_and_is_found_all_the_same_is_asked_for_as_s
     refused = [each for each in world.cloudflare.log if each.status == 404]
     assert len(look_ups(world)) <= len(refused) + 1 < 120
     assert world.condition(BINDING, "api") == ("False", "CloudflareRefused")
+
+
+@asynccontextmanager
+async def succeeding_who_recorded_no_account(world: World, *faults: Fault) -> AsyncIterator[None]:
+    """A process that finds a status that does not say to which account the zone belongs."""
+    async with world.running() as operator:
+        world.apply_both()
+        world.apply_binding("second", "second.example.com")
+        await until(world.all_ready)
+        operator.die()
+    for name in ("api", "second"):
+        told = {field: value for field, value in world.status(BINDING, name).items() if field != "accountId"}
+        world.cluster.users.write_status(BINDING, "shop", name, told)
+    for fault in faults:
+        world.cloudflare.faults.add(fault)
+    async with world.running():
+        yield
+
+
+@in_virtual_time
+async def test_the_account_of_a_zone_that_was_never_recorded_is_asked_for_once_and_recorded() -> None:
+    world = World.begin()
+    asked = len(look_ups(world)) + 1
+    async with succeeding_who_recorded_no_account(world):
+        await asyncio.sleep(3600.0)
+    async with world.running():
+        await asyncio.sleep(3600.0)
+
+    assert [world.status(BINDING, name).get("accountId") for name in ("api", "second")] == [ACCOUNT] * 2
+    assert len(look_ups(world)) == asked + 1
+    assert world.all_ready()
+
+
+@in_virtual_time
+async def test_an_account_that_cannot_be_asked_for_holds_up_nothing_and_is_asked_for_seldom() -> None:
+    world = World.begin()
+    refused = Fault(AnswerStatus(403), Match("GET", f"/zones/{ZONE}$"), times=None)
+    async with succeeding_who_recorded_no_account(world, refused):
+        asked = len(look_ups(world))
+        await asyncio.sleep(3600.0)
+        world.apply_binding("third", "third.example.com")
+        await until(lambda: world.is_ready(BINDING, "third"))
+
+    assert world.all_ready()
+    assert world.status(BINDING, "api").get("accountId") is None
+    assert len(look_ups(world)) - asked < 30
+
+
+@in_virtual_time
+async def test_that_there_is_no_such_zone_is_an_answer_to_who_asks_for_its_account() -> None:
+    world = World.begin()
+    missing = Fault(AnswerStatus(404), Match("GET", f"/zones/{ZONE}$"), times=None)
+    async with succeeding_who_recorded_no_account(world, missing):
+        asked = len(look_ups(world))
+        await asyncio.sleep(3600.0)
+
+    assert len(look_ups(world)) - asked == 1
