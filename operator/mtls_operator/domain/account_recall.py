@@ -48,12 +48,13 @@ def _record(account: Account, agenda: Agenda, demand: Demand, found: list[Found]
 
 
 def _own(account: Account, demand: Demand) -> list[Found]:
-    """What is the CA's own, first what its source holds now."""
+    """What is the CA's own, first what becomes current: while bindings use the CA one that they name, so that none of
+    them has to move; else what its source holds now."""
     others = {each for other in account.demands if other is not demand for each in other.objects}
     marked = [each for each in marked_by(account, demand, account.owner) if each[0].id not in others]
     return sorted(
         (each for each in marked if _belongs(account, demand, each)),
-        key=lambda each: (not _is_of_source(demand, each), each[0].id),
+        key=lambda each: (not _is_relied_on(demand, each), not _is_of_source(demand, each), each[0].id),
     )
 
 
@@ -62,6 +63,10 @@ def _belongs(account: Account, demand: Demand, found: Found) -> bool:
     its_name = certificate_name(demand.display_name, bundle.fingerprint, account.owner)
     is_named = certificate.name == its_name or certificate.id in demand.named_by_users
     return is_named or _is_of_source(demand, found)
+
+
+def _is_relied_on(demand: Demand, found: Found) -> bool:
+    return bool(demand.used_by) and found[0].id in demand.named_by_users
 
 
 def _is_of_source(demand: Demand, found: Found) -> bool:

@@ -105,6 +105,27 @@ def test_of_several_objects_that_are_its_own_the_one_of_its_source_becomes_curre
     )
 
 
+def test_of_several_objects_the_one_becomes_current_that_bindings_are_on_as_long_as_there_are_any() -> None:
+    known = listed(uploaded(ONE, CERTIFICATE), uploaded(BOTH, OTHER_CERTIFICATE))
+    named = replace(FORGOTTEN, named_by_users=frozenset({OTHER_CERTIFICATE}))
+    of_source, of_bindings = (
+        Retiring(frozenset(), NOW, certificate_id=each) for each in (CERTIFICATE, OTHER_CERTIFICATE)
+    )
+
+    assert steps(replace(named, used_by=(USER,)), known=known) == (
+        RecordCertificate(CA, OTHER_CERTIFICATE, Ownership.CREATED, BOTH, (of_source,)),
+    )
+    assert steps(named, known=known) == (RecordCertificate(CA, CERTIFICATE, Ownership.CREATED, ONE, (of_bindings,)),)
+
+
+def test_of_several_objects_that_bindings_are_on_the_one_of_the_source_becomes_current() -> None:
+    known = listed(uploaded(BOTH, CERTIFICATE), uploaded(ONE, OTHER_CERTIFICATE))
+    used = replace(FORGOTTEN, used_by=(USER,), named_by_users=frozenset({CERTIFICATE, OTHER_CERTIFICATE}))
+    earlier = Retiring(frozenset(), NOW, certificate_id=CERTIFICATE)
+
+    assert steps(used, known=known) == (RecordCertificate(CA, OTHER_CERTIFICATE, Ownership.CREATED, ONE, (earlier,)),)
+
+
 def test_what_may_have_been_deleted_by_the_process_before_is_not_recorded_yet() -> None:
     assert plan(FORGOTTEN, known=listed(uploaded(), begun=84.0), now=85.0) == waits_until(90.0)
 
