@@ -17,6 +17,8 @@ from tests.unit.domain.test_zone_plan import API, WEB, CalmZone, wanted
 DAY = 86_400.0
 BOTH = frozenset({A, B})
 PLAIN = BlockResponse(403, "text/plain", "no")
+BRIMFUL = 120
+"""So many serial numbers fill two rules of one hostname."""
 
 
 @pytest.fixture
@@ -261,3 +263,17 @@ def test_who_comes_is_written_into_rules_that_have_room_though_there_are_too_man
 
     assert len(revocations(zone)) == 1
     assert revoked(zone, WEB) == revoked(zone) == {A: set(few.lists[0][1].serials)}
+
+
+def test_who_comes_has_rules_of_its_own_where_those_of_its_neighbours_are_full(zone: CalmZone) -> None:
+    long = f"{'long' * 15}.{'name' * 15}.example.com"
+    in_force(zone, Revocations(((A, numbered(A, BRIMFUL, 1_000.0)),)))
+    zone.cluster.revocation = ZoneRevocation(most_rules=2)
+    states = seen(zone)
+
+    zone.cluster.put(replace(zone.ours(), target=target(None)))
+    zone.after(replace(wanted(long, target=target(None)), key=ResourceKey("apps", "second")), seconds=DAY)
+
+    assert all(len(each[A]) == BRIMFUL for _, each in states)
+    assert (len(revocations(zone)), revoked(zone, long)) == (2, {})
+    assert (progress(zone, long).stage, progress(zone, long).unrevoked) == (HostStage.ENFORCED, BRIMFUL)
