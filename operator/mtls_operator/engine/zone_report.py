@@ -71,7 +71,7 @@ class ZoneReport:
                 trouble=_conflict(plan) or trouble or _replacement(plan),
                 remark=_conflict(plan) or self._lateness(record, trouble) or self.remark,
                 plan=None if foreseen is None else foreseen.get(record.key, ()),
-                is_fresh=self._is_fresh(record, plan),
+                is_fresh=self._is_fresh(record, party, plan),
                 removals_from=plan.put_back_until,
                 not_after=authority.status.not_after if authority else None,
                 altered=_altered(record, progress, ruleset, seen),
@@ -103,12 +103,14 @@ class ZoneReport:
         gone = record.deleting and not (record.metadata.has_finalizer and record.status.managed)
         return gone or self.situation.is_binding_loading(record)
 
-    def _is_fresh(self, record: BindingRecord, plan: ZonePlan) -> bool:
+    def _is_fresh(self, record: BindingRecord, party: Party, plan: ZonePlan) -> bool:
         """Whether all that a binding relies on has been read since a fresh look was asked for; of one that has nothing
-        yet, whatever is about to be read."""
+        yet, the rules and the lists that it wants to be on. What its neighbours want to be read is not its concern."""
         certificates = {CertificateId(each.certificate_id) for each in record.status.managed}
         if not certificates:
-            return not any(isinstance(step, ReadRules | ReadList) for step in plan.steps)
+            wanted = _wanted(party, record)
+            reads = (step for step in plan.steps if isinstance(step, ReadRules | ReadList))
+            return not any(isinstance(step, ReadRules) or step.certificate in wanted for step in reads)
         since = looked_at(self.known, certificates)
         return since is not None and since >= self.known.doubted
 
@@ -129,6 +131,12 @@ class ZoneReport:
             for hostname in group.hostnames:
                 covering[hostname] = (*covering.get(hostname, ()), rule)
         return covering
+
+
+def _wanted(party: Party, record: BindingRecord) -> set[CertificateId]:
+    """The certificates that a binding wants, or would if it were managed."""
+    stakes = (*party.desired.own, *(party.foreseen.desired.own if party.foreseen else ()))
+    return {target.certificate for each in stakes if each.binding == record.key for target in each.wants.values()}
 
 
 def _clusters_of_others(seen: ZoneView | None) -> Mapping[str, Sequence[str]]:

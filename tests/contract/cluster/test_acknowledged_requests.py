@@ -10,6 +10,7 @@ import pytest
 from mtls_operator.domain.expressions import claim_expression
 from testbed.chaos.operator_process import running_operator
 from testbed.cloudflare.faults import AnswerStatus, Fault, Match
+from testbed.cloudflare.messages import Request
 from tests.contract.cluster.engine_world import ACCOUNT, CONFIGURATION, HOST, ZONE, World
 from tests.contract.cluster.world import BINDING, CA
 from tests.virtual_time import in_virtual_time, until
@@ -112,5 +113,68 @@ async def test_what_was_not_looked_at_is_not_acknowledged(kind: str, name: str) 
         meanwhile = world.status(kind, name).get("lastHandledReconcileAt")
         world.cloudflare.faults.clear()
         await until(lambda: world.status(kind, name).get("lastHandledReconcileAt") == "now")
+
+    assert meanwhile is None
+
+
+def conflicted(world: World) -> None:
+    """Its hostname is taken, with another CA."""
+    world.apply_authority("other")
+    world.apply_binding("late", HOST, authority="other")
+
+
+def pending(world: World) -> None:
+    """Its CA has no certificate yet."""
+    world.apply_authority("other", source={"secretRef": {"name": "none"}})
+    world.apply_binding("late", "late.example.com", authority="other")
+
+
+def observed_beside(world: World) -> None:
+    """It is looked at what would be done for it, with another CA."""
+    world.apply_authority("other")
+    world.apply_binding("late", "late.example.com", authority="other", managementPolicy="Observe")
+
+
+def about(certificate: str) -> Callable[[Request], bool]:
+    """Requests for the list of a certificate."""
+    return lambda request: request.parameter("mtls_certificate_id") == certificate
+
+
+@pytest.mark.parametrize("become", [conflicted, pending])
+@in_virtual_time
+async def test_who_owns_nothing_does_not_wait_for_the_list_of_a_neighbour(become: Callable[[World], None]) -> None:
+    world = World.begin()
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        world.apply_both()
+        await until(world.all_ready)
+        become(world)
+        await asyncio.sleep(HOUR)
+        certificate = world.status(CA, "partners")["certificateId"]
+        world.cloudflare.faults.add(Fault(AnswerStatus(503), about(certificate), times=None))
+
+        for name in ("late", "api"):
+            world.cluster.users.annotate(BINDING, "shop", name, {"apishield-mtls.io/reconcile-requested-at": "now"})
+        await asyncio.sleep(SOON)
+        handled = [world.status(BINDING, name).get("lastHandledReconcileAt") for name in ("late", "api")]
+
+    assert handled == ["now", None]
+
+
+@in_virtual_time
+async def test_who_is_observed_waits_for_the_list_it_would_be_on() -> None:
+    world = World.begin()
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock):
+        world.apply_both()
+        await until(world.all_ready)
+        observed_beside(world)
+        await asyncio.sleep(HOUR)
+        certificate = world.status(CA, "other")["certificateId"]
+        world.cloudflare.faults.add(Fault(AnswerStatus(503), about(certificate), times=None))
+
+        world.cluster.users.annotate(BINDING, "shop", "late", {"apishield-mtls.io/reconcile-requested-at": "now"})
+        await asyncio.sleep(SOON)
+        meanwhile = world.status(BINDING, "late").get("lastHandledReconcileAt")
+        world.cloudflare.faults.clear()
+        await until(lambda: world.status(BINDING, "late").get("lastHandledReconcileAt") == "now")
 
     assert meanwhile is None
