@@ -138,7 +138,12 @@ def _target(wish: Wish, number: int) -> Target:
         fingerprints,
         Policy(wish.accepted, wish.action, wish.response, wish.tolerant),
         issuers=frozenset(wish.accepted or wish.revoked),
-        revoked=Revocations(tuple((issuer, _listed(wish.revoked[issuer])) for issuer in sorted(wish.revoked))),
+        revoked=Revocations(
+            tuple(
+                (issuer, _listed(wish.revoked.get(issuer, frozenset())))
+                for issuer in sorted({*(wish.accepted or ()), *wish.revoked})
+            )
+        ),
     )
 
 
