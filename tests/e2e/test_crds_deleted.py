@@ -25,6 +25,8 @@ from tests.e2e.world import WINDOW, World, cloudflare, world_on
 AUTHORITIES = "mtlscertificateauthorities.apishield-mtls.io"
 BINDINGS = "mtlshostbindings.apishield-mtls.io"
 UNLISTED = "cannot list the resources of the cluster"
+_API_SERVERS_PATIENCE = 5 * PATIENCE
+"""The API server looks for a minute whether all resources of a CRD are gone, and then begins anew after a pause."""
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ class Course:
         return found
 
     def _wait_for_the_end_of(self, crd: str) -> None:
-        self.world.cluster.kubectl("wait", "--for=delete", f"crd/{crd}", f"--timeout={PATIENCE:.0f}s")
+        self.world.cluster.kubectl("wait", "--for=delete", f"crd/{crd}", f"--timeout={_API_SERVERS_PATIENCE:.0f}s")
 
     def _exit_code(self) -> int:
         """Of the process, which ends by itself."""

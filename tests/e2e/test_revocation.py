@@ -131,7 +131,7 @@ def break_signer(tenant: Tenant) -> None:
 
 
 def break_expired(tenant: Tenant) -> None:
-    tenant.apply(lists(tenant, make_crl(tenant.ca, [0x99], now=datetime.now(UTC) - timedelta(days=30))))
+    tenant.apply(lists(tenant, make_crl(tenant.ca, [0x11], now=datetime.now(UTC) - timedelta(days=30))))
 
 
 @pytest.mark.parametrize(
