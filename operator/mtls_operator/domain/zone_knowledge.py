@@ -188,6 +188,11 @@ class ZoneKnowledge:
             taken_off_since={place: at for place, at in self.taken_off_since.items() if place[0] != certificate},
         )
 
+    def with_neglected(self, certificates: frozenset[CertificateId]) -> ZoneKnowledge:
+        """After it turned out that nobody cared for something on these lists: they, and the rules, are read again."""
+        lists = {each: reading for each, reading in self.lists.items() if each not in certificates}
+        return replace(self, lists=lists, rules_must_be_read=self.rules_must_be_read or bool(certificates))
+
     def with_rules_unknown(self, until: float) -> ZoneKnowledge:
         """After the answer to a write of a rule was lost, which may be carried out until then: what is there now has to
         be read, however fresh the last reading is. It may have claimed again what had been given up, or taken away a

@@ -287,8 +287,12 @@ class ZoneState:
 
     @cached_property
     def _unrecorded(self) -> frozenset[Place]:
-        claimed = {(group.key.certificate, name) for group in self.view.claims for name in group.hostnames}
-        return frozenset(claimed - self.desired.recorded())
+        return self.claimed - self.desired.recorded()
+
+    @cached_property
+    def claimed(self) -> frozenset[Place]:
+        """Every place that a claim of ours names."""
+        return frozenset((group.key.certificate, name) for group in self.view.claims for name in group.hostnames)
 
     @cached_property
     def governed(self) -> frozenset[str]:

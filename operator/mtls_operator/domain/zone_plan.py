@@ -33,6 +33,7 @@ from mtls_operator.domain import (
     zone_succession,
 )
 from mtls_operator.domain.marks import Installation
+from mtls_operator.domain.observed import CertificateId
 from mtls_operator.domain.records import AddFinalizer, RemoveFinalizer, ResourceKey
 from mtls_operator.domain.zone_agenda import Agenda, look_at
 from mtls_operator.domain.zone_knowledge import Place, ZoneKnowledge
@@ -175,7 +176,8 @@ def _records(zone: ZoneState, gone: frozenset[Place]) -> list[ZoneStep]:
         if struck or not wanted <= recorded:
             # What stands still of the same binding stays in its status.
             standing = recorded_by(each for each in zone.desired.idle if each.binding == stake.binding)
-            steps.append(RecordManaged(stake.binding, _managed((recorded - struck) | wanted | standing)))
+            managed = _managed((recorded - struck) | wanted | standing)
+            steps.append(RecordManaged(stake.binding, managed, _certificates((wanted - known) & zone.claimed)))
     return steps
 
 
@@ -199,5 +201,8 @@ def _forgotten(zone: ZoneState, stake: Stake) -> frozenset[Place]:
 
 
 def _managed(places: frozenset[Place]) -> Managed:
-    certificates = {certificate for certificate, _ in places}
-    return {c: frozenset(hostname for each, hostname in places if each == c) for c in sorted(certificates)}
+    return {c: frozenset(name for each, name in places if each == c) for c in sorted(_certificates(places))}
+
+
+def _certificates(places: frozenset[Place]) -> frozenset[CertificateId]:
+    return frozenset(certificate for certificate, _ in places)

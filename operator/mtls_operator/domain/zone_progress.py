@@ -88,6 +88,8 @@ def progress(
 
 
 def _told_of(zone: ZoneState, agenda: Agenda, stake: Stake, place: Place, revocation: Intent) -> HostProgress:
+    if place[1] not in stake.recorded_hostnames:
+        return HostProgress(HostStage.PENDING)
     reached = _host_progress(zone, agenda, place, is_leaving=_is_leaving(zone, stake, place))
     return replace(
         reached,
@@ -201,17 +203,24 @@ def _settling(zone: ZoneState, place: Place) -> HostProgress | None:
     accept there what it accepts; else None."""
     policy = _policy(zone, place)
     if policy is not None and policy.action != BLOCK:
+        if _is_unread(zone, place):
+            return HostProgress(HostStage.MOVING)
         accepted_from = float("inf") if policy.is_bare else zone.accepted_from(place[1], policy.issuers)
         return HostProgress(HostStage.ASSOCIATED, accepted_from) if zone.now < accepted_from < float("inf") else None
     settled_at = zone.rule_settled_at(place[1], BLOCK)
     if zone.now < settled_at < float("inf"):
         return HostProgress(HostStage.ASSOCIATED, settled_at)
-    if not zone.is_told_in_force(place[1]) and place[0] not in zone.known.lists:
+    if _is_unread(zone, place):
         return HostProgress(HostStage.MOVING)
     accepted_from = zone.accepted_from(place[1], policy.issuers) if policy is not None else float("-inf")
     if zone.now < accepted_from < float("inf"):
         return HostProgress(HostStage.MOVING, accepted_from)
     return None
+
+
+def _is_unread(zone: ZoneState, place: Place) -> bool:
+    """Whether nobody knows that a hostname is on the list: no status says that all is in force, and it was not read."""
+    return not zone.is_told_in_force(place[1]) and place[0] not in zone.known.lists
 
 
 def rule_wakes(zone: ZoneState) -> list[float]:

@@ -74,6 +74,11 @@ class Stake:
     standing: frozenset[str] = frozenset()
     """Hostnames that are left as they are, be they half-way: who is refused brings in nothing that is not there."""
 
+    @property
+    def recorded_hostnames(self) -> frozenset[str]:
+        """What it owns by its status, on whatever list."""
+        return frozenset[str]().union(*self.managed.values())
+
     def parts(self) -> tuple[Stake, ...]:
         """The stake, and beside it as laid aside what stands still of it."""
         if self.idle or not self.standing:

@@ -19,6 +19,8 @@ class RecordManaged:
 
     binding: ResourceKey
     managed: Managed
+    regained: frozenset[CertificateId] = frozenset()
+    """Lists of what is ours by claim and was in no status: for how long, and what happened meanwhile, nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

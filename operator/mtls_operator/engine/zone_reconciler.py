@@ -259,11 +259,12 @@ class ZoneReconciler:
         for step in steps:
             record = judged.record(step.binding if isinstance(step, RecordManaged) else step.resource)
             if not _is_held(zone, record):
-                written = await self._try(zone, record, self._write_one(record, step)) or written
+                written = await self._try(zone, record, self._write_one(zone, record, step)) or written
         return written
 
-    async def _write_one(self, record: BindingRecord, step: ClusterStep) -> bool:
+    async def _write_one(self, zone: _Zone, record: BindingRecord, step: ClusterStep) -> bool:
         if isinstance(step, RecordManaged):
+            zone.known = zone.known.with_neglected(step.regained)
             await self._record(record, step)
         elif isinstance(step, AddFinalizer):
             await self.writer.add_finalizer(record)

@@ -224,6 +224,8 @@ class Operator:
         return self.known.with_replaced(self.time.now)
 
     def _in_cluster(self, step: AddFinalizer | RemoveFinalizer | RecordManaged) -> Body:
+        if isinstance(step, RecordManaged):
+            self.known = self.known.with_neglected(step.regained)
         key = step.binding if isinstance(step, RecordManaged) else step.resource
 
         def effect() -> None:

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from mtls_operator.domain.records import ResourceKey
 from mtls_operator.domain.zone_plan import plan_zone
 from mtls_operator.domain.zone_progress import HostStage
 from mtls_operator.domain.zone_steps import RecordManaged, ZoneStep
+from mtls_operator.domain.zone_view import Policy
 from tests.unit.domain.simulated_installation import Operator
 from tests.unit.domain.simulated_zone import Past
 from tests.unit.domain.test_zone_moves import CA, ELSEWHERE, MOVED, issuers, lists, states
@@ -84,3 +86,42 @@ def test_a_binding_that_cannot_be_reconciled_takes_in_nothing(zone: CalmZone) ->
     assert KEY in zone.cluster.bindings
     assert zone.ours().managed == {}
     assert lists(zone) == [True, False]
+
+
+@pytest.mark.parametrize("action", ["block", "log"])
+def test_it_is_not_said_to_be_in_force_before_it_is_recorded_and_all_is_read_again(action: str) -> None:
+    zone = CalmZone()
+    zone.after(wanted(target=replace(TARGET, policy=Policy(frozenset({"AA01"}), action))))
+    told: list[tuple[str, HostStage | None]] = []
+
+    def note(operator: Operator, step: ZoneStep) -> None:
+        (plan,) = operator.plans()
+        told.append((type(step).__name__, plan.progress[KEY][API].stage if plan.progress else None))
+
+    zone.operator.before_step = note
+    zone.cluster.put(replace(zone.ours(), managed={}, enforced=frozenset(), settled=frozenset(), moving=frozenset()))
+
+    zone.wait(5_000.0)
+
+    assert told == [("RecordManaged", HostStage.PENDING), ("ReadRules", None), ("ReadList", HostStage.MOVING)]
+    assert zone.stage().stage in {HostStage.ENFORCED, HostStage.LOGGED}
+
+
+def test_who_comes_beside_another_binding_is_in_force_from_its_own_record_on() -> None:
+    zone = CalmZone()
+    zone.after(wanted())
+    other = ResourceKey("shop", "second")
+    told: list[tuple[str, HostStage]] = []
+
+    def note(operator: Operator, step: ZoneStep) -> None:
+        (plan,) = operator.plans()
+        assert plan.progress is not None
+        told.append((type(step).__name__, plan.progress[other][API].stage))
+
+    zone.operator.before_step = note
+    zone.after(replace(wanted(), key=other))
+    (plan,) = zone.operator.plans()
+
+    assert told == [("AddFinalizer", HostStage.PENDING), ("RecordManaged", HostStage.PENDING)]
+    assert plan.progress is not None
+    assert plan.progress[other][API].stage is HostStage.ENFORCED
