@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator
 
+import kopf
 import pytest
 
 from mtls_operator.configuration import LoggingSettings
@@ -62,7 +63,7 @@ def test_what_kopf_attaches_for_itself_is_left_out() -> None:
     stream = io.StringIO()
     configure_logging(LoggingSettings(), stream)
 
-    extra = {"settings": object(), "k8s_skip": False, "k8s_ref": {"name": "ca"}}
+    extra = {"settings": kopf.OperatorSettings(), "k8s_skip": True, "k8s_ref": {"name": "ca"}}
     logging.getLogger("kopf.objects").warning("odd", extra=extra)
 
     line = json_lines(stream)[0]
