@@ -89,15 +89,16 @@ class Course:
         self.world.cluster.kubectl("delete", "crd", AUTHORITIES, BINDINGS, "--wait=false")
 
     def _finalizers(self, more: list[str]) -> None:
-        """Of the bindings' CRD, besides the API server's own."""
-        own = [each for each in self._crd_finalizers() if "apiextensions.k8s.io" in each]
-        patch = json.dumps({"metadata": {"finalizers": [*own, *more]}})
-        self.world.cluster.kubectl("patch", "crd", BINDINGS, "--type=merge", f"--patch={patch}")
+        """Of the bindings' CRD, besides the API server's own, which it takes off whenever it has finished."""
+        until(lambda: self._is_patched(more), f"the finalizers of {BINDINGS} are {more}")
 
-    def _crd_finalizers(self) -> list[str]:
-        crd = json.loads(self.world.cluster.kubectl("get", "crd", BINDINGS, "--output=json").stdout)
-        found: list[str] = crd["metadata"].get("finalizers", [])
-        return found
+    def _is_patched(self, more: list[str]) -> bool:
+        """False if somebody changed the CRD between the look at it and the patch."""
+        found = json.loads(self.world.cluster.kubectl("get", "crd", BINDINGS, "--output=json").stdout)["metadata"]
+        own = [each for each in found.get("finalizers", []) if "apiextensions.k8s.io" in each]
+        patch = json.dumps({"metadata": {"finalizers": [*own, *more], "resourceVersion": found["resourceVersion"]}})
+        done = self.world.cluster.kubectl("patch", "crd", BINDINGS, "--type=merge", f"--patch={patch}", check=False)
+        return done.returncode == 0
 
     def _wait_for_the_end_of(self, crd: str) -> None:
         self.world.cluster.kubectl("wait", "--for=delete", f"crd/{crd}", f"--timeout={_API_SERVERS_PATIENCE:.0f}s")
