@@ -95,7 +95,7 @@ class Engine:
         self.listed = asyncio.Event()
         """Set once every resource of the cluster has been listed, so that both kinds are served."""
         self._references_changed = asyncio.Event()
-        self._source_read = asyncio.Event()
+        self._sources_changed = asyncio.Event()
         self._situation = Situation(
             operator=operator_credentials(configuration, identity.namespace),
             contents=self._sources.contents,
@@ -260,10 +260,11 @@ class Engine:
 
     def _on_references(self, keys: set[Key]) -> None:
         self._references_changed.set()
+        self._sources_changed.set()
         self._add(keys)
 
     def _on_source(self, source: SourceKey) -> None:
-        self._source_read.set()
+        self._sources_changed.set()
         self._tokens.look()
         self._checks.look_at_source(source)
         self._add(self._situation.keys_of_source(source))
@@ -341,11 +342,12 @@ class Engine:
             await asyncio.sleep(_COALESCE_SECONDS)
 
     async def _wait_for_sources(self) -> None:
-        """Until all that is referred to has been read, so that a restart finds nothing new to say."""
+        """Until all that is referred to has been read, so that a restart finds nothing new to say. What is still being
+        asked for may be referred to no more meanwhile."""
         self._references_changed.set()
         while self._situation.sources() - self._sources.contents.keys():
-            self._source_read.clear()
-            await self._source_read.wait()
+            self._sources_changed.clear()
+            await self._sources_changed.wait()
 
 
 def _complain_if_unreadable(kind: str, record: Listed) -> None:

@@ -60,6 +60,32 @@ async def test_an_api_server_in_trouble_from_the_start_is_waited_for_without_ham
     assert world.cloudflare.monitor.finish() == []
 
 
+def takes_another_token(world: World) -> None:
+    world.cluster.users.edit(CA, "shop", "waits", lambda body: body["spec"].pop("credentialsRef"))
+
+
+def goes(world: World) -> None:
+    world.cluster.users.delete(CA, "shop", "waits")
+
+
+@pytest.mark.parametrize("become", [takes_another_token, goes])
+@in_virtual_time
+async def test_a_start_waits_no_longer_for_a_secret_that_nobody_refers_to_any_more(
+    become: Callable[[World], None],
+) -> None:
+    world = World.begin()
+    world.apply_both()
+    world.apply_authority("waits", credentialsRef={"name": "own", "key": "token"})
+    async with running_operator(CONFIGURATION, world.cluster, world.cloudflare, world.clock) as process:
+        process.client.faults.add(Fault(Slow(DEAF_FOR), match=lambda request: request.key.name == "own"))
+        await asyncio.sleep(MINUTES)
+        sent = len(world.cloudflare.log)
+        become(world)
+        await until(world.all_ready)
+
+    assert sent == 0
+
+
 @pytest.mark.parametrize("effect", TROUBLES, ids=str)
 @in_virtual_time
 async def test_writes_that_go_wrong_in_the_middle_of_everything_are_made_good(effect: Effect) -> None:
