@@ -18,7 +18,7 @@ from mtls_operator.domain.marks import NOT_COUNTED, ClaimState, Enforcement
 from mtls_operator.domain.zone_knowledge import Place
 from mtls_operator.domain.zone_places import ZoneState
 from mtls_operator.domain.zone_stakes import Target
-from mtls_operator.domain.zone_view import BLOCK, ClaimKey
+from mtls_operator.domain.zone_view import BLOCK, ClaimKey, Policy
 
 
 def told_until(zone: ZoneState, place: Place, target: Target) -> str | None:
@@ -103,13 +103,20 @@ def _is_counted_here(zone: ZoneState, place: Place, target: Target) -> bool:
 
 
 def _is_in_force(zone: ZoneState, hostname: str, target: Target) -> bool:
-    """Whether the hostname is held where it goes, and a rule, if there is to be one, accepts the new issuers."""
-    if target.policy is not None and target.policy.is_bare:
-        return zone.is_held((target.certificate, hostname))
-    wanted = target.policy.issuers if target.policy else None
-    accepted = [key.policy.issuers for key in zone.view.enforcement_keys(hostname) if key.enabled]
-    held = zone.is_held((target.certificate, hostname))
-    return held and any(each is None or (wanted is not None and wanted <= each) for each in accepted)
+    """Whether the hostname is held where it goes, a rule covers it if there is to be one, and no rule of ours refuses
+    the new issuers. There may be several for a while: it is in the next rule before it is out of the last."""
+    covering = [key.policy for key in zone.view.enforcement_keys(hostname) if key.enabled]
+    is_bare = target.policy is not None and target.policy.is_bare
+    is_covered = is_bare or bool(covering)
+    return zone.is_held((target.certificate, hostname)) and is_covered and all(_lets_in(e, target) for e in covering)
+
+
+def _lets_in(policy: Policy, target: Target) -> bool:
+    """Whether a rule of ours lets in everybody that the new one would, or at least the clients of the CA. Which those
+    are is not known of a CA without subject key identifiers."""
+    pinned = target.policy.issuers if target.policy else None
+    wanted = pinned or target.issuers
+    return policy.action != BLOCK or policy.issuers is None or (bool(wanted) and wanted <= policy.issuers)
 
 
 def _moment(seconds: float) -> str:

@@ -290,6 +290,34 @@ def test_a_deletion_that_waits_for_an_overlap_tells_who_gets_the_hostname_and_un
     assert begun + 90 + 7200 <= told.until <= begun + 110 + 7200
 
 
+@pytest.mark.parametrize("action", ["block", "log", "none"])
+def test_the_overlap_counts_only_when_the_hostname_is_out_of_the_rule_that_refuses_the_new_ca_too(
+    zone: CalmZone, action: str
+) -> None:
+    unpinned = replace(WITH_OVERLAP, policy=Policy(None, action), issuers=frozenset({"BB02"}))
+    zone.after(Binding(SECOND, ("www.example.com",), unpinned))
+    zone.after(replace(zone.ours(), hostnames=(API, WEB)))
+    counted_under: list[list[Enforcement]] = []
+    zone.zone.watch = lambda: counted_under.extend([refusing_the_new(zone)] if is_counted(zone) else [])
+
+    zone.cluster.put(replace(zone.ours(), hostnames=(WEB,)))
+    zone.after(Binding(SECOND, (API, "www.example.com"), unpinned), seconds=1_000.0)
+
+    assert counted_under
+    assert not any(counted_under)
+
+
+def refusing_the_new(zone: CalmZone) -> list[Enforcement]:
+    """Rules that keep clients of the new CA from the hostname."""
+    rules = [mark for mark in zone.marks() if isinstance(mark, Enforcement) and API in mark.hostnames]
+    return [rule for rule in rules if rule.action == "block" and "BB02" not in (rule.issuers or {"BB02"})]
+
+
+def is_counted(zone: CalmZone) -> bool:
+    """Whether a claim tells until when the earlier CA is accepted for the hostname."""
+    return any(isinstance(mark, Claim) and API in mark.hostnames and mark.until for mark in zone.marks())
+
+
 def test_an_overlap_that_is_made_shorter_ends_earlier(zone: CalmZone) -> None:
     zone.after(replace(zone.ours(), target=WITH_OVERLAP), seconds=1_000.0)
 
