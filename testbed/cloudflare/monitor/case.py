@@ -65,8 +65,8 @@ class Case:
         return self.now - self.patience.rival_claims
 
     def known(self, since: float) -> bool:
-        """Whether a fact that holds since then had to be known to the caller."""
-        return since <= self.now - self.patience.facts
+        """Whether a fact that holds since then had to be known to the caller when it sent the request."""
+        return since <= self.sent - self.patience.facts
 
     def is_own(self, owner: str | None) -> bool:
         """Whether marks of `owner` are the caller's, also by a takeover."""

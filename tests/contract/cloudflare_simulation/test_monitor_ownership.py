@@ -3,6 +3,7 @@
 import pytest
 
 from testbed.cloudflare.monitor import Monitor
+from testbed.cloudflare.monitor.case import SENT_HEADER
 from tests.contract.cloudflare_simulation.monitored import CLUSTER, RULESETS, WINDOW, Monitored, hosts, make_monitored
 from tests.contract.cloudflare_simulation.world import ZONE
 
@@ -123,6 +124,19 @@ def test_two_installations_may_race_to_create_the_ruleset(world: Monitored) -> N
     world.east.http.post(RULESETS, json=WHOLE)
 
     assert world.violated == []
+
+
+@pytest.mark.parametrize(("sent_before", "violated"), [(20.0, []), (0.0, [9])], ids=["late", "at once"])
+def test_whether_the_ruleset_could_be_seen_is_asked_of_the_moment_at_which_the_request_was_sent(
+    world: Monitored, sent_before: float, violated: list[int]
+) -> None:
+    world.west.http.post(RULESETS, json=WHOLE)
+    world.wait(WINDOW + 20)
+
+    sent = world.clock() - sent_before
+    world.east.http.post(RULESETS, json=WHOLE, headers={SENT_HEADER: str(sent)})
+
+    assert world.violated == violated
 
 
 @pytest.mark.parametrize(
