@@ -37,6 +37,9 @@ _UNDER_WAY_SECONDS: Final = 10.0
 _QUIET_SECONDS: Final = 150.0
 """So long nothing may happen after all was well, which is more than a window."""
 
+_MAY_WAIT: Final = {"Moving", "Associated"}
+"""What is said of a hostname that waits before it leaves its earlier CA; `Associated` of one without a rule."""
+
 
 async def converge(world: World) -> list[str]:
     """Wait until everything is as it should be and stays so; what is wrong after all patience."""
@@ -146,7 +149,7 @@ def _have_others_follow(world: World, site: Site) -> None:
     earlier one (docs/adr/0013). Nobody but people can end that: here they give it up there."""
     for body in site.bodies(BINDING):
         for each in body.get("status", {}).get("hostnames", []):
-            if each["state"] == "Moving" and each.get("message", "").startswith("waits for installation"):
+            if each["state"] in _MAY_WAIT and each.get("message", "").startswith("waits for installation"):
                 for other in world.sites:
                     _give_up(other, each["name"], authority_place(body)[1])
 

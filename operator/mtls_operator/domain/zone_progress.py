@@ -156,16 +156,25 @@ def _host_progress(zone: ZoneState, agenda: Agenda, place: Place, *, is_leaving:
     overlaps = place in agenda.overlapping and (_is_bare(policy) or _is_accepted(zone, place))
     is_there = overlaps or (held and zone.is_enforced_under(hostname, policy))
     missing = zone.is_seen_missing(place) or place in agenda.settling
-    if is_there and not _is_bare(policy):
+    # Where no rule tells the CAs apart, it is as it should be long before the earlier list may be left.
+    waits_for, is_bare = agenda.waiting.get(place, ()), _is_bare(policy)
+    if is_there and not (is_bare or waits_for):
         return _in_force(zone, place, until if overlaps else None, missing=missing)
-    if not is_there and (_is_covered(zone, place) or _is_put_back(zone, place)):
+    if not (is_there and is_bare) and (_is_covered(zone, place) or _is_put_back(zone, place)):
         return _settling(zone, place) or _moving(zone, agenda, place)
     if held:
-        refusing = zone_others.refusing(zone, hostname, zone.wanted[place]) if _is_bare(policy) else {}
-        associated = HostProgress(HostStage.ASSOCIATED, missing=_is_bare(policy) and missing)
-        return _refused_elsewhere(associated, refusing)
+        return _associated(zone, agenda, place, missing=missing)
     arriving = hostname in zone.view.claimed(certificate, ClaimState.ARRIVING)
     return HostProgress(HostStage.ARRIVING if arriving else HostStage.PENDING, until)
+
+
+def _associated(zone: ZoneState, agenda: Agenda, place: Place, *, missing: bool) -> HostProgress:
+    """On the list and without a rule, which may be all that is wanted: then it waits as others do."""
+    if not _is_bare(_policy(zone, place)):
+        return HostProgress(HostStage.ASSOCIATED)
+    refusing = zone_others.refusing(zone, place[1], zone.wanted[place])
+    reached = HostProgress(HostStage.ASSOCIATED, waits_for=agenda.waiting.get(place, ()), missing=missing)
+    return _refused_elsewhere(reached, refusing)
 
 
 def _in_force(zone: ZoneState, place: Place, until: float | None, *, missing: bool) -> HostProgress:

@@ -28,7 +28,7 @@ from tests.unit.domain.test_zone_plan import (
 )
 
 ELSEWHERE = CertificateId("bbbbbbbb-0000-4000-8000-000000000000")
-NEW = frozenset({"b" * 16})
+OLD, NEW = frozenset({"a" * 16}), frozenset({"b" * 16})
 AHEAD = Installation("ahead", "33333333-2222-4333-8444-555555555555")
 A, B, X = frozenset({"AA01"}), frozenset({"BB02"}), frozenset({"EE09"})
 BLOCKED, LOGGED, BARE = Policy(A, "block"), Policy(A, "log"), Policy(A, "none")
@@ -76,6 +76,13 @@ def becomes(zone: CalmZone, target: Target, seconds: float = 1_000.0) -> list[li
     zone.zone.watch = lambda: seen.append(rules(zone))
     zone.after(replace(zone.ours(), target=target), seconds=seconds)
     return [each for index, each in enumerate(seen) if index == 0 or each != seen[index - 1]]
+
+
+def leave(zone: CalmZone, installation: Installation) -> None:
+    """Another installation takes its claims away."""
+    ruleset = zone.zone.ruleset.now
+    assert ruleset is not None
+    zone.zone.set_rules(tuple(rule for rule in ruleset.rules if rule.id != f"of {installation.owner}"))
 
 
 def join(zone: CalmZone, claim: Claim) -> None:
@@ -188,6 +195,24 @@ def test_where_no_rule_tells_two_cas_apart_the_hostname_is_on_both_lists_for_the
     assert overlap == ([True, True], expected, stage)
     assert (lists(zone), rules(zone)) == ([False, True], expected)
     assert zone.ours().managed == {ELSEWHERE: frozenset({API})}
+
+
+@pytest.mark.parametrize("policy", [UNPINNED, BARE, replace(LOGGED, issuers=None)], ids=["unpinned", "none", "log"])
+def test_where_no_rule_tells_two_cas_apart_it_is_said_who_keeps_the_hostname_on_the_earlier_list(
+    zone: CalmZone, policy: Policy
+) -> None:
+    in_force(zone, policy)
+    join(zone, Claim(AHEAD, ClaimState.HELD, frozenset({CERTIFICATE}), frozenset({API}), OLD, OLD))
+
+    zone.after(replace(zone.ours(), target=moved(policy)), seconds=14_000.0)
+    waiting = (lists(zone), zone.stage().stage, zone.stage().waits_for)
+    leave(zone, AHEAD)
+    zone.operator.look()
+    zone.wait(1_000.0)
+
+    assert waiting == ([True, True], HostStage.ASSOCIATED if policy.is_bare else HostStage.MOVING, ("ahead",))
+    assert (lists(zone), zone.stage().waits_for) == ([False, True], ())
+    assert zone.stage().stage is not HostStage.MOVING
 
 
 def test_the_earlier_list_is_left_only_when_the_hostname_is_read_on_the_new_one(zone: CalmZone) -> None:
